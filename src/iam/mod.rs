@@ -1,0 +1,1 @@
+//! IAM documents and the permissions of each operation.

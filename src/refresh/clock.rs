@@ -1,0 +1,96 @@
+//! Time, from outside: a wall clock, a monotonic clock, and chance.
+
+use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource, TimeSource};
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+use tokio::time::Instant;
+
+/// The two clocks a cache reads.
+///
+/// The wall clock is any SDK [`TimeSource`] and may step either way; the monotonic one is tokio's
+/// [`Instant`], which tests pause. Remaining life is the smaller of the two readings, so neither a
+/// suspended host nor a clock set back makes dead credentials look alive.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    wall: SharedTimeSource,
+}
+
+impl Clock {
+    /// The clock of this host.
+    #[must_use]
+    pub fn system() -> Self {
+        Clock::with_wall(SystemTimeSource::new())
+    }
+
+    /// A wall clock of your own, beside tokio's monotonic one.
+    #[must_use]
+    pub fn with_wall(wall: impl TimeSource + 'static) -> Self {
+        Clock {
+            wall: SharedTimeSource::new(wall),
+        }
+    }
+
+    /// Both readings.
+    pub(crate) fn now(&self) -> Now {
+        Now {
+            wall: self.wall.now(),
+            mono: Instant::now(),
+        }
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Clock::system()
+    }
+}
+
+/// One reading of both clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Now {
+    pub(crate) wall: SystemTime,
+    pub(crate) mono: Instant,
+}
+
+/// Where the cache takes chance from: numbers in `[0, 1)`.
+///
+/// The default is seeded by the operating system, not by the clock, so that hosts that fail together do
+/// not retry together.
+#[derive(Clone)]
+pub struct Jitter(Arc<dyn Fn() -> f64 + Send + Sync>);
+
+impl Jitter {
+    /// Chance of this host.
+    #[must_use]
+    pub fn random() -> Self {
+        Jitter(Arc::new(fastrand::f64))
+    }
+
+    /// Numbers in `[0, 1)` of your own, for tests and simulations; others are brought into that range.
+    #[must_use]
+    pub fn from_fn(next: impl Fn() -> f64 + Send + Sync + 'static) -> Self {
+        Jitter(Arc::new(next))
+    }
+
+    pub(crate) fn unit(&self) -> f64 {
+        let drawn = (self.0)();
+        if drawn.is_finite() {
+            drawn.clamp(0.0, 1.0 - f64::EPSILON)
+        } else {
+            0.5
+        }
+    }
+}
+
+impl Default for Jitter {
+    fn default() -> Self {
+        Jitter::random()
+    }
+}
+
+impl fmt::Debug for Jitter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Jitter")
+    }
+}

@@ -1,0 +1,31 @@
+//! Where credentials come from: one call is one fetch, with no memory of credentials.
+
+use crate::error::Result;
+use aws_credential_types::Credentials;
+use std::fmt;
+use std::future::Future;
+
+/// Fetches credentials once per call; a [`CredentialCache`](crate::CredentialCache) does the rest.
+///
+/// A third strategy is a source of your own and a cache around it: the cache decides when to call,
+/// makes sure that one call runs at a time, bounds it in time, and keeps serving what is valid while it
+/// fails. So a source has no cache, no retry loop of minutes and no notion of expiry; it keeps at most
+/// what makes the next call cheaper (a connection, a session token of the service it asks).
+pub trait CredentialSource: fmt::Debug + Send + Sync + 'static {
+    /// A short name for logs and errors, the same for the life of the process.
+    fn name(&self) -> &'static str;
+
+    /// Fetches new credentials.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the source from answering, told apart by
+    /// [`Error::recoverable`](crate::Error::recoverable),
+    /// [`Error::throttled`](crate::Error::throttled) and [`Error::terminal`](crate::Error::terminal).
+    ///
+    /// # Cancel safety
+    ///
+    /// The future is dropped when the fetch takes longer than the policy's `fetch_timeout`, or when
+    /// nobody holds the cache any more.
+    fn fetch(&self) -> impl Future<Output = Result<Credentials>> + Send;
+}

@@ -1,0 +1,76 @@
+//! The strategies, and the one trait they stand behind.
+
+use crate::error::Result;
+use crate::refresh::{Rejection, Status};
+use async_trait::async_trait;
+use aws_credential_types::Credentials;
+use aws_smithy_runtime_api::client::identity::Identity;
+use std::fmt;
+use std::sync::Arc;
+
+/// One explicit way to get AWS credentials, kept valid.
+///
+/// Object-safe, so that a program can choose at run time: `Arc<dyn CredentialStrategy>` is a strategy
+/// too.
+#[async_trait]
+pub trait CredentialStrategy: fmt::Debug + Send + Sync + 'static {
+    /// A short name for logs and errors; log-safe, the same for the life of the process.
+    fn name(&self) -> &'static str;
+
+    /// Credentials to sign a request with, now.
+    ///
+    /// Valid ones are returned at once. Otherwise it waits for the one fetch that all callers share.
+    ///
+    /// # Errors
+    ///
+    /// When there is nothing to serve: the error of the last fetch.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing for other callers and does not stop the fetch.
+    async fn credentials(&self) -> Result<Credentials>;
+
+    /// What could be used now, if anything: no I/O, no waiting, no lock, no allocation.
+    fn current(&self) -> Option<Arc<Credentials>>;
+
+    /// The same as an SDK identity, for request signing; built once per fetch where the strategy can.
+    fn current_identity(&self) -> Option<Identity> {
+        self.current()
+            .map(|credentials| Identity::from((*credentials).clone()))
+    }
+
+    /// Tells the strategy that a service rejected the credentials with this access key id.
+    ///
+    /// Only the key in use is invalidated, so a thousand late rejections of one old key cost nothing.
+    fn invalidate(&self, rejected: &str) -> Rejection;
+
+    /// A snapshot for dashboards and health checks; no I/O.
+    fn status(&self) -> Status;
+}
+
+#[async_trait]
+impl<S: CredentialStrategy + ?Sized> CredentialStrategy for Arc<S> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    async fn credentials(&self) -> Result<Credentials> {
+        (**self).credentials().await
+    }
+
+    fn current(&self) -> Option<Arc<Credentials>> {
+        (**self).current()
+    }
+
+    fn current_identity(&self) -> Option<Identity> {
+        (**self).current_identity()
+    }
+
+    fn invalidate(&self, rejected: &str) -> Rejection {
+        (**self).invalidate(rejected)
+    }
+
+    fn status(&self) -> Status {
+        (**self).status()
+    }
+}

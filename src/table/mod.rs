@@ -1,0 +1,1 @@
+//! The thin DynamoDB table client.
