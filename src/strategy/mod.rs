@@ -1,7 +1,8 @@
 //! The strategies, and the one trait they stand behind.
 
 use crate::error::Result;
-use crate::refresh::{Rejection, Status};
+use crate::refresh::{CredentialCache, Rejection, Status};
+use crate::source::CredentialSource;
 use async_trait::async_trait;
 use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::identity::Identity;
@@ -72,5 +73,32 @@ impl<S: CredentialStrategy + ?Sized> CredentialStrategy for Arc<S> {
 
     fn status(&self) -> Status {
         (**self).status()
+    }
+}
+
+#[async_trait]
+impl<F: CredentialSource> CredentialStrategy for CredentialCache<F> {
+    fn name(&self) -> &'static str {
+        self.source().name()
+    }
+
+    async fn credentials(&self) -> Result<Credentials> {
+        CredentialCache::credentials(self).await
+    }
+
+    fn current(&self) -> Option<Arc<Credentials>> {
+        CredentialCache::current(self)
+    }
+
+    fn current_identity(&self) -> Option<Identity> {
+        CredentialCache::current_identity(self)
+    }
+
+    fn invalidate(&self, rejected: &str) -> Rejection {
+        CredentialCache::invalidate(self, rejected)
+    }
+
+    fn status(&self) -> Status {
+        CredentialCache::status(self)
     }
 }
