@@ -40,7 +40,11 @@ async fn through_a_refresh_that_takes_its_time() {
     settle().await;
     assert_all_served_at_once(&world, "KEY-2");
     assert_eq!(world.gate.count(), 2);
-    assert_eq!(world.cache.status().waits, 1, "only the first call of all waited");
+    assert_eq!(
+        world.cache.status().waits,
+        1,
+        "only the first call of all waited"
+    );
 }
 
 #[tokio::test(start_paused = true)]

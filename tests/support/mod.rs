@@ -1,6 +1,12 @@
 //! What the tests of the refresh engine share: a source whose every call the test answers itself, and a
 //! wall clock that it steps against the monotonic one.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
 
 use aws_credential_strategies::refresh::{Clock, Jitter};
 use aws_credential_strategies::{
