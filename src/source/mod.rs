@@ -1,5 +1,13 @@
 //! Where credentials come from: one call is one fetch, with no memory of credentials.
 
+mod env;
+mod imds;
+
+pub use imds::{
+    DEFAULT_ANSWER_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_ENDPOINT, DEFAULT_ENDPOINT_IPV6,
+    DEFAULT_MAX_ATTEMPTS, DEFAULT_TOKEN_TTL, ImdsSource, ImdsSourceBuilder, TokenCheck,
+};
+
 use crate::error::Result;
 use aws_credential_types::Credentials;
 use std::fmt;
