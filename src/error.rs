@@ -252,6 +252,10 @@ impl Error {
         self.with(|inner| inner.outlook = Outlook::Terminal)
     }
 
+    pub(crate) fn asks_for_fewer_calls(self) -> Self {
+        self.with(|inner| inner.outlook = Outlook::Throttled)
+    }
+
     pub(crate) fn heals_by_itself(self) -> Self {
         self.with(|inner| inner.outlook = Outlook::Recoverable)
     }
