@@ -22,6 +22,11 @@ use aws_credential_types::Credentials;
 use std::fmt;
 use std::future::Future;
 
+/// The name of Option A, in logs, errors and credentials.
+pub(crate) const INSTANCE_PROFILE: &str = "InstanceProfile";
+/// The name of Option B.
+pub(crate) const ASSUME_ROLE: &str = "AssumeRole";
+
 /// Fetches credentials once per call; a [`CredentialCache`](crate::CredentialCache) does the rest.
 ///
 /// A third strategy is a source of your own and a cache around it: the cache decides when to call,

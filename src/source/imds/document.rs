@@ -1,6 +1,7 @@
 //! What the metadata service says, read from bytes; no socket needed.
 
 use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::source::INSTANCE_PROFILE;
 use aws_credential_types::Credentials;
 use aws_credential_types::credential_feature::AwsCredentialFeature;
 use aws_smithy_types::DateTime;
@@ -9,8 +10,6 @@ use serde::Deserialize;
 use std::borrow::Cow;
 use std::time::SystemTime;
 
-/// The provider name in the credentials.
-pub(crate) const PROVIDER_NAME: &str = "InstanceProfile";
 /// The longest role name that IAM allows:
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>.
 const ROLE_NAME_LIMIT: usize = 64;
@@ -130,7 +129,7 @@ impl Document<'_> {
             .secret_access_key(secret_access_key)
             .session_token(token)
             .expiry(expiry)
-            .provider_name(PROVIDER_NAME);
+            .provider_name(INSTANCE_PROFILE);
         credentials.set_account_id(
             account_id
                 .filter(|id| !id.is_empty())

@@ -14,8 +14,8 @@ pub use settings::{
 use self::http::{Connection, Reply, request};
 use self::settings::{Settings, Wishes};
 use crate::error::{Error, Result};
-use crate::source::CredentialSource;
 use crate::source::env::Env;
+use crate::source::{CredentialSource, INSTANCE_PROFILE};
 use aws_credential_types::Credentials;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
@@ -196,7 +196,7 @@ impl ImdsSource {
 
 impl CredentialSource for ImdsSource {
     fn name(&self) -> &'static str {
-        "imds"
+        INSTANCE_PROFILE
     }
 
     async fn fetch(&self) -> Result<Credentials> {

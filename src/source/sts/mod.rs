@@ -112,7 +112,7 @@ impl StsSource {
 
 impl CredentialSource for StsSource {
     fn name(&self) -> &'static str {
-        "sts"
+        crate::source::ASSUME_ROLE
     }
 
     async fn fetch(&self) -> Result<Credentials> {

@@ -9,9 +9,6 @@ use std::time::SystemTime;
 
 use super::ASSUME_ROLE;
 
-/// The provider name in the credentials.
-const PROVIDER_NAME: &str = "AssumeRole";
-
 /// Credentials from a successful answer. The SDK fills what is missing with `""` and the epoch, so
 /// those count as missing.
 pub(crate) fn credentials(output: AssumeRoleOutput) -> Result<Credentials> {
@@ -44,7 +41,7 @@ pub(crate) fn credentials(output: AssumeRoleOutput) -> Result<Credentials> {
         .session_token(given.session_token)
         .expiry(expiry)
         .account_id(account)
-        .provider_name(PROVIDER_NAME)
+        .provider_name(crate::source::ASSUME_ROLE)
         .build();
     credentials
         .get_property_mut_or_default::<Vec<AwsCredentialFeature>>()
