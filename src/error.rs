@@ -248,8 +248,17 @@ impl Error {
             .with(|inner| inner.field = Some(field.into()))
     }
 
+    /// The same error about a setting that goes by another name where it was given.
+    pub(crate) fn naming(self, field: impl Into<Cow<'static, str>>) -> Self {
+        self.with(|inner| inner.field = Some(field.into()))
+    }
+
     pub(crate) fn needs_human(self) -> Self {
         self.with(|inner| inner.outlook = Outlook::Terminal)
+    }
+
+    pub(crate) fn asks_for_fewer_calls(self) -> Self {
+        self.with(|inner| inner.outlook = Outlook::Throttled)
     }
 
     pub(crate) fn heals_by_itself(self) -> Self {

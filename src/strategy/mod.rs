@@ -1,7 +1,16 @@
 //! The strategies, and the one trait they stand behind.
 
+mod assume_role;
+mod base;
+mod config;
+mod instance_profile;
+
+pub use assume_role::{AssumeRole, AssumeRoleBuilder};
+pub use config::StrategyConfig;
+pub use instance_profile::{InstanceProfile, InstanceProfileBuilder};
+
 use crate::error::Result;
-use crate::refresh::{CredentialCache, Rejection, Status};
+use crate::refresh::{Clock, CredentialCache, Jitter, RefreshPolicy, Rejection, Status};
 use crate::source::CredentialSource;
 use async_trait::async_trait;
 use aws_credential_types::Credentials;
@@ -101,4 +110,21 @@ impl<F: CredentialSource> CredentialStrategy for CredentialCache<F> {
     fn status(&self) -> Status {
         CredentialCache::status(self)
     }
+}
+
+/// A cache around a source, on the clocks and with the chance that its builder was given.
+fn cache<F: CredentialSource>(
+    source: F,
+    policy: RefreshPolicy,
+    clock: Option<Clock>,
+    jitter: Option<Jitter>,
+) -> CredentialCache<F> {
+    let mut cache = CredentialCache::new(source, policy);
+    if let Some(clock) = clock {
+        cache = cache.with_clock(clock);
+    }
+    if let Some(jitter) = jitter {
+        cache = cache.with_jitter(jitter);
+    }
+    cache
 }
