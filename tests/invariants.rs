@@ -1,0 +1,669 @@
+//! What holds whatever happens: the invariants of a refresh, over random schedules of faults, latencies,
+//! hangs, clock steps both ways, suspends, cancellations and rejections, with lifetimes from 1 s to 12 h
+//! and up to 64 callers. The oracle is a model of its own: what the source delivered, and when.
+//!
+//! 2,000 schedules; `PROPTEST_CASES` raises it. A schedule that breaks an invariant is shrunk, printed,
+//! and kept beside this file, to be run first the next time.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use aws_credential_strategies::refresh::{
+    Clock, Jitter, MAX_ATTEMPTS_PER_SECOND, MIN_ATTEMPT_SPACING, Stage,
+};
+use aws_credential_strategies::{
+    CredentialCache, CredentialSource, Credentials, Error, RefreshMode, RefreshPolicy, Result,
+};
+use aws_smithy_async::time::TimeSource;
+use futures_util::FutureExt;
+use proptest::prelude::*;
+use proptest::test_runner::Config;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use support::{SECRET, TOKEN, Wall, seconds, settle};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+/// The policy's defaults, by which callers and fetches are bounded.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(10);
+const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
+const TEN_MINUTES: Duration = Duration::from_secs(600);
+
+#[derive(Clone, Debug)]
+struct Schedule {
+    aws_spec: bool,
+    background: bool,
+    lifetime: Duration,
+    seed: u64,
+    events: Vec<Event>,
+}
+
+#[derive(Clone, Debug)]
+enum Event {
+    /// So many callers at once; those with a budget give up after it.
+    Calls {
+        callers: u8,
+        budget_millis: Option<u16>,
+    },
+    /// Time passes on both clocks, by so many thousandths of the lifetime.
+    Pass {
+        thousandths: u16,
+    },
+    PassMillis(u16),
+    Source(Behaviour),
+    LatencyMillis(u16),
+    /// The wall clock steps: forward is also what a suspended host sees.
+    StepForward {
+        seconds: u32,
+    },
+    StepBack {
+        seconds: u32,
+    },
+    ToTheEpoch,
+    /// A service rejects the key in use, as seen by so many requests.
+    Reject {
+        requests: u8,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Behaviour {
+    Healthy,
+    Fails,
+    Throttles,
+    Refuses,
+    Hangs,
+    Panics,
+    SameDocument,
+    SameKeyLater,
+    ExpiredDocument,
+    NearlyDead,
+    NeverExpires,
+    ExpiresIn1970,
+    ExpiresIn9999,
+}
+
+impl Behaviour {
+    /// Whether what it does is within the lifetime that the schedule is about.
+    fn is_ordinary(self) -> bool {
+        !matches!(
+            self,
+            Behaviour::NearlyDead | Behaviour::NeverExpires | Behaviour::ExpiresIn9999
+        )
+    }
+}
+
+fn behaviours() -> impl Strategy<Value = Behaviour> {
+    prop_oneof![
+        6 => Just(Behaviour::Healthy),
+        4 => Just(Behaviour::Fails),
+        1 => Just(Behaviour::Throttles),
+        1 => Just(Behaviour::Refuses),
+        3 => Just(Behaviour::Hangs),
+        1 => Just(Behaviour::Panics),
+        2 => Just(Behaviour::SameDocument),
+        1 => Just(Behaviour::SameKeyLater),
+        1 => Just(Behaviour::ExpiredDocument),
+        1 => Just(Behaviour::NearlyDead),
+        1 => Just(Behaviour::NeverExpires),
+        1 => Just(Behaviour::ExpiresIn1970),
+        1 => Just(Behaviour::ExpiresIn9999),
+    ]
+}
+
+fn events() -> impl Strategy<Value = Event> {
+    let budget = prop_oneof![
+        2 => Just(None),
+        1 => (1..15_000_u16).prop_map(Some),
+    ];
+    prop_oneof![
+        8 => (1..=64_u8, budget).prop_map(|(callers, budget_millis)| Event::Calls { callers, budget_millis }),
+        6 => (1..600_u16).prop_map(|thousandths| Event::Pass { thousandths }),
+        4 => (0..2_000_u16).prop_map(Event::PassMillis),
+        5 => behaviours().prop_map(Event::Source),
+        2 => (0..20_000_u16).prop_map(Event::LatencyMillis),
+        1 => (1..10_000_u32).prop_map(|seconds| Event::StepForward { seconds }),
+        1 => (1..10_000_u32).prop_map(|seconds| Event::StepBack { seconds }),
+        1 => Just(Event::ToTheEpoch),
+        2 => (1..100_u8).prop_map(|requests| Event::Reject { requests }),
+    ]
+}
+
+fn lifetimes() -> impl Strategy<Value = Duration> {
+    prop_oneof![
+        (1..60_u64).prop_map(seconds),
+        (60..900_u64).prop_map(seconds),
+        (900..43_200_u64).prop_map(seconds),
+    ]
+}
+
+fn schedules() -> impl Strategy<Value = Schedule> {
+    (
+        prop::bool::weighted(0.25),
+        any::<bool>(),
+        lifetimes(),
+        any::<u64>(),
+        prop::collection::vec(events(), 1..40),
+    )
+        .prop_map(|(aws_spec, background, lifetime, seed, events)| Schedule {
+            aws_spec,
+            background,
+            lifetime,
+            seed,
+            events,
+        })
+}
+
+/// What the source delivered, with its times as the answer arrived.
+#[derive(Clone, Debug)]
+struct Delivery {
+    key_id: String,
+    expiry: Option<SystemTime>,
+    lifetime: Duration,
+    at: Instant,
+}
+
+impl Delivery {
+    fn is_live(&self, wall: SystemTime, now: Instant) -> bool {
+        self.expiry
+            .is_none_or(|expiry| expiry > wall && now - self.at < self.lifetime)
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Attempt {
+    at: Instant,
+    wall: SystemTime,
+    /// Deliveries before it, so that what was held then is the last of them.
+    delivered: usize,
+    /// Rejections before it that invalidated a key.
+    invalidations: u64,
+}
+
+#[derive(Debug)]
+struct Script {
+    behaviour: Behaviour,
+    latency: Duration,
+    last: Option<Credentials>,
+    made: u64,
+    attempts: Vec<Attempt>,
+    deliveries: Vec<Delivery>,
+}
+
+/// Plays a schedule's behaviours, and keeps the books that the invariants are checked against.
+#[derive(Debug)]
+struct ScriptedSource {
+    lifetime: Duration,
+    wall: Wall,
+    script: Mutex<Script>,
+    in_flight: AtomicU64,
+    overlaps: AtomicU64,
+    invalidations: AtomicU64,
+}
+
+impl ScriptedSource {
+    fn new(lifetime: Duration, wall: Wall) -> Self {
+        ScriptedSource {
+            lifetime,
+            wall,
+            script: Mutex::new(Script {
+                behaviour: Behaviour::Healthy,
+                latency: Duration::ZERO,
+                last: None,
+                made: 0,
+                attempts: Vec::new(),
+                deliveries: Vec::new(),
+            }),
+            in_flight: AtomicU64::new(0),
+            overlaps: AtomicU64::new(0),
+            invalidations: AtomicU64::new(0),
+        }
+    }
+
+    /// The last live answer, if it still lives.
+    fn newest_live(&self) -> Option<Delivery> {
+        let script = self.script.lock().unwrap();
+        let newest = script.deliveries.last()?;
+        newest
+            .is_live(self.wall.now(), Instant::now())
+            .then(|| newest.clone())
+    }
+
+    fn new_session(&self, script: &mut Script, expiry: Option<SystemTime>) -> Credentials {
+        script.made += 1;
+        let number = script.made;
+        Credentials::new(
+            format!("KEY-{number}"),
+            format!("{SECRET}-KEY-{number}"),
+            Some(format!("{TOKEN}-KEY-{number}")),
+            expiry,
+            "test",
+        )
+    }
+
+    fn answer(&self) -> Result<Credentials> {
+        let script = &mut *self.script.lock().unwrap();
+        let wall = self.wall.now();
+        let in_time = Some(wall + self.lifetime);
+        let year_9999 = UNIX_EPOCH + seconds(253_370_764_800);
+        let fetched = match (script.behaviour, script.last.clone()) {
+            (Behaviour::Fails, _) => return Err(Error::recoverable("down")),
+            (Behaviour::Throttles, _) => return Err(Error::throttled("slow down")),
+            (Behaviour::Refuses, _) => return Err(Error::terminal("not allowed")),
+            (Behaviour::Panics, _) => panic!("this panic is part of the test"),
+            (Behaviour::SameDocument, Some(last)) => last,
+            (Behaviour::SameKeyLater, Some(mut last)) => {
+                *last.expiry_mut() = in_time;
+                last
+            }
+            (Behaviour::ExpiredDocument, _) => {
+                self.new_session(script, wall.checked_sub(seconds(1)))
+            }
+            (Behaviour::ExpiresIn1970, _) => self.new_session(script, Some(UNIX_EPOCH)),
+            (Behaviour::NearlyDead, _) => {
+                self.new_session(script, Some(wall + Duration::from_millis(7)))
+            }
+            (Behaviour::NeverExpires, _) => self.new_session(script, None),
+            (Behaviour::ExpiresIn9999, _) => self.new_session(script, Some(year_9999)),
+            (Behaviour::Healthy | Behaviour::Hangs, _)
+            | (Behaviour::SameDocument | Behaviour::SameKeyLater, None) => {
+                self.new_session(script, in_time)
+            }
+        };
+        script.last = Some(fetched.clone());
+        if fetched.expiry().is_none_or(|expiry| expiry > wall) {
+            let left = fetched
+                .expiry()
+                .map(|expiry| expiry.duration_since(wall).unwrap());
+            script.deliveries.push(Delivery {
+                key_id: fetched.access_key_id().to_owned(),
+                expiry: fetched.expiry(),
+                lifetime: left.map_or(Duration::MAX, |left| {
+                    seconds(left.as_secs() + u64::from(left.subsec_nanos() > 0))
+                }),
+                at: Instant::now(),
+            });
+        }
+        Ok(fetched)
+    }
+}
+
+#[derive(Debug)]
+struct Source(Arc<ScriptedSource>);
+
+impl CredentialSource for Source {
+    fn name(&self) -> &'static str {
+        "ScriptedSource"
+    }
+
+    async fn fetch(&self) -> Result<Credentials> {
+        struct Landed<'a>(&'a AtomicU64);
+        impl Drop for Landed<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+        let source = &self.0;
+        if source.in_flight.fetch_add(1, Ordering::SeqCst) > 0 {
+            source.overlaps.fetch_add(1, Ordering::SeqCst);
+        }
+        let _landed = Landed(&source.in_flight);
+        let (behaviour, latency) = {
+            let mut script = source.script.lock().unwrap();
+            let attempt = Attempt {
+                at: Instant::now(),
+                wall: source.wall.now(),
+                delivered: script.deliveries.len(),
+                invalidations: source.invalidations.load(Ordering::SeqCst),
+            };
+            script.attempts.push(attempt);
+            (script.behaviour, script.latency)
+        };
+        if behaviour == Behaviour::Hangs {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(latency).await;
+        source.answer()
+    }
+}
+
+type Cache = CredentialCache<Source>;
+
+/// One call, and what holds of its answer at the moment it comes.
+async fn checked_call(
+    cache: Cache,
+    source: Arc<ScriptedSource>,
+    serves_through_errors: bool,
+    budget: Option<Duration>,
+) -> std::result::Result<(), String> {
+    let called = Instant::now();
+    let answer = match budget {
+        None => cache.credentials().await,
+        Some(budget) => match tokio::time::timeout(budget, cache.credentials()).await {
+            Ok(answer) => answer,
+            Err(_) => return Ok(()),
+        },
+    };
+    let waited = called.elapsed();
+    // 8. Time-outs end on whole milliseconds of tokio's timer.
+    if waited > WAIT_TIMEOUT + Duration::from_millis(1) {
+        return Err(format!("8: a call waited {waited:?}"));
+    }
+    let live = source.newest_live();
+    match (answer, live) {
+        (Ok(served), live) => {
+            // 4.
+            let number = served.access_key_id();
+            if served.secret_access_key() != format!("{SECRET}-{number}")
+                || served.session_token() != Some(&format!("{TOKEN}-{number}"))
+            {
+                return Err("4: key id, secret and token of different answers".to_owned());
+            }
+            // 3, and 5a: what is live is served, whatever failed since.
+            match live {
+                Some(live) if live.key_id != number => Err(format!(
+                    "3, 5a: {number} was served although {} is live",
+                    live.key_id
+                )),
+                _ => Ok(()),
+            }
+        }
+        (Err(error), Some(live)) if serves_through_errors => {
+            Err(format!("5b: {} is live, yet: {error}", live.key_id))
+        }
+        (Err(error), _) => {
+            let shown = format!("{error} {error:?}");
+            if shown.contains(SECRET) || shown.contains(TOKEN) {
+                return Err("11: a secret in an error".to_owned());
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Twelve invariants, over one schedule; the error names the one that broke.
+async fn play(schedule: &Schedule) -> std::result::Result<(), String> {
+    let wall = Wall::starting();
+    let source = Arc::new(ScriptedSource::new(schedule.lifetime, wall.clone()));
+    let policy = if schedule.aws_spec {
+        RefreshPolicy::aws_spec()
+    } else if schedule.background {
+        RefreshPolicy::default()
+    } else {
+        RefreshPolicy::default().mode(RefreshMode::OnDemand)
+    };
+    let ours = !schedule.aws_spec;
+    let chance = Mutex::new(fastrand::Rng::with_seed(schedule.seed));
+    let cache = CredentialCache::new(Source(Arc::clone(&source)), policy)
+        .with_clock(Clock::with_wall(wall.clone()))
+        .with_jitter(Jitter::from_fn(move || chance.lock().unwrap().f64()));
+
+    let mut callers: Vec<JoinHandle<std::result::Result<(), String>>> = Vec::new();
+    let call = |budget| {
+        tokio::spawn(checked_call(
+            cache.clone(),
+            Arc::clone(&source),
+            ours,
+            budget,
+        ))
+    };
+    for event in &schedule.events {
+        match event {
+            Event::Calls {
+                callers: number,
+                budget_millis,
+            } => {
+                let stage = cache.status().stage;
+                if ours && matches!(stage, Stage::Fresh | Stage::Advisory) {
+                    // 2.
+                    match cache.credentials().now_or_never() {
+                        Some(Ok(_)) => {}
+                        Some(Err(error)) => return Err(format!("5b: {stage:?}, yet: {error}")),
+                        None => return Err(format!("2: a call in {stage:?} awaited")),
+                    }
+                    if cache.current().is_none() {
+                        return Err(format!("2: nothing current in {stage:?}"));
+                    }
+                }
+                let budget = budget_millis.map(|millis| Duration::from_millis(millis.into()));
+                for caller in 0..*number {
+                    // Half of those with a budget; the others wait for what they asked.
+                    callers.push(call(budget.filter(|_| caller % 2 == 0)));
+                }
+                settle().await;
+            }
+            Event::Pass { thousandths } => {
+                tokio::time::sleep(schedule.lifetime / 1000 * u32::from(*thousandths)).await;
+            }
+            Event::PassMillis(millis) => {
+                tokio::time::sleep(Duration::from_millis((*millis).into())).await;
+            }
+            Event::Source(behaviour) => source.script.lock().unwrap().behaviour = *behaviour,
+            Event::LatencyMillis(millis) => {
+                source.script.lock().unwrap().latency = Duration::from_millis((*millis).into());
+            }
+            Event::StepForward { seconds: by } => wall.step_forward(seconds((*by).into())),
+            Event::StepBack { seconds: by } => wall.step_back(seconds((*by).into())),
+            Event::ToTheEpoch => wall.set(UNIX_EPOCH),
+            Event::Reject { requests } => {
+                if let Some(key_id) = cache.status().key_id {
+                    for _ in 0..*requests {
+                        let before = cache.status().invalidated;
+                        cache.invalidate(&key_id);
+                        if !before && cache.status().invalidated {
+                            source.invalidations.fetch_add(1, Ordering::SeqCst);
+                        }
+                    }
+                }
+            }
+        }
+        // 11.
+        let shown = format!("{cache:?} {:?}", cache.status());
+        if shown.contains(SECRET) || shown.contains(TOKEN) {
+            return Err("11: a secret in a Debug".to_owned());
+        }
+    }
+
+    // 7. The source is healthy again.
+    {
+        let mut script = source.script.lock().unwrap();
+        script.behaviour = Behaviour::Healthy;
+        script.latency = Duration::from_millis(10);
+    }
+    let needed = cache.status().stage >= Stage::Mandatory;
+    let made_before = source.script.lock().unwrap().made;
+    if ours && needed {
+        // The last hang ends, the wait in force ends, and one fetch; a clock that was stepped is read
+        // again within a minute.
+        callers.push(call(None));
+        tokio::time::sleep(FETCH_TIMEOUT + seconds(30 + 1)).await;
+        if !schedule.background {
+            callers.push(call(None));
+            tokio::time::sleep(seconds(1)).await;
+        }
+        if source.script.lock().unwrap().made == made_before {
+            return Err(format!("7: not healed: {:?}", cache.status()));
+        }
+    }
+
+    // 8 again: whoever waits is answered by now.
+    tokio::time::sleep(WAIT_TIMEOUT + FETCH_TIMEOUT).await;
+    for caller in callers {
+        match caller.now_or_never() {
+            Some(Ok(checked)) => checked?,
+            Some(Err(panicked)) => return Err(format!("12: {panicked}")),
+            None => return Err("8: a call still waits".to_owned()),
+        }
+    }
+    // 9: the next caller is served from what was fetched while others gave up.
+    if ours && cache.status().stage < Stage::Mandatory && cache.current().is_none() {
+        return Err("9: a fetch completed, and the next caller is not served from it".to_owned());
+    }
+
+    // 1.
+    if source.overlaps.load(Ordering::SeqCst) > 0 {
+        return Err("1: two fetches in flight".to_owned());
+    }
+    check_pace(schedule, &source)?;
+
+    // 10.
+    drop(cache);
+    settle().await;
+    let alive = tokio::runtime::Handle::current()
+        .metrics()
+        .num_alive_tasks();
+    if alive > 0 {
+        return Err(format!("10: {alive} tasks survive the last handle"));
+    }
+    Ok(())
+}
+
+/// 6 and 12: how often the source was asked.
+fn check_pace(schedule: &Schedule, source: &ScriptedSource) -> std::result::Result<(), String> {
+    let script = source.script.lock().unwrap();
+    let attempts = &script.attempts;
+    for pair in attempts.windows(2) {
+        let apart = pair[1].at - pair[0].at;
+        if apart < MIN_ATTEMPT_SPACING {
+            return Err(format!("12: attempts {apart:?} apart"));
+        }
+    }
+    for many in attempts.windows(MAX_ATTEMPTS_PER_SECOND + 1) {
+        let within = many[MAX_ATTEMPTS_PER_SECOND].at - many[0].at;
+        if within < seconds(1) {
+            return Err(format!("12: nine attempts within {within:?}"));
+        }
+    }
+    if schedule.aws_spec {
+        return Ok(());
+    }
+    let held = |attempt: &Attempt| {
+        let delivery = script.deliveries[..attempt.delivered].last()?;
+        delivery
+            .is_live(attempt.wall, attempt.at)
+            .then_some(attempt.delivered)
+    };
+    // 6, per credential: not invalidated, and its windows as the lifetime gives them.
+    let steps = schedule.events.iter().any(|event| {
+        matches!(
+            event,
+            Event::StepForward { .. } | Event::StepBack { .. } | Event::ToTheEpoch
+        )
+    });
+    let ordinary = schedule.events.iter().all(|event| match event {
+        Event::Source(behaviour) => behaviour.is_ordinary(),
+        _ => true,
+    });
+    let invalidated = source.invalidations.load(Ordering::SeqCst) > 0;
+    if !steps && !invalidated && ordinary {
+        for delivered in 1..=script.deliveries.len() {
+            let in_window = attempts
+                .iter()
+                .filter(|attempt| held(attempt) == Some(delivered))
+                .count();
+            if in_window > 10 {
+                return Err(format!("6: {in_window} attempts in one window"));
+            }
+        }
+        if schedule.lifetime >= seconds(900) {
+            let valid = attempts.iter().filter(|attempt| held(attempt).is_some());
+            most_within(TEN_MINUTES, valid, 10).map_err(|error| format!("6, valid: {error}"))?;
+        }
+    }
+    if schedule.lifetime >= seconds(60) && ordinary {
+        most_within(TEN_MINUTES, attempts.iter(), 46).map_err(|error| format!("6: {error}"))?;
+    }
+    Ok(())
+}
+
+fn most_within<'a>(
+    period: Duration,
+    attempts: impl Iterator<Item = &'a Attempt>,
+    most: usize,
+) -> std::result::Result<(), String> {
+    let at: Vec<_> = attempts.map(|attempt| attempt.at).collect();
+    for many in at.windows(most + 1) {
+        if many[most] - many[0] < period {
+            return Err(format!(
+                "{} attempts within {:?}",
+                most + 1,
+                many[most] - many[0]
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn cases() -> u32 {
+    let asked = std::env::var("PROPTEST_CASES").ok();
+    asked.and_then(|cases| cases.parse().ok()).unwrap_or(2000)
+}
+
+fn in_paused_time<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap()
+        .block_on(work)
+}
+
+/// The panics that a schedule asks for are part of the test, and so are not shown.
+fn quiet_about_planned_panics() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let shown = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            let planned = panic
+                .payload()
+                .downcast_ref::<&str>()
+                .is_some_and(|message| message.contains("part of the test"));
+            if !planned {
+                shown(panic);
+            }
+        }));
+    });
+}
+
+proptest! {
+    #![proptest_config(Config { cases: cases(), ..Config::default() })]
+
+    #[test]
+    fn hold_on_any_schedule(schedule in schedules()) {
+        quiet_about_planned_panics();
+        let played = in_paused_time(play(&schedule));
+        prop_assert!(played.is_ok(), "{}", played.unwrap_err());
+    }
+
+    /// 2, its second half: with a source that answers within a tenth of the lifetime, nobody waits at
+    /// any refresh.
+    #[test]
+    fn nobody_waits_at_any_refresh(
+        lifetime in lifetimes(),
+        latency in 0..100_u32,
+        seed in any::<u64>(),
+    ) {
+        let waits = in_paused_time(async {
+            let wall = Wall::starting();
+            let source = Arc::new(ScriptedSource::new(lifetime, wall.clone()));
+            source.script.lock().unwrap().latency = lifetime / 1000 * latency;
+            let chance = Mutex::new(fastrand::Rng::with_seed(seed));
+            let cache = CredentialCache::new(Source(source), RefreshPolicy::default().fetch_timeout(lifetime))
+                .with_clock(Clock::with_wall(wall.clone()))
+                .with_jitter(Jitter::from_fn(move || chance.lock().unwrap().f64()));
+            let _ = cache.refresh().await;
+            let before = cache.status();
+            // Ten lifetimes; an uneven beat, so that calls fall anywhere.
+            for _ in 0..337 {
+                tokio::time::sleep(lifetime * 3 / 101).await;
+                prop_assert!(cache.credentials().now_or_never().is_some(), "{:?}", cache.status());
+            }
+            let after = cache.status();
+            prop_assert!(after.generation >= before.generation + 9, "{}", after.generation);
+            prop_assert_eq!(after.fetches, after.generation, "one fetch a refresh");
+            Ok(after.waits - before.waits)
+        });
+        prop_assert_eq!(waits?, 0);
+    }
+}
