@@ -37,6 +37,11 @@ pub trait CredentialSource: fmt::Debug + Send + Sync + 'static {
     /// A short name for logs and errors, the same for the life of the process.
     fn name(&self) -> &'static str;
 
+    /// The role or profile it asks for, for [`Status`](crate::Status); `None` where not known.
+    fn subject(&self) -> Option<String> {
+        None
+    }
+
     /// Fetches new credentials.
     ///
     /// # Errors

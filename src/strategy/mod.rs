@@ -85,6 +85,33 @@ impl<S: CredentialStrategy + ?Sized> CredentialStrategy for Arc<S> {
     }
 }
 
+#[async_trait]
+impl<F: CredentialSource> CredentialStrategy for CredentialCache<F> {
+    fn name(&self) -> &'static str {
+        self.source().name()
+    }
+
+    async fn credentials(&self) -> Result<Credentials> {
+        CredentialCache::credentials(self).await
+    }
+
+    fn current(&self) -> Option<Arc<Credentials>> {
+        CredentialCache::current(self)
+    }
+
+    fn current_identity(&self) -> Option<Identity> {
+        CredentialCache::current_identity(self)
+    }
+
+    fn invalidate(&self, rejected: &str) -> Rejection {
+        CredentialCache::invalidate(self, rejected)
+    }
+
+    fn status(&self) -> Status {
+        CredentialCache::status(self)
+    }
+}
+
 /// A cache around a source, on the clocks and with the chance that its builder was given.
 fn cache<F: CredentialSource>(
     source: F,

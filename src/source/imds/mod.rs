@@ -199,6 +199,11 @@ impl CredentialSource for ImdsSource {
         INSTANCE_PROFILE
     }
 
+    fn subject(&self) -> Option<String> {
+        let configured = self.settings.profile.clone();
+        configured.or_else(|| self.memory().role.clone())
+    }
+
     async fn fetch(&self) -> Result<Credentials> {
         self.fetch_once().await
     }

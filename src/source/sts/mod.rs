@@ -115,6 +115,10 @@ impl CredentialSource for StsSource {
         crate::source::ASSUME_ROLE
     }
 
+    fn subject(&self) -> Option<String> {
+        Some(self.role_arn().to_owned())
+    }
+
     async fn fetch(&self) -> Result<Credentials> {
         self.fetch_once().await
     }
