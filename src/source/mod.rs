@@ -2,6 +2,8 @@
 
 mod arn;
 mod env;
+#[doc(hidden)]
+pub mod fuzzing;
 mod imds;
 mod sts;
 mod told;

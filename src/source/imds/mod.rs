@@ -113,7 +113,6 @@ pub struct TokenCheck {
 
 impl ImdsSource {
     /// Starts from the environment and the constants of this module.
-    #[must_use]
     pub fn builder() -> ImdsSourceBuilder {
         ImdsSourceBuilder {
             wishes: Wishes::default(),

@@ -170,7 +170,7 @@ impl<'a> Call<'a> {
     }
 
     /// STS answered with an error, or with something that is not its answer.
-    fn refused(
+    pub(super) fn refused(
         &self,
         status: u16,
         error: &impl ProvideErrorMetadata,
@@ -368,15 +368,15 @@ pub(crate) fn denied(message: &str) -> Denied {
             .map(|word| word.trim_end_matches([',', '.']).to_owned())
             .filter(|word| !word.is_empty())
     };
-    let mut denied = Denied::default();
-    denied.principal = after("User: ");
-    denied.action = after("not authorized to perform: ");
-    denied.resource = after("on resource: ");
-    denied.reason = message
-        .find(" because ")
-        .and_then(|at| message.get(at + " because ".len()..))
-        .map(|reason| reason.trim().to_owned());
-    denied
+    Denied {
+        principal: after("User: "),
+        action: after("not authorized to perform: "),
+        resource: after("on resource: "),
+        reason: message
+            .find(" because ")
+            .and_then(|at| message.get(at + " because ".len()..))
+            .map(|reason| reason.trim().to_owned()),
+    }
 }
 
 #[cfg(test)]
