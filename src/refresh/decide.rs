@@ -48,6 +48,8 @@ pub(super) fn decide(state: &State, policy: &RefreshPolicy, now: Now) -> Verdict
     let starts = flight.is_none() && state.is_due(policy, now);
     let in_time = flight.is_some_and(|flight| flight.patience(policy) > now.mono);
     let failed_before = match stage {
+        // Under the AWS rules a terminal error leaves nothing behind once it has been raised.
+        _ if policy.rules == Rules::AwsSpec && state.is_terminal() => false,
         Stage::Mandatory => state.failures > 0,
         Stage::Expired => state.failure.as_ref().is_some_and(|failure| {
             now.mono.saturating_duration_since(failure.at.mono) < EXPIRED_PATIENCE
@@ -78,7 +80,7 @@ pub(super) fn answer(
     let Some(held) = &state.held else {
         return Err(failure().cloned().unwrap_or_else(|| timed_out(policy)));
     };
-    let terminal = failure().filter(|error| error.is_terminal());
+    let terminal = failure().filter(|_| state.is_terminal());
     let over = held.life.left(now).is_over();
     match (terminal, policy.rules) {
         (Some(error), Rules::AwsSpec) if over || state.is_paused(now) => Err(error.clone()),

@@ -137,6 +137,13 @@ impl State {
         self.flight.filter(|flight| !flight.is_gone(policy, now))
     }
 
+    /// Whether the failure that stands needs a person.
+    pub(super) fn is_terminal(&self) -> bool {
+        self.failure
+            .as_ref()
+            .is_some_and(|failure| failure.error.is_terminal())
+    }
+
     /// Whether a wait after an attempt, or before the first one, is in force.
     pub(super) fn is_paused(&self, now: Now) -> bool {
         self.next.is_some_and(|next| !next.is_over(now))
