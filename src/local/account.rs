@@ -1,6 +1,6 @@
 //! The state that the servers share: clock, keys, roles, the instance.
 
-use super::identity::{AccessKey, Identity, KeyFault, KeyRing};
+use super::identity::{AccessKey, Identity, KeyRing};
 use super::role::{Role, Trust};
 use super::server::lock;
 use aws_smithy_async::time::SharedTimeSource;
@@ -120,11 +120,6 @@ impl Account {
         let profile = lock(&self.profile).clone()?;
         let role = self.role(&profile.role_arn)?;
         Some((profile, role))
-    }
-
-    /// The key that a request was signed with, if it still holds.
-    pub(super) fn admit(&self, id: &str, token: Option<&str>) -> Result<AccessKey, KeyFault> {
-        self.keys.admit(id, token, self.now())
     }
 
     /// A session of `identity` that lasts as long as AWS would grant, or as this cloud is set to.

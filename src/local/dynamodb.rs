@@ -4,9 +4,9 @@
 //! listens on a loopback port of its own, one for each account, and this server stands in front.
 
 use super::account::Account;
-use super::auth::Signed;
+use super::auth::{AuthFault, authenticate};
 use super::fault::{Answer, Fault, plain};
-use super::identity::{AccessKey, KeyFault, request_id};
+use super::identity::{AccessKey, request_id};
 use super::server::{Respond, Service, lock};
 use bytes::Bytes;
 use dynoxide::Database;
@@ -148,22 +148,25 @@ impl DynamoDb {
         if let Some(body) = auth_material::validate(material) {
             return Err(Box::new(answer(StatusCode::BAD_REQUEST, body.into())));
         }
-        let Some(signed) = Signed::read(request) else {
-            return Err(Box::new(error(
-                StatusCode::BAD_REQUEST,
-                "IncompleteSignatureException",
-                "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term",
-            )));
-        };
-        self.account
-            .admit(&signed.key_id, signed.token.as_deref())
-            .map_err(|fault| {
-                let code = match fault {
-                    KeyFault::Expired => "ExpiredTokenException",
-                    KeyFault::Unknown => "UnrecognizedClientException",
-                };
-                Box::new(error(StatusCode::BAD_REQUEST, code, usual_message(code)))
-            })
+        authenticate(&self.account, request, "dynamodb").map_err(|fault| {
+            let (code, message) = match fault {
+                AuthFault::Expired => (
+                    "ExpiredTokenException",
+                    usual_message("ExpiredTokenException").into(),
+                ),
+                AuthFault::Signature(message) => ("InvalidSignatureException", message),
+                // dynoxide found all parts there; one of them is not well-formed
+                AuthFault::Unsigned => (
+                    "IncompleteSignatureException",
+                    usual_message("IncompleteSignatureException").into(),
+                ),
+                AuthFault::UnknownKey => (
+                    "UnrecognizedClientException",
+                    usual_message("UnrecognizedClientException").into(),
+                ),
+            };
+            Box::new(error(StatusCode::BAD_REQUEST, code, &message))
+        })
     }
 
     async fn forward(&self, account: &str, request: Request<Bytes>) -> Answer {
@@ -361,6 +364,9 @@ fn usual_message(code: &str) -> &'static str {
         "AccessDeniedException" => "User is not authorized to perform this operation",
         "ConditionalCheckFailedException" => "The conditional request failed",
         "ExpiredTokenException" => "The security token included in the request is expired",
+        "IncompleteSignatureException" => {
+            "Request must contain a complete and well-formed signature: credential scope, signed headers, signature and date."
+        }
         "InternalServerError" => "Internal server error",
         "InvalidSignatureException" => {
             "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."

@@ -2,10 +2,10 @@
 
 use super::account::{Account, timestamp};
 use super::assume_role::AssumeRoleRequest;
-use super::auth::Signed;
+use super::auth::{AuthFault, authenticate};
 use super::authorize::{self, Assumption};
 use super::fault::{Answer, Fault, plain};
-use super::identity::{AccessKey, Identity, KeyFault, RoleSession, request_id};
+use super::identity::{AccessKey, Identity, RoleSession, request_id};
 use super::server::{Respond, Service, lock};
 use super::xml::Xml;
 use bytes::Bytes;
@@ -137,24 +137,21 @@ impl Sts {
     }
 
     fn caller(&self, request: &Request<Bytes>) -> Result<AccessKey, Refusal> {
-        let Some(signed) = Signed::read(request) else {
-            return Err(Refusal::forbidden(
-                "MissingAuthenticationToken",
-                "Request is missing Authentication Token",
-            ));
-        };
-        self.account
-            .admit(&signed.key_id, signed.token.as_deref())
-            .map_err(|fault| match fault {
-                KeyFault::Expired => Refusal::forbidden(
-                    "ExpiredToken",
-                    "The security token included in the request is expired",
+        authenticate(&self.account, request, "sts").map_err(|fault| {
+            let (code, message) = match fault {
+                AuthFault::Expired => ("ExpiredToken", usual_message("ExpiredToken").into()),
+                AuthFault::Signature(message) => ("SignatureDoesNotMatch", message),
+                AuthFault::Unsigned => (
+                    "MissingAuthenticationToken",
+                    usual_message("MissingAuthenticationToken").into(),
                 ),
-                KeyFault::Unknown => Refusal::forbidden(
+                AuthFault::UnknownKey => (
                     "InvalidClientTokenId",
-                    "The security token included in the request is invalid.",
+                    usual_message("InvalidClientTokenId").into(),
                 ),
-            })
+            };
+            Refusal::forbidden(code, message)
+        })
     }
 
     fn assume_role(&self, caller: &AccessKey, parameters: &Parameters) -> Result<Answer, Refusal> {
@@ -408,6 +405,7 @@ fn usual_message(code: &str) -> &'static str {
         }
         "InvalidClientTokenId" => "The security token included in the request is invalid.",
         "MalformedPolicyDocument" => "Syntax errors in policy.",
+        "MissingAuthenticationToken" => "Request is missing Authentication Token",
         "PackedPolicyTooLarge" => {
             "Packed policy consumes 105% of allotted space, please use smaller policy."
         }
