@@ -1,0 +1,71 @@
+//! What the tests of the two sources share.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
+
+use aws_credential_strategies::local::LocalCloud;
+use aws_credential_strategies::source::{ImdsSource, ImdsSourceBuilder};
+use std::error::Error as StdError;
+use std::time::Duration;
+
+/// Long enough for loopback on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a test waits for an answer that it knows will not come.
+pub const BRIEF: Duration = Duration::from_millis(150);
+
+/// A source on this cloud that is not hurried by a busy machine.
+pub fn imds(cloud: &LocalCloud) -> ImdsSourceBuilder {
+    ImdsSource::builder()
+        .endpoint(cloud.imds_endpoint())
+        .connect_timeout(PATIENCE)
+        .answer_timeout(PATIENCE)
+        .max_attempts(3)
+}
+
+/// An error and its causes, one line each, without what differs from run to run.
+pub fn golden(cloud: &LocalCloud, error: &(dyn StdError + 'static)) -> String {
+    let mut lines = Vec::new();
+    let mut layer = Some(error);
+    while let Some(current) = layer {
+        lines.push(current.to_string());
+        layer = current.source();
+    }
+    let text = lines
+        .join("\n  <- ")
+        .replace(cloud.imds_endpoint(), "http://imds")
+        .replace(cloud.sts_endpoint(), "http://sts");
+    without(
+        &without(
+            &text,
+            "after ",
+            |rest| rest.find([')', ',']),
+            "after [elapsed]",
+        ),
+        "request id ",
+        |rest| rest.find([')', ',']),
+        "request id [id]",
+    )
+}
+
+/// Replaces each `marker` and what follows it, as far as `end` finds.
+fn without(
+    text: &str,
+    marker: &str,
+    end: impl Fn(&str) -> Option<usize>,
+    replacement: &str,
+) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(marker) {
+        out.push_str(&rest[..at]);
+        let tail = &rest[at + marker.len()..];
+        let starts_with_value = tail.starts_with(|c: char| c.is_ascii_hexdigit());
+        if !starts_with_value {
+            out.push_str(marker);
+            rest = tail;
+            continue;
+        }
+        out.push_str(replacement);
+        rest = &tail[end(tail).unwrap_or(tail.len())..];
+    }
+    out.push_str(rest);
+    out
+}
