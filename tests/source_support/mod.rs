@@ -3,7 +3,16 @@
 
 use aws_credential_strategies::local::LocalCloud;
 use aws_credential_strategies::source::{ImdsSource, ImdsSourceBuilder};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
 use std::error::Error as StdError;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Long enough for loopback on a busy machine.
@@ -68,4 +77,84 @@ fn without(
     }
     out.push_str(rest);
     out
+}
+
+/// An HTTP client that writes down each request and passes it on to another.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    inner: SharedHttpClient,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+/// A request as it went out.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub uri: String,
+    pub user_agent: String,
+    pub body: String,
+}
+
+impl Recorder {
+    pub fn before(inner: SharedHttpClient) -> Self {
+        Recorder {
+            inner,
+            seen: Arc::default(),
+        }
+    }
+
+    /// Answers each request with a refusal, so that nothing leaves this process.
+    pub fn refusing() -> Self {
+        Recorder::before(http_client_fn(|_, _| SharedHttpConnector::new(Refuser)))
+    }
+
+    pub fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+impl HttpClient for Recorder {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(Wire {
+            inner: self.inner.http_connector(settings, components),
+            seen: Arc::clone(&self.seen),
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Wire {
+    inner: SharedHttpConnector,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl HttpConnector for Wire {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        self.seen.lock().unwrap().push(Seen {
+            uri: request.uri().to_owned(),
+            user_agent: request
+                .headers()
+                .get("x-amz-user-agent")
+                .unwrap_or_default()
+                .to_owned(),
+            body: String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned(),
+        });
+        self.inner.call(request)
+    }
+}
+
+#[derive(Debug)]
+struct Refuser;
+
+impl HttpConnector for Refuser {
+    fn call(&self, _request: HttpRequest) -> HttpConnectorFuture {
+        let body = "<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>";
+        HttpConnectorFuture::ready(Ok(HttpResponse::new(
+            StatusCode::try_from(403).unwrap(),
+            SdkBody::from(body),
+        )))
+    }
 }

@@ -223,7 +223,7 @@ impl<'a> Call<'a> {
             ),
             "ExpiredToken" => (
                 ErrorKind::Credential(CredentialFault::Expired),
-                Some("the base credentials are over: their own refresh fails, or this host's clock is off".into()),
+                Some("the base credentials have expired: their own refresh fails, or this host's clock is off".into()),
             ),
             "InvalidClientTokenId" if signer.session_token().is_none() => (
                 ErrorKind::Credential(CredentialFault::Unrecognized),
@@ -303,16 +303,15 @@ pub(super) fn of_provider(error: &(dyn StdError + 'static)) -> Error {
     let mut layer: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(current) = layer {
         if let Some(found) = code_of(current) {
-            terminal |= found == "AccessDenied" || TERMINAL.contains(&bare(&found));
-            terminal |= bare(&found) == "AccessDenied";
+            terminal |= bare(&found) == "AccessDenied" || TERMINAL.contains(&bare(&found));
             code = Some(found);
         }
         layer = current.source();
     }
     let mut mapped = Error::new(
         ErrorKind::Credential(CredentialFault::Unavailable),
-        ASSUME_ROLE,
-        "the base gave no credentials",
+        Operation::FETCH,
+        "the credentials provider gave none",
     )
     .caused_by(Told::chain(error));
     if let Some(code) = code {
