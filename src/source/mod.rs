@@ -25,9 +25,9 @@ use std::fmt;
 use std::future::Future;
 
 /// The name of Option A, in logs, errors and credentials.
-pub(crate) const INSTANCE_PROFILE: &str = "InstanceProfile";
+pub(crate) const INSTANCE_PROFILE_NAME: &str = "InstanceProfile";
 /// The name of Option B.
-pub(crate) const ASSUME_ROLE: &str = "AssumeRole";
+pub(crate) const ASSUME_ROLE_NAME: &str = "AssumeRole";
 
 /// Fetches credentials once per call; a [`CredentialCache`](crate::CredentialCache) does the rest.
 ///

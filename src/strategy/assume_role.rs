@@ -7,7 +7,7 @@ use crate::refresh::{
     Rejection, Status,
 };
 use crate::sdk;
-use crate::source::{ASSUME_ROLE, Base, StsSource, StsSourceBuilder};
+use crate::source::{ASSUME_ROLE_NAME, Base, StsSource, StsSourceBuilder};
 use async_trait::async_trait;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, future};
@@ -107,7 +107,7 @@ impl AssumeRole {
 #[async_trait]
 impl CredentialStrategy for AssumeRole {
     fn name(&self) -> &'static str {
-        ASSUME_ROLE
+        ASSUME_ROLE_NAME
     }
 
     async fn credentials(&self) -> Result<Credentials> {

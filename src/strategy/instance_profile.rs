@@ -4,7 +4,7 @@ use super::CredentialStrategy;
 use crate::error::Result;
 use crate::refresh::{Clock, CredentialCache, Jitter, RefreshPolicy, Rejection, Status};
 use crate::sdk;
-use crate::source::{INSTANCE_PROFILE, ImdsSource, ImdsSourceBuilder};
+use crate::source::{INSTANCE_PROFILE_NAME, ImdsSource, ImdsSourceBuilder};
 use async_trait::async_trait;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, future};
@@ -99,7 +99,7 @@ impl InstanceProfile {
 #[async_trait]
 impl CredentialStrategy for InstanceProfile {
     fn name(&self) -> &'static str {
-        INSTANCE_PROFILE
+        INSTANCE_PROFILE_NAME
     }
 
     async fn credentials(&self) -> Result<Credentials> {

@@ -15,7 +15,7 @@ use self::http::{Connection, Reply, request};
 use self::settings::{Settings, Wishes};
 use crate::error::{Error, Result};
 use crate::source::env::Env;
-use crate::source::{CredentialSource, INSTANCE_PROFILE};
+use crate::source::{CredentialSource, INSTANCE_PROFILE_NAME};
 use aws_credential_types::Credentials;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
@@ -195,7 +195,7 @@ impl ImdsSource {
 
 impl CredentialSource for ImdsSource {
     fn name(&self) -> &'static str {
-        INSTANCE_PROFILE
+        INSTANCE_PROFILE_NAME
     }
 
     fn subject(&self) -> Option<String> {

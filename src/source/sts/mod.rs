@@ -113,7 +113,7 @@ impl StsSource {
 
 impl CredentialSource for StsSource {
     fn name(&self) -> &'static str {
-        crate::source::ASSUME_ROLE
+        crate::source::ASSUME_ROLE_NAME
     }
 
     fn subject(&self) -> Option<String> {

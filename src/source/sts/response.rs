@@ -3,6 +3,7 @@
 use super::failure::{ASSUME_ROLE, Call};
 use super::observe::Observer;
 use crate::error::{Error, ErrorKind, Result};
+use crate::source::ASSUME_ROLE_NAME;
 use crate::source::arn::account_in;
 use aws_credential_types::Credentials;
 use aws_credential_types::credential_feature::AwsCredentialFeature;
@@ -48,7 +49,7 @@ pub(crate) fn credentials(output: AssumeRoleOutput) -> Result<Credentials> {
         .session_token(given.session_token)
         .expiry(expiry)
         .account_id(account)
-        .provider_name(crate::source::ASSUME_ROLE)
+        .provider_name(ASSUME_ROLE_NAME)
         .build();
     credentials
         .get_property_mut_or_default::<Vec<AwsCredentialFeature>>()
@@ -80,10 +81,7 @@ pub(crate) fn read(status: u16, body: &[u8]) -> Result<Credentials> {
         Ok(Ok(output)) => credentials(output).map_err(|error| call.finish(error, None)),
         Ok(Err(_)) => Err(malformed("the SDK's parser made something else")),
         Err(error) => {
-            let signer = Credentials::builder()
-                .access_key_id("AKIDEXAMPLE")
-                .secret_access_key("")
-                .build();
+            let signer = Credentials::new("AKIDEXAMPLE", "", None, None, ASSUME_ROLE_NAME);
             let refused = error
                 .as_operation_error()
                 .and_then(|error| error.downcast_ref::<AssumeRoleError>())
