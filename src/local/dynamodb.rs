@@ -8,6 +8,7 @@ use super::auth::{AuthFault, authenticate};
 use super::fault::{Answer, Fault, plain};
 use super::identity::{AccessKey, request_id};
 use super::server::{Respond, Service, lock};
+use super::table_arn::{ByName, by_name};
 use bytes::Bytes;
 use dynoxide::Database;
 use dynoxide::auth_material::{self, AuthMaterial};
@@ -130,10 +131,28 @@ impl DynamoDb {
         if request.method() != Method::POST {
             return self.forward(&self.account.id, request).await;
         }
-        match self.caller(&request) {
-            Ok(key) => self.forward(key.identity.account(), request).await,
-            Err(refusal) => *refusal,
+        let key = match self.caller(&request) {
+            Ok(key) => key,
+            Err(refusal) => return *refusal,
+        };
+        let account = key.identity.account();
+        let operation = operation(&request).to_owned();
+        let (head, body) = request.into_parts();
+        let (body, repeated) = match by_name(body, &self.arn_prefix(account)) {
+            Ok(named) => named.into_parts(),
+            Err(foreign) => return not_shared(&key, &operation, &foreign.0),
+        };
+        let mut answer = self.forward(account, Request::from_parts(head, body)).await;
+        if !repeated.is_empty() {
+            answer = answer.map(|body| ByName::restore(&repeated, body));
+            sum_up(&mut answer);
         }
+        answer
+    }
+
+    /// What the ARNs of an account's resources begin with.
+    fn arn_prefix(&self, account: &str) -> String {
+        format!("arn:aws:dynamodb:{}:{account}:", self.account.region)
     }
 
     fn caller(&self, request: &Request<Bytes>) -> Result<AccessKey, Box<Answer>> {
@@ -190,7 +209,7 @@ impl DynamoDb {
         // held until the answer is in, so that a cloud that ends does not cut it off
         let engine = self.engine(account)?;
         let speaks_of_arns = OPERATIONS_WITH_ARNS.contains(&operation);
-        let arn = format!("arn:aws:dynamodb:{}:{account}:", self.account.region);
+        let arn = self.arn_prefix(account);
         let (mut head, mut body) = request.into_parts();
         if speaks_of_arns {
             body = replace(&body, &arn, ENGINE_ARN);
@@ -303,6 +322,15 @@ fn operation(request: &Request<Bytes>) -> &str {
         .and_then(|value| value.to_str().ok())
         .and_then(|target| target.split_once('.'))
         .map_or("", |(_, operation)| operation)
+}
+
+/// Tables of other accounts are out of reach, as none has a resource-based policy.
+fn not_shared(key: &AccessKey, operation: &str, table: &str) -> Answer {
+    let message = format!(
+        "User: {} is not authorized to perform: dynamodb:{operation} on resource: {table} because no resource-based policy allows the dynamodb:{operation} action",
+        key.identity.arn()
+    );
+    error(StatusCode::BAD_REQUEST, "AccessDeniedException", &message)
 }
 
 fn error(status: StatusCode, code: &str, message: &str) -> Answer {

@@ -42,6 +42,7 @@ mod role;
 mod server;
 mod sts;
 mod table;
+mod table_arn;
 mod xml;
 
 pub use builder::LocalCloudBuilder;
