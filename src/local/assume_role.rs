@@ -93,6 +93,14 @@ impl AssumeRoleRequest {
             }
         }
         check_policy(policy)?;
+        let plain_text =
+            policy.map_or(0, str::len) + policy_arns.iter().map(|arn| arn.len()).sum::<usize>();
+        if plain_text > *bounds::POLICY.end() {
+            return Err(invalid(format!(
+                "The plaintext of the session policies exceeds {} characters.",
+                bounds::POLICY.end()
+            )));
+        }
         check_tags(&tags, &transitive)?;
         if serial.is_some() != code.is_some() {
             return Err(invalid(
@@ -118,7 +126,7 @@ impl AssumeRoleRequest {
     }
 
     /// The tags of the new session: those asked for, and the transitive ones of the session it is
-    /// chained to, which cannot be given another value.
+    /// chained to, which cannot be given again.
     pub(super) fn session_tags(
         &self,
         chained_to: Option<&RoleSession>,
@@ -129,18 +137,16 @@ impl AssumeRoleRequest {
             return Ok((tags, transitive));
         };
         for key in &session.transitive {
-            let Some(value) = session.tags.get(key) else {
+            let Some((key, value)) = session.tags.iter().find(|(tag, _)| same_key(tag, key)) else {
                 continue;
             };
-            if tags.get(key).is_some_and(|asked| asked != value) {
+            if tags.keys().any(|asked| same_key(asked, key)) {
                 return Err(invalid(format!(
-                    "One of the specified tags cannot be overridden, as it is a transitive tag of this session: {key}"
+                    "Session tag {key} is inherited from the calling session and cannot be passed again"
                 )));
             }
             tags.insert(key.clone(), value.clone());
-            if !transitive.contains(key) {
-                transitive.push(key.clone());
-            }
+            transitive.push(key.clone());
         }
         Ok((tags, transitive))
     }
@@ -280,22 +286,30 @@ fn tags<'a>(parameters: &'a Parameters, checks: &mut Checks) -> Vec<(&'a str, &'
 }
 
 fn check_tags(tags: &[(&str, &str)], transitive: &[&str]) -> Result<(), Refusal> {
-    let same = |a: &str, b: &str| a.to_lowercase() == b.to_lowercase();
     for (n, (key, _)) in tags.iter().enumerate() {
-        if tags.iter().take(n).any(|(earlier, _)| same(earlier, key)) {
+        if tags
+            .iter()
+            .take(n)
+            .any(|(earlier, _)| same_key(earlier, key))
+        {
             return Err(Refusal::bad_request(
                 "InvalidInput",
                 "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
             ));
         }
     }
-    let known = |key: &&str| tags.iter().any(|(tag, _)| same(tag, key));
+    let known = |key: &&str| tags.iter().any(|(tag, _)| same_key(tag, key));
     if !transitive.iter().all(known) {
         return Err(invalid(
             "The specified transitive tag key must be included in the requested tags.".to_owned(),
         ));
     }
     Ok(())
+}
+
+/// Tag keys keep their case and are told apart without it.
+fn same_key(a: &str, b: &str) -> bool {
+    a.to_lowercase() == b.to_lowercase()
 }
 
 fn check_policy(policy: Option<&str>) -> Result<(), Refusal> {

@@ -22,6 +22,9 @@ pub const MAX_CHAINED_SESSION: Duration = Duration::from_secs(60 * 60);
 /// What `AssumeRole` grants when it is not told how long; AWS's default.
 const DEFAULT_SESSION: Duration = Duration::from_secs(60 * 60);
 
+/// The largest session token, in bytes; what its utilization is a percentage of.
+const MAX_TOKEN_BYTES: usize = 4096;
+
 const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 const API_VERSION: &str = "2011-06-15";
 
@@ -380,6 +383,10 @@ fn assumed(key: &AccessKey, request: &AssumeRoleRequest) -> Answer {
         if let Some(percent) = request.packed_size {
             result.text("PackedPolicySize", &percent.to_string());
         }
+        let size = key.token.as_deref().unwrap_or_default().len();
+        let percent = (size * 100).div_ceil(MAX_TOKEN_BYTES);
+        result.text("SessionTokenUtilization", &percent.to_string());
+        result.text("SessionTokenSize", &size.to_string());
     });
     xml.element("ResponseMetadata", |metadata| {
         metadata.text("RequestId", &id);
