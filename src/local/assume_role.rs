@@ -1,7 +1,9 @@
 //! The parameters of `AssumeRole`, checked as AWS checks them, in AWS's words.
 
 use super::identity::RoleSession;
+use super::policy::document;
 use super::sts::{Parameters, Refusal};
+use iam_rs::IAMPolicy;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -42,6 +44,10 @@ pub(super) struct AssumeRoleRequest {
     /// Serial number and code.
     pub(super) mfa: Option<(String, String)>,
     pub(super) source_identity: Option<String>,
+    /// The session policy.
+    pub(super) policy: Option<IAMPolicy>,
+    /// ARNs of managed session policies.
+    pub(super) policy_arns: Vec<String>,
     tags: Vec<(String, String)>,
     transitive: Vec<String>,
     /// How full the packed policy and tags are, in percent, if there are any.
@@ -92,7 +98,7 @@ impl AssumeRoleRequest {
                 return Err(invalid("Invalid arn in PolicyArns".to_owned()));
             }
         }
-        check_policy(policy)?;
+        let session_policy = read_policy(policy)?;
         let plain_text =
             policy.map_or(0, str::len) + policy_arns.iter().map(|arn| arn.len()).sum::<usize>();
         if plain_text > *bounds::POLICY.end() {
@@ -112,6 +118,8 @@ impl AssumeRoleRequest {
             role_arn: role_arn.to_owned(),
             session_name: session_name.unwrap_or_default().to_owned(),
             duration,
+            policy: session_policy,
+            policy_arns: policy_arns.into_iter().map(str::to_owned).collect(),
             external_id: external_id.map(str::to_owned),
             mfa: serial
                 .zip(code)
@@ -312,16 +320,14 @@ fn same_key(a: &str, b: &str) -> bool {
     a.to_lowercase() == b.to_lowercase()
 }
 
-fn check_policy(policy: Option<&str>) -> Result<(), Refusal> {
-    let Some(policy) = policy else { return Ok(()) };
-    let malformed = |message| Err(Refusal::bad_request("MalformedPolicyDocument", message));
-    match serde_json::from_str::<serde_json::Value>(policy) {
-        Err(_) => malformed("This policy contains invalid Json"),
-        Ok(document) if document.get("Statement").is_none() => {
-            malformed("Syntax errors in policy.")
-        }
-        Ok(_) => Ok(()),
-    }
+fn read_policy(policy: Option<&str>) -> Result<Option<IAMPolicy>, Refusal> {
+    let Some(text) = policy else { return Ok(None) };
+    let malformed = |message: String| Refusal::bad_request("MalformedPolicyDocument", message);
+    let value: serde_json::Value = serde_json::from_str(text)
+        .map_err(|_| malformed("This policy contains invalid Json".to_owned()))?;
+    document(&value)
+        .map(Some)
+        .map_err(|reason| malformed(format!("Syntax errors in policy. ({reason})")))
 }
 
 fn packed_size(

@@ -3,8 +3,10 @@
 //! Dynoxide speaks DynamoDB's wire protocol, error texts and all, but its router is private, so it
 //! listens on a loopback port of its own, one for each account, and this server stands in front.
 
+use super::access;
 use super::account::Account;
 use super::auth::{AuthFault, authenticate};
+use super::authorize::may_access;
 use super::fault::{Answer, Fault, plain};
 use super::identity::{AccessKey, request_id};
 use super::server::{Respond, Service, lock};
@@ -20,7 +22,7 @@ use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io;
@@ -142,12 +144,39 @@ impl DynamoDb {
             Ok(named) => named.into_parts(),
             Err(foreign) => return not_shared(&key, &operation, &foreign.0),
         };
+        if let Err(refusal) = self.authorize(&key, &operation, &body) {
+            return *refusal;
+        }
         let mut answer = self.forward(account, Request::from_parts(head, body)).await;
         if !repeated.is_empty() {
             answer = answer.map(|body| ByName::restore(&repeated, body));
             sum_up(&mut answer);
         }
         answer
+    }
+
+    /// Whether the holder of the key may do all that the request asks for.
+    fn authorize(&self, key: &AccessKey, operation: &str, body: &Bytes) -> Result<(), Box<Answer>> {
+        if key.session_policies.is_none() && self.account.policies_of(&key.identity).is_none() {
+            return Ok(());
+        }
+        // what cannot be read here, dynoxide must not get to see
+        let Ok(request) = serde_json::from_slice::<Value>(body) else {
+            let code = "SerializationException";
+            return Err(Box::new(error(
+                StatusCode::BAD_REQUEST,
+                code,
+                usual_message(code),
+            )));
+        };
+        access::needed(
+            operation,
+            &request,
+            &self.arn_prefix(key.identity.account()),
+        )
+        .iter()
+        .try_for_each(|access| may_access(&self.account, key, access, &request))
+        .map_err(|denial| Box::new(access_denied(&denial.message)))
     }
 
     /// What the ARNs of an account's resources begin with.
@@ -330,7 +359,16 @@ fn not_shared(key: &AccessKey, operation: &str, table: &str) -> Answer {
         "User: {} is not authorized to perform: dynamodb:{operation} on resource: {table} because no resource-based policy allows the dynamodb:{operation} action",
         key.identity.arn()
     );
-    error(StatusCode::BAD_REQUEST, "AccessDeniedException", &message)
+    access_denied(&message)
+}
+
+/// This one error has its message with a capital letter.
+fn access_denied(message: &str) -> Answer {
+    let body = json!({
+        "__type": "com.amazon.coral.service#AccessDeniedException",
+        "Message": message,
+    });
+    answer(StatusCode::BAD_REQUEST, body.to_string().into())
 }
 
 fn error(status: StatusCode, code: &str, message: &str) -> Answer {
@@ -407,6 +445,7 @@ fn usual_message(code: &str) -> &'static str {
             "Throughput exceeds the current throughput limit for your account. Please contact AWS Support to request a limit increase."
         }
         "ResourceNotFoundException" => "Requested resource not found",
+        "SerializationException" => "The request is not valid JSON.",
         "ServiceUnavailable" => "Service is unavailable. Please try again later.",
         "ThrottlingException" => "Rate of requests exceeds the allowed throughput.",
         "UnrecognizedClientException" => "The security token included in the request is invalid.",

@@ -283,7 +283,7 @@ impl Imds {
         }
         let key = self
             .account
-            .issue_session(self.session(role), DOCUMENT_LIFETIME);
+            .issue_session(self.session(role), None, DOCUMENT_LIFETIME);
         let rotate_after = self
             .rotate_after
             .unwrap_or_else(|| self.account.lifetime(DOCUMENT_LIFETIME) / ROTATION_SHARE);

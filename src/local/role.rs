@@ -1,8 +1,9 @@
 //! Roles of the embedded cloud, and whom they admit.
 
 use super::builder::check_account;
-use super::identity::unique_id;
 use crate::error::{Error, Operation, Result};
+use serde::Serialize;
+use serde_json::Value;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -15,8 +16,8 @@ const MAX_SESSION: RangeInclusive<Duration> =
 
 /// An IAM role, to be added with [`LocalCloud::add_role`](super::LocalCloud::add_role).
 ///
-/// Unless told otherwise it lives in the cloud's account, admits that account, and its sessions last
-/// [an hour at most](DEFAULT_MAX_SESSION).
+/// Unless told otherwise it lives in the cloud's account, admits that account, may do everything, and
+/// its sessions last [an hour at most](DEFAULT_MAX_SESSION).
 #[derive(Clone, Debug)]
 pub struct Role {
     pub(super) name: String,
@@ -24,7 +25,8 @@ pub struct Role {
     pub(super) account: Option<String>,
     pub(super) trust: Option<Trust>,
     pub(super) max_session: Duration,
-    pub(super) id: String,
+    /// Documents, not yet read.
+    pub(super) permissions: Option<Vec<Value>>,
 }
 
 impl Role {
@@ -37,7 +39,7 @@ impl Role {
             account: None,
             trust: None,
             max_session: DEFAULT_MAX_SESSION,
-            id: unique_id("AROA", 21),
+            permissions: None,
         }
     }
 
@@ -59,6 +61,19 @@ impl Role {
     #[must_use]
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.path = path.into();
+        self
+    }
+
+    /// Attaches a policy: anything that serialises to a policy document, or its JSON text. May be called
+    /// repeatedly.
+    ///
+    /// Until then the role may do everything. That is for convenience; a role on AWS may do nothing
+    /// before it has a policy.
+    #[must_use]
+    pub fn permissions(mut self, policy: &impl Serialize) -> Self {
+        // what does not serialise is refused as no document when the role is added
+        let document = serde_json::to_value(policy).unwrap_or_default();
+        self.permissions.get_or_insert_default().push(document);
         self
     }
 

@@ -6,6 +6,7 @@ use super::auth::{AuthFault, authenticate};
 use super::authorize::{self, Assumption};
 use super::fault::{Answer, Fault, plain};
 use super::identity::{AccessKey, Identity, RoleSession, request_id};
+use super::policy::PolicySet;
 use super::server::{Respond, Service, lock};
 use super::xml::Xml;
 use bytes::Bytes;
@@ -159,16 +160,17 @@ impl Sts {
 
     fn assume_role(&self, caller: &AccessKey, parameters: &Parameters) -> Result<Answer, Refusal> {
         let request = AssumeRoleRequest::read(parameters)?;
-        let caller = &caller.identity;
+        let key = caller;
+        let caller = &key.identity;
         let denied = || Refusal::not_authorized("sts:AssumeRole", caller, &request.role_arn);
         let role = self.account.role(&request.role_arn).ok_or_else(denied)?;
         let with_mfa = self.check_mfa(request.mfa.as_ref())?;
         let assumption = Assumption {
-            caller,
+            caller: key,
             external_id: request.external_id.as_deref(),
             with_mfa,
         };
-        if !authorize::may_assume(&role, &assumption) {
+        if !authorize::may_assume(&self.account, &role, &assumption) {
             return Err(denied());
         }
         let chained = match caller {
@@ -199,6 +201,7 @@ impl Sts {
                 &request.role_arn,
             ));
         }
+        let policies = self.session_policies(&request)?;
         let (tags, transitive) = request.session_tags(chained)?;
         let session = RoleSession {
             account: role.account.clone(),
@@ -212,8 +215,32 @@ impl Sts {
         };
         let key = self
             .account
-            .issue_session(Identity::Role(session), duration);
+            .issue_session(Identity::Role(session), policies, duration);
         Ok(assumed(&key, &request))
+    }
+
+    /// What the session is cut down to, if anything.
+    fn session_policies(
+        &self,
+        request: &AssumeRoleRequest,
+    ) -> Result<Option<Arc<PolicySet>>, Refusal> {
+        if request.policy.is_none() && request.policy_arns.is_empty() {
+            return Ok(None);
+        }
+        let mut policies = PolicySet::empty();
+        if let Some(policy) = &request.policy {
+            policies.add(policy.clone());
+        }
+        for arn in &request.policy_arns {
+            let Some(policy) = self.account.managed_policy(arn) else {
+                return Err(Refusal::bad_request(
+                    "ValidationError",
+                    format!("Policy {arn} does not exist or is not attachable."),
+                ));
+            };
+            policies.add(policy);
+        }
+        Ok(Some(Arc::new(policies)))
     }
 
     /// Whether a valid code was given; a wrong one is refused, none is not.
