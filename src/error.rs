@@ -40,6 +40,7 @@ struct Inner {
     elapsed: Option<Duration>,
     hint: Option<Cow<'static, str>>,
     cause: Option<Arc<dyn StdError + Send + Sync>>,
+    detail: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 /// Whether time alone heals a failure.
@@ -236,6 +237,7 @@ impl Error {
             elapsed: None,
             hint: None,
             cause: None,
+            detail: None,
         }))
     }
 
@@ -248,8 +250,29 @@ impl Error {
             .with(|inner| inner.field = Some(field.into()))
     }
 
+    /// The same error about a setting that goes by another name where it was given.
+    pub(crate) fn naming(self, field: impl Into<Cow<'static, str>>) -> Self {
+        self.with(|inner| inner.field = Some(field.into()))
+    }
+
+    /// Keeps the whole of what the SDK said, for who asks for it by type; it is no cause and is shown
+    /// nowhere, since its facts stand in this error.
+    #[cfg_attr(not(feature = "table"), allow(dead_code))]
+    pub(crate) fn with_detail(self, detail: Arc<dyn StdError + Send + Sync>) -> Self {
+        self.with(|inner| inner.detail = Some(detail))
+    }
+
+    #[cfg_attr(not(feature = "table"), allow(dead_code))]
+    pub(crate) fn detail(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
+        self.0.detail.as_deref()
+    }
+
     pub(crate) fn needs_human(self) -> Self {
         self.with(|inner| inner.outlook = Outlook::Terminal)
+    }
+
+    pub(crate) fn asks_for_fewer_calls(self) -> Self {
+        self.with(|inner| inner.outlook = Outlook::Throttled)
     }
 
     pub(crate) fn heals_by_itself(self) -> Self {

@@ -3,8 +3,6 @@
 //! Independent of AWS.
 
 mod error;
-#[cfg(feature = "table")]
-mod table;
 
 pub mod iam;
 #[cfg(feature = "local")]
@@ -13,12 +11,16 @@ pub mod refresh;
 pub mod sdk;
 pub mod source;
 pub mod strategy;
+#[cfg(feature = "table")]
+pub mod table;
 
 pub use error::{CancellationReason, CredentialFault, Denied, Error, ErrorKind, Operation, Result};
 pub use refresh::{CredentialCache, RefreshMode, RefreshPolicy, Rejection, Status};
 pub use sdk::SdkProvider;
 pub use source::CredentialSource;
-pub use strategy::CredentialStrategy;
+pub use strategy::{AssumeRole, CredentialStrategy, InstanceProfile, StrategyConfig};
+#[cfg(feature = "table")]
+pub use table::{Dynamo, Table};
 
 /// The SDK's credentials: key id, secret, session token, expiry, account id.
 pub use aws_credential_types::Credentials;

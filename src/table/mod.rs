@@ -1,1 +1,49 @@
-//! The thin DynamoDB table client.
+//! A thin DynamoDB client over any strategy: typed items, conditions, streams, batches, transactions.
+//!
+//! The verbs are boto3's without `_item`, and the SDK is never far: every operation has `raw(..)` for
+//! a setting that is not here and `output()` for the SDK's whole answer, and
+//! [`Dynamo::client`] is the SDK's client with the same credentials.
+//!
+//! Items are any serde types. There is no model trait, no derive and no schema. Names in expressions are
+//! placeholders always, so reserved words need no care. Nothing is asked of DynamoDB that the caller did
+//! not ask for: no hidden `DescribeTable`, no return values, no consumed capacity.
+
+mod client;
+mod condition;
+mod cursor;
+mod denied;
+mod endpoint;
+mod error;
+mod expression;
+mod get;
+mod handle;
+mod key;
+mod name;
+mod operations;
+mod pages;
+mod path;
+mod put;
+mod query;
+mod raw;
+mod read;
+mod value;
+mod write;
+
+pub use client::{AnyStrategy, DEFAULT_ATTEMPT_TIMEOUT, DEFAULT_OPERATION_TIMEOUT, Dynamo};
+pub use condition::{Attr, Cond, IntoOperand, Operand, Size, Sort, SortCond, attr, size, sort};
+pub use cursor::Cursor;
+pub use get::Get;
+pub use handle::Table;
+pub use key::{IntoKey, Key};
+pub use pages::{ItemStream, Page};
+pub use path::{Path, Step};
+pub use put::Put;
+pub use query::Query;
+pub use value::{IntoValue, Value, from_item, to_item};
+pub use write::Attempt;
+
+/// The SDK's attribute value; there is no second one.
+pub use aws_sdk_dynamodb::types::AttributeValue;
+
+/// An item as DynamoDB has it: attributes by name.
+pub type Item = std::collections::HashMap<String, AttributeValue>;

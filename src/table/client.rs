@@ -1,0 +1,238 @@
+//! `Dynamo`: one strategy, one SDK client, any number of tables.
+
+use super::endpoint::EndpointSettings;
+use super::handle::Table;
+use super::name::TableName;
+use crate::sdk::SdkProvider;
+use crate::strategy::CredentialStrategy;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Region, StalledStreamProtectionConfig};
+use aws_types::SdkConfig;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long one attempt may take, credentials included, where the [`SdkConfig`] does not say: 15 s.
+///
+/// More than the 10 s that a caller waits for a refresh, so that a source that does not answer is named
+/// by its own error instead of a timeout of the table's.
+pub const DEFAULT_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long an operation may take with all its attempts, where the [`SdkConfig`] does not say: 45 s,
+/// three full attempts.
+pub const DEFAULT_OPERATION_TIMEOUT: Duration = Duration::from_secs(45);
+
+/// The region that is signed for at a [local endpoint](Dynamo::local) where nobody else says one.
+const LOCAL_REGION: &str = "us-east-1";
+
+/// Any strategy: what [`Dynamo::erase`] leaves, so that tables of different strategies are of one type.
+pub type AnyStrategy = dyn CredentialStrategy;
+
+/// DynamoDB through one strategy: tables, and what spans tables.
+///
+/// Cloning shares the client and its connections. The strategy's type is in the handles only, never in
+/// operations, items or errors.
+///
+/// ```no_run
+/// # use aws_credential_strategies::{CredentialStrategy, Result, table::Dynamo};
+/// # #[derive(serde::Deserialize)] struct User { id: String }
+/// # async fn example<S: CredentialStrategy>(strategy: S, sdk_config: &aws_types::SdkConfig) -> Result<()> {
+/// let db = Dynamo::new(strategy, sdk_config);
+/// let user: Option<User> = db.table("MyTable").get(("id", "123")).send().await?;
+/// # Ok(()) }
+/// ```
+pub struct Dynamo<S: ?Sized> {
+    shared: Arc<Shared>,
+    strategy: Arc<S>,
+    prefix: Option<Arc<str>>,
+}
+
+/// What every operation needs, without the strategy's type.
+pub(crate) struct Shared {
+    pub(crate) client: Client,
+    pub(crate) strategy: Arc<AnyStrategy>,
+    pub(crate) endpoint: EndpointSettings,
+}
+
+impl<S: CredentialStrategy> Dynamo<S> {
+    /// A client with the retries, HTTP client, endpoint and region of `sdk`, and the strategy's
+    /// credentials.
+    ///
+    /// Where `sdk` sets none, timeouts are [`DEFAULT_ATTEMPT_TIMEOUT`] and
+    /// [`DEFAULT_OPERATION_TIMEOUT`], and the behaviour version is the latest. Stalled-stream protection
+    /// is off unless `sdk` asks for it, since the attempt timeout covers answers of at most 1 MB or so.
+    ///
+    /// Without the feature `https` there is no HTTP client but the one in `sdk`; if there is none, the
+    /// first request says so.
+    #[must_use]
+    pub fn new(strategy: S, sdk: &SdkConfig) -> Self {
+        let mut timeouts = sdk
+            .timeout_config()
+            .cloned()
+            .unwrap_or_else(|| TimeoutConfig::builder().build());
+        timeouts.take_defaults_from(
+            &TimeoutConfig::builder()
+                .operation_attempt_timeout(DEFAULT_ATTEMPT_TIMEOUT)
+                .operation_timeout(DEFAULT_OPERATION_TIMEOUT)
+                .build(),
+        );
+        let mut builder = Builder::from(sdk);
+        let attempts_end = timeouts.operation_attempt_timeout().is_some();
+        if attempts_end && sdk.stalled_stream_protection().is_none() {
+            builder = builder.stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        }
+        if sdk.behavior_version().is_none() {
+            builder = builder.behavior_version(BehaviorVersion::latest());
+        }
+        Dynamo::wire(
+            strategy,
+            builder.timeout_config(timeouts),
+            EndpointSettings::of(sdk),
+        )
+    }
+
+    /// The same on a client made elsewhere: a copy of its configuration with the strategy's credentials.
+    #[must_use]
+    pub fn from_client(strategy: S, client: &Client) -> Self {
+        let region = client.config().region().map(ToString::to_string);
+        let endpoint = EndpointSettings::of_region(region);
+        Dynamo::wire(strategy, client.config().to_builder(), endpoint)
+    }
+
+    /// DynamoDB Local, or another stand-in, at this URL.
+    ///
+    /// The endpoint is plain HTTP as a rule; it needs the HTTP client of feature `https` all the same.
+    #[must_use]
+    pub fn local(strategy: S, endpoint_url: &str) -> Self {
+        let sdk = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static(LOCAL_REGION))
+            .endpoint_url(endpoint_url)
+            .build();
+        Dynamo::new(strategy, &sdk)
+    }
+
+    /// A client with region, endpoints, retries and timeouts from the environment and the profile, as
+    /// other AWS tools read them. Credentials are the strategy's, whatever the environment holds.
+    #[cfg(feature = "env")]
+    #[must_use = "it makes a client"]
+    pub async fn from_env(strategy: S) -> Self {
+        let settings = aws_config::defaults(BehaviorVersion::latest()).no_credentials();
+        Dynamo::new(strategy, &settings.load().await)
+    }
+
+    /// The one place where a strategy is built into a DynamoDB client.
+    fn wire(strategy: S, mut builder: Builder, endpoint: EndpointSettings) -> Self {
+        let strategy = Arc::new(strategy);
+        let any: Arc<AnyStrategy> = Arc::<S>::clone(&strategy);
+        let provider = SharedCredentialsProvider::new(SdkProvider::new(Arc::clone(&any)));
+        builder.set_credentials_provider(Some(provider));
+        let shared = Shared {
+            client: Client::from_conf(builder.build()),
+            strategy: any,
+            endpoint,
+        };
+        Dynamo {
+            shared: Arc::new(shared),
+            strategy,
+            prefix: None,
+        }
+    }
+
+    /// The same client with the strategy's type forgotten: tables of different strategies fit one
+    /// collection, one struct field, one function.
+    #[must_use]
+    pub fn erase(self) -> Dynamo<AnyStrategy> {
+        Dynamo {
+            shared: self.shared,
+            strategy: self.strategy,
+            prefix: self.prefix,
+        }
+    }
+}
+
+impl<S: CredentialStrategy + ?Sized> Dynamo<S> {
+    /// Puts `prefix` before every table name from here on, ARNs excepted: `dev-`, `team-a.`.
+    #[must_use]
+    pub fn with_prefix(self, prefix: &str) -> Self {
+        Dynamo {
+            prefix: Some(Arc::from(prefix)),
+            ..self
+        }
+    }
+
+    /// A table by name, or by ARN when it is another account's.
+    ///
+    /// A name that cannot be a table's is an error of the operation, when it is sent.
+    #[must_use]
+    pub fn table(&self, name_or_arn: &str) -> Table<S> {
+        let name = TableName::new(name_or_arn, self.prefix.as_deref());
+        Table::new(
+            Target {
+                shared: Arc::clone(&self.shared),
+                name: Arc::new(name),
+            },
+            Arc::clone(&self.strategy),
+        )
+    }
+
+    /// The SDK's client, with the same credentials: everything that is not here.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.shared.client
+    }
+
+    /// The strategy.
+    #[must_use]
+    pub fn strategy(&self) -> &Arc<S> {
+        &self.strategy
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+}
+
+impl<S: ?Sized> Clone for Dynamo<S> {
+    fn clone(&self) -> Self {
+        Dynamo {
+            shared: Arc::clone(&self.shared),
+            strategy: Arc::clone(&self.strategy),
+            prefix: self.prefix.clone(),
+        }
+    }
+}
+
+impl<S: CredentialStrategy + ?Sized> fmt::Debug for Dynamo<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dynamo")
+            .field("strategy", &self.strategy.name())
+            .field("prefix", &self.prefix)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One table of one client: what an operation is sent to.
+#[derive(Clone)]
+pub(crate) struct Target {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) name: Arc<TableName>,
+}
+
+impl Target {
+    pub(crate) fn client(&self) -> &Client {
+        &self.shared.client
+    }
+
+    pub(crate) fn table(&self) -> &str {
+        self.name.as_str()
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.table())
+    }
+}

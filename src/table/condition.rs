@@ -1,0 +1,529 @@
+//! Conditions: what must hold for a write, what a filter lets through, which sort keys are read.
+
+use super::Item;
+use super::expression::Placeholders;
+use super::path::Path;
+use super::value::IntoValue;
+use crate::error::{Error, Result};
+use aws_sdk_dynamodb::types::AttributeValue;
+use std::ops::{BitAnd, BitOr, Not};
+
+/// Begins a condition on an attribute, or on a part of one: `attr("age").gt(21)`.
+#[must_use]
+pub fn attr(path: impl Into<Path>) -> Attr {
+    Attr(path.into())
+}
+
+/// Begins a condition on the size of an attribute: characters of a string, bytes of binary, members of
+/// a set, a list or a map.
+#[must_use]
+pub fn size(path: impl Into<Path>) -> Size {
+    Size(path.into())
+}
+
+/// Begins a condition on the sort key of a query: `sort("sk").begins_with("2026-")`.
+#[must_use]
+pub fn sort(attribute: impl Into<String>) -> Sort {
+    Sort(attribute.into())
+}
+
+/// A condition, made with [`attr`] and [`size`] and joined with `&`, `|` and `!`.
+///
+/// ```
+/// use aws_credential_strategies::table::{attr, size};
+///
+/// let grown_up = attr("age").ge(18) & !attr("banned").exists();
+/// let quiet = size("tags").le(10) | attr("status").is_in(["new", "idle"]);
+/// let both = grown_up & quiet;
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a condition does nothing until an operation has it"]
+pub struct Cond(Node);
+
+#[derive(Clone, Debug)]
+enum Node {
+    All(Vec<Cond>),
+    Any(Vec<Cond>),
+    Between(Operand, Operand, Operand),
+    Call(&'static str, Path, Option<Operand>),
+    Compare(Operand, &'static str, Operand),
+    In(Operand, Vec<Operand>),
+    Not(Box<Cond>),
+    Raw(Raw),
+}
+
+/// One side of a comparison: an attribute, its size, or a value.
+#[derive(Clone, Debug)]
+pub struct Operand(Side);
+
+#[derive(Clone, Debug)]
+enum Side {
+    Path(Path),
+    Size(Path),
+    Value(Result<AttributeValue>),
+}
+
+#[derive(Clone, Debug)]
+struct Raw {
+    text: String,
+    names: Vec<(String, String)>,
+    values: Vec<(String, Result<AttributeValue>)>,
+}
+
+impl Cond {
+    /// A condition in DynamoDB's own words, for what the rest has no method for.
+    ///
+    /// Its placeholders are renamed, so they cannot collide with those of other conditions.
+    ///
+    /// ```
+    /// use aws_credential_strategies::table::Cond;
+    ///
+    /// let same = Cond::raw("#a = :b", [("#a", "status")], [(":b", "open")]);
+    /// ```
+    pub fn raw<N, M, K, V>(
+        expression: impl Into<String>,
+        names: impl IntoIterator<Item = (N, M)>,
+        values: impl IntoIterator<Item = (K, V)>,
+    ) -> Self
+    where
+        N: Into<String>,
+        M: Into<String>,
+        K: Into<String>,
+        V: IntoValue,
+    {
+        let names = names.into_iter().map(|(n, m)| (n.into(), m.into()));
+        let values = values.into_iter().map(|(k, v)| (k.into(), v.into_value()));
+        Cond(Node::Raw(Raw {
+            text: expression.into(),
+            names: names.collect(),
+            values: values.collect(),
+        }))
+    }
+
+    /// This one and, if there is one already, that one.
+    pub(crate) fn and_also(self, earlier: Option<Cond>) -> Cond {
+        match earlier {
+            Some(earlier) => earlier & self,
+            None => self,
+        }
+    }
+
+    pub(crate) fn render(self, out: &mut String, placeholders: &mut Placeholders) -> Result<()> {
+        match self.0 {
+            Node::All(all) => join(all, " AND ", Binding::All, out, placeholders),
+            Node::Any(any) => join(any, " OR ", Binding::Any, out, placeholders),
+            Node::Between(what, low, high) => {
+                what.render(out, placeholders)?;
+                out.push_str(" BETWEEN ");
+                low.render(out, placeholders)?;
+                out.push_str(" AND ");
+                high.render(out, placeholders)
+            }
+            Node::Call(function, path, argument) => {
+                out.push_str(function);
+                out.push('(');
+                path.render(out, placeholders)?;
+                if let Some(argument) = argument {
+                    out.push_str(", ");
+                    argument.render(out, placeholders)?;
+                }
+                out.push(')');
+                Ok(())
+            }
+            Node::Compare(left, operator, right) => {
+                left.render(out, placeholders)?;
+                out.push_str(operator);
+                right.render(out, placeholders)
+            }
+            Node::In(what, list) => {
+                if list.is_empty() {
+                    return Err(Error::usage("is_in", "expected at least one value"));
+                }
+                what.render(out, placeholders)?;
+                out.push_str(" IN (");
+                for (position, value) in list.into_iter().enumerate() {
+                    if position > 0 {
+                        out.push_str(", ");
+                    }
+                    value.render(out, placeholders)?;
+                }
+                out.push(')');
+                Ok(())
+            }
+            Node::Not(inner) => {
+                out.push_str("NOT ");
+                inner.render_under(Binding::Not, out, placeholders)
+            }
+            Node::Raw(raw) => raw.render(out, placeholders),
+        }
+    }
+
+    /// Parentheses only where the outer operator binds tighter: DynamoDB refuses redundant ones.
+    fn render_under(
+        self,
+        outer: Binding,
+        out: &mut String,
+        placeholders: &mut Placeholders,
+    ) -> Result<()> {
+        let enclose = match &self.0 {
+            Node::All(_) => outer > Binding::All,
+            Node::Any(_) => outer > Binding::Any,
+            Node::Raw(raw) => !is_enclosed(raw.text.trim()),
+            _ => false,
+        };
+        if enclose {
+            out.push('(');
+        }
+        self.render(out, placeholders)?;
+        if enclose {
+            out.push(')');
+        }
+        Ok(())
+    }
+}
+
+impl BitAnd for Cond {
+    type Output = Cond;
+
+    fn bitand(self, other: Cond) -> Cond {
+        let mut all = match self.0 {
+            Node::All(all) => all,
+            node => vec![Cond(node)],
+        };
+        match other.0 {
+            Node::All(more) => all.extend(more),
+            node => all.push(Cond(node)),
+        }
+        Cond(Node::All(all))
+    }
+}
+
+impl BitOr for Cond {
+    type Output = Cond;
+
+    fn bitor(self, other: Cond) -> Cond {
+        let mut any = match self.0 {
+            Node::Any(any) => any,
+            node => vec![Cond(node)],
+        };
+        match other.0 {
+            Node::Any(more) => any.extend(more),
+            node => any.push(Cond(node)),
+        }
+        Cond(Node::Any(any))
+    }
+}
+
+impl Not for Cond {
+    type Output = Cond;
+
+    fn not(self) -> Cond {
+        match self.0 {
+            Node::Not(inner) => *inner,
+            node => Cond(Node::Not(Box::new(Cond(node)))),
+        }
+    }
+}
+
+/// How tightly an operator binds, loosest first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Binding {
+    Any,
+    All,
+    Not,
+}
+
+fn join(
+    conditions: Vec<Cond>,
+    operator: &str,
+    binding: Binding,
+    out: &mut String,
+    placeholders: &mut Placeholders,
+) -> Result<()> {
+    for (position, condition) in conditions.into_iter().enumerate() {
+        if position > 0 {
+            out.push_str(operator);
+        }
+        condition.render_under(binding, out, placeholders)?;
+    }
+    Ok(())
+}
+
+impl Operand {
+    fn render(self, out: &mut String, placeholders: &mut Placeholders) -> Result<()> {
+        match self.0 {
+            Side::Path(path) => path.render(out, placeholders),
+            Side::Size(path) => {
+                out.push_str("size(");
+                path.render(out, placeholders)?;
+                out.push(')');
+                Ok(())
+            }
+            Side::Value(value) => {
+                placeholders.value(value?, out);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// What an attribute can be compared with: a value, or another attribute.
+pub trait IntoOperand {
+    /// That side of the comparison.
+    fn into_operand(self) -> Operand;
+}
+
+impl<V: IntoValue> IntoOperand for V {
+    fn into_operand(self) -> Operand {
+        Operand(Side::Value(self.into_value()))
+    }
+}
+
+impl IntoOperand for Attr {
+    fn into_operand(self) -> Operand {
+        Operand(Side::Path(self.0))
+    }
+}
+
+impl IntoOperand for Size {
+    fn into_operand(self) -> Operand {
+        Operand(Side::Size(self.0))
+    }
+}
+
+/// An attribute in a condition; made by [`attr`].
+#[derive(Clone, Debug)]
+pub struct Attr(Path);
+
+/// The size of an attribute in a condition; made by [`size`].
+#[derive(Clone, Debug)]
+pub struct Size(Path);
+
+macro_rules! comparisons {
+    ($operand:ident) => {
+        impl $operand {
+            /// Equal.
+            pub fn eq(self, other: impl IntoOperand) -> Cond {
+                self.compare(" = ", other)
+            }
+
+            /// Not equal.
+            pub fn ne(self, other: impl IntoOperand) -> Cond {
+                self.compare(" <> ", other)
+            }
+
+            /// Less.
+            pub fn lt(self, other: impl IntoOperand) -> Cond {
+                self.compare(" < ", other)
+            }
+
+            /// Less or equal.
+            pub fn le(self, other: impl IntoOperand) -> Cond {
+                self.compare(" <= ", other)
+            }
+
+            /// Greater.
+            pub fn gt(self, other: impl IntoOperand) -> Cond {
+                self.compare(" > ", other)
+            }
+
+            /// Greater or equal.
+            pub fn ge(self, other: impl IntoOperand) -> Cond {
+                self.compare(" >= ", other)
+            }
+
+            /// From `low` to `high`, both included.
+            pub fn between(self, low: impl IntoOperand, high: impl IntoOperand) -> Cond {
+                let (low, high) = (low.into_operand(), high.into_operand());
+                Cond(Node::Between(self.into_operand(), low, high))
+            }
+
+            /// Equal to one of these; DynamoDB takes up to 100.
+            pub fn is_in<T: IntoOperand>(self, list: impl IntoIterator<Item = T>) -> Cond {
+                let list = list.into_iter().map(|value| value.into_operand());
+                Cond(Node::In(self.into_operand(), list.collect()))
+            }
+
+            fn compare(self, operator: &'static str, other: impl IntoOperand) -> Cond {
+                Cond(Node::Compare(
+                    self.into_operand(),
+                    operator,
+                    other.into_operand(),
+                ))
+            }
+        }
+    };
+}
+
+comparisons!(Attr);
+comparisons!(Size);
+
+impl Attr {
+    /// The attribute is there, whatever its value, NULL included.
+    pub fn exists(self) -> Cond {
+        Cond(Node::Call("attribute_exists", self.0, None))
+    }
+
+    /// The attribute is not there.
+    pub fn not_exists(self) -> Cond {
+        Cond(Node::Call("attribute_not_exists", self.0, None))
+    }
+
+    /// The attribute is a string that begins with this one, or binary that begins with these bytes.
+    pub fn begins_with(self, prefix: impl IntoOperand) -> Cond {
+        let prefix = Some(prefix.into_operand());
+        Cond(Node::Call("begins_with", self.0, prefix))
+    }
+
+    /// The attribute is a string with this one in it, or a set or a list with this member.
+    pub fn contains(self, part: impl IntoOperand) -> Cond {
+        let part = Some(part.into_operand());
+        Cond(Node::Call("contains", self.0, part))
+    }
+
+    /// The attribute has this type: `S`, `N`, `B`, `BOOL`, `NULL`, `M`, `L`, `SS`, `NS` or `BS`.
+    pub fn is_type(self, dynamodb_type: &str) -> Cond {
+        let dynamodb_type = Some(dynamodb_type.into_operand());
+        Cond(Node::Call("attribute_type", self.0, dynamodb_type))
+    }
+}
+
+/// The sort key of a query; made by [`sort`].
+#[derive(Clone, Debug)]
+pub struct Sort(String);
+
+/// A condition on the sort key, for [`Query::sort`](super::Query::sort).
+#[derive(Clone, Debug)]
+#[must_use = "a condition does nothing until a query has it"]
+pub struct SortCond(Cond);
+
+impl Sort {
+    /// Equal.
+    pub fn eq(self, value: impl IntoValue) -> SortCond {
+        SortCond(self.attr().eq(given(value)))
+    }
+
+    /// Less.
+    pub fn lt(self, value: impl IntoValue) -> SortCond {
+        SortCond(self.attr().lt(given(value)))
+    }
+
+    /// Less or equal.
+    pub fn le(self, value: impl IntoValue) -> SortCond {
+        SortCond(self.attr().le(given(value)))
+    }
+
+    /// Greater.
+    pub fn gt(self, value: impl IntoValue) -> SortCond {
+        SortCond(self.attr().gt(given(value)))
+    }
+
+    /// Greater or equal.
+    pub fn ge(self, value: impl IntoValue) -> SortCond {
+        SortCond(self.attr().ge(given(value)))
+    }
+
+    /// From `low` to `high`, both included.
+    pub fn between(self, low: impl IntoValue, high: impl IntoValue) -> SortCond {
+        SortCond(self.attr().between(given(low), given(high)))
+    }
+
+    /// A string or binary that begins so.
+    pub fn begins_with(self, prefix: impl IntoValue) -> SortCond {
+        SortCond(self.attr().begins_with(given(prefix)))
+    }
+
+    fn attr(self) -> Attr {
+        Attr(Path::attribute(self.0))
+    }
+}
+
+impl SortCond {
+    pub(crate) fn into_cond(self) -> Cond {
+        self.0
+    }
+}
+
+/// A value that has been converted already, or the error of it.
+struct Given(Result<AttributeValue>);
+
+fn given(value: impl IntoValue) -> Given {
+    Given(value.into_value())
+}
+
+impl IntoValue for Given {
+    fn into_value(self) -> Result<AttributeValue> {
+        self.0
+    }
+}
+
+impl Raw {
+    /// Replaces each placeholder of the caller's by one of ours.
+    fn render(self, out: &mut String, placeholders: &mut Placeholders) -> Result<()> {
+        if self.text.trim().is_empty() {
+            return Err(raw_problem("expected an expression, not an empty text"));
+        }
+        let mut values = Item::new();
+        for (placeholder, value) in self.values {
+            values.insert(placeholder, value?);
+        }
+        let mut written = Vec::new();
+        let mut rest = self.text.as_str();
+        while let Some(at) = rest.find(['#', ':']) {
+            let (before, from) = rest.split_at(at);
+            out.push_str(before);
+            let word = from.char_indices().skip(1);
+            let end = word
+                .into_iter()
+                .find(|(_, c)| !c.is_ascii_alphanumeric() && *c != '_')
+                .map_or(from.len(), |(end, _)| end);
+            let (placeholder, after) = from.split_at(end);
+            let known = if placeholder.starts_with('#') {
+                let name = self.names.iter().find(|(known, _)| known == placeholder);
+                name.map(|(_, name)| placeholders.name(name, out))
+            } else {
+                let value = values.get(placeholder).cloned();
+                value.map(|value| placeholders.value(value, out))
+            };
+            if known.is_none() {
+                return Err(raw_problem(format!(
+                    "the placeholder {placeholder} stands for nothing that was given"
+                )));
+            }
+            written.push(placeholder);
+            rest = after;
+        }
+        out.push_str(rest);
+        let names = self.names.iter().map(|(name, _)| name);
+        match names
+            .chain(values.keys())
+            .find(|p| !written.contains(&p.as_str()))
+        {
+            Some(unused) => Err(raw_problem(format!(
+                "the placeholder {unused:?} is not in the expression"
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
+fn raw_problem(problem: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::usage("raw condition", problem)
+}
+
+/// Whether one pair of parentheses holds the whole text.
+fn is_enclosed(text: &str) -> bool {
+    let Some(inner) = text.strip_prefix('(').and_then(|t| t.strip_suffix(')')) else {
+        return false;
+    };
+    let mut depth = 0_usize;
+    for c in inner.chars() {
+        match c {
+            '(' => depth += 1,
+            ')' if depth == 0 => return false,
+            ')' => depth -= 1,
+            _ => {}
+        }
+    }
+    depth == 0
+}

@@ -1,0 +1,67 @@
+//! Which host a request went to, worked out only when an error has to say it.
+
+use super::client::AnyStrategy;
+use aws_sdk_dynamodb::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
+use aws_types::SdkConfig;
+use std::future::Future as _;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+/// What of the configuration decides the endpoint.
+///
+/// Credentials with an account id give `https://<account>.ddb.<region>.amazonaws.com` and others
+/// `https://dynamodb.<region>.amazonaws.com`, so changing the strategy can change the host.
+#[derive(Debug, Default)]
+pub(crate) struct EndpointSettings {
+    pub(crate) url: Option<String>,
+    region: Option<String>,
+    fips: Option<bool>,
+    dual_stack: Option<bool>,
+    account_id_mode: Option<String>,
+}
+
+impl EndpointSettings {
+    pub(crate) fn of(sdk: &SdkConfig) -> Self {
+        EndpointSettings {
+            url: sdk.endpoint_url().map(str::to_owned),
+            region: sdk.region().map(ToString::to_string),
+            fips: sdk.use_fips(),
+            dual_stack: sdk.use_dual_stack(),
+            account_id_mode: sdk.account_id_endpoint_mode().map(ToString::to_string),
+        }
+    }
+
+    pub(crate) fn of_region(region: Option<String>) -> Self {
+        EndpointSettings {
+            region,
+            ..EndpointSettings::default()
+        }
+    }
+
+    pub(crate) fn region(&self) -> Option<&str> {
+        self.region.as_deref()
+    }
+
+    /// The URL by the SDK's own rules.
+    pub(crate) fn resolve(&self, strategy: &AnyStrategy, table: Option<&str>) -> Option<String> {
+        let credentials = strategy.current();
+        let account = credentials.and_then(|c| c.account_id().map(|id| id.as_str().to_owned()));
+        let params = Params::builder()
+            .set_endpoint(self.url.clone())
+            .set_region(self.region.clone())
+            .set_use_fips(self.fips)
+            .set_use_dual_stack(self.dual_stack)
+            .set_account_id(account)
+            .set_account_id_endpoint_mode(self.account_id_mode.clone())
+            .set_resource_arn(table.map(str::to_owned))
+            .build()
+            .ok()?;
+        let resolver = DefaultResolver::new();
+        let resolving = pin!(ResolveEndpoint::resolve_endpoint(&resolver, &params));
+        // the rules are computed, not asked for: the future is ready at once
+        match resolving.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(endpoint) => endpoint.ok().map(|endpoint| endpoint.url().to_owned()),
+            Poll::Pending => None,
+        }
+    }
+}

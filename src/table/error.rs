@@ -1,0 +1,404 @@
+//! What the SDK and DynamoDB say, as the crate's error: the one place where it is read.
+
+use super::Item;
+use super::client::{Shared, Target};
+use super::denied;
+use super::value::from_item;
+use crate::error::{CancellationReason, CredentialFault, Error, ErrorKind, Operation, Result};
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::RequestId as _;
+use aws_sdk_dynamodb::types::ThrottlingReason;
+use serde::de::DeserializeOwned;
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+mod modeled;
+
+pub(crate) use modeled::Modeled;
+
+/// The code of an item of a transaction that was not the cause.
+const NO_REASON: &str = "None";
+/// HTTP's own refusal of a body that is too long.
+const PAYLOAD_TOO_LARGE: u16 = 413;
+const FIRST_SERVER_ERROR: u16 = 500;
+
+impl Error {
+    /// The item that was there when a condition did not hold.
+    ///
+    /// `None` when this is no [`ErrorKind::Conflict`], or when the operation did not ask for the item:
+    /// [`Put::attempt`](crate::table::Put::attempt) and
+    /// [`Put::returning_old`](crate::table::Put::returning_old) do, a plain `send` does not.
+    #[must_use]
+    pub fn conflict<T: DeserializeOwned>(&self) -> Option<Result<T>> {
+        self.conflict_item().map(|item| from_item(item.clone()))
+    }
+
+    /// The SDK's error whole, by the operation's error type: `error.sdk::<GetItemError>()`.
+    #[must_use]
+    pub fn sdk<E: StdError + 'static>(&self) -> Option<&SdkError<E>> {
+        self.detail()?.downcast_ref()
+    }
+
+    pub(crate) fn conflict_item(&self) -> Option<&Item> {
+        let detail = self.detail()?;
+        modeled::conflict_item(detail)
+    }
+}
+
+/// Which call is under way, for the error if it fails.
+#[derive(Clone, Copy)]
+pub(crate) struct Call<'a> {
+    shared: &'a Shared,
+    operation: Operation,
+    subject: Subject<'a>,
+    started: Instant,
+}
+
+/// What a call is about.
+#[derive(Clone, Copy)]
+pub(crate) enum Subject<'a> {
+    Table(&'a str),
+    Tables(&'a [&'a str]),
+}
+
+impl<'a> Call<'a> {
+    pub(crate) fn on(target: &'a Target, operation: Operation) -> Self {
+        Call::about(&target.shared, operation, Subject::Table(target.table()))
+    }
+
+    pub(crate) fn about(shared: &'a Shared, operation: Operation, subject: Subject<'a>) -> Self {
+        Call {
+            shared,
+            operation,
+            subject,
+            started: Instant::now(),
+        }
+    }
+
+    /// An error that was found on this side, before the call or in its answer.
+    pub(crate) fn explain(&self, error: Error) -> Error {
+        error
+            .during(self.operation)
+            .on(self.subject.to_string())
+            .via(self.via())
+    }
+
+    /// What the SDK returned.
+    pub(crate) fn failed<E>(&self, error: SdkError<E>) -> Error
+    where
+        E: Modeled + ProvideErrorMetadata + StdError + Send + Sync + 'static,
+    {
+        let described = match &error {
+            SdkError::ServiceError(service) => {
+                let status = service.raw().status().as_u16();
+                let described = self.refused(service.err(), status).with_status(status);
+                match error.request_id() {
+                    Some(id) => described.with_request_id(id.to_owned()),
+                    None => described,
+                }
+            }
+            SdkError::ResponseError(response) => {
+                let status = response.raw().status().as_u16();
+                let message = "the answer could not be read";
+                Error::new(ErrorKind::Malformed, self.operation, message).with_status(status)
+            }
+            _ => self.not_answered(&error),
+        };
+        let described = self.explain(described).after(self.started.elapsed());
+        let detail: Arc<dyn StdError + Send + Sync> = Arc::new(error);
+        let explained_elsewhere = described.source().is_some() || described.http_status().is_some();
+        let described = if explained_elsewhere {
+            described
+        } else {
+            described.caused_by_shared(Arc::clone(&detail))
+        };
+        described.with_detail(detail)
+    }
+
+    /// DynamoDB answered with an error. The code decides, never the status: DynamoDB answers 400 where
+    /// AWS's list of common errors says 403.
+    fn refused<E: Modeled + ProvideErrorMetadata>(&self, error: &E, status: u16) -> Error {
+        let code = error.code().unwrap_or_default();
+        let message = error.message().unwrap_or_default();
+        let described = match code {
+            "TransactionCanceledException" => canceled(error.cancellation_reasons()),
+            "ProvisionedThroughputExceededException"
+            | "ThrottlingException"
+            | "Throttling"
+            | "RequestLimitExceeded"
+            | "LimitExceededException" => throttled(message, error.throttling_reasons()),
+            "ResourceNotFoundException" => self.no_such_table(message),
+            _ => by_code(code, message, status),
+        };
+        let described = described.during(self.operation);
+        if code.is_empty() {
+            described
+        } else {
+            described.with_code(code.to_owned())
+        }
+    }
+
+    fn no_such_table(&self, message: &str) -> Error {
+        let region = self.shared.endpoint.region().unwrap_or("unknown");
+        new(ErrorKind::NoSuchTable, or(message, "no such table"))
+            .needs_human()
+            .hint(format!(
+                "check the table's name, the region ({region}) and the account of the strategy: another role sees another account's tables"
+            ))
+    }
+
+    /// No answer: credentials, connection, time.
+    fn not_answered<E>(&self, error: &SdkError<E>) -> Error
+    where
+        E: StdError + Send + Sync + 'static,
+    {
+        if let Some(described) = no_credentials(error) {
+            return described;
+        }
+        let table = match self.subject {
+            Subject::Table(table) => Some(table),
+            Subject::Tables(tables) => tables.first().copied(),
+        };
+        let table = table.filter(|table| table.starts_with("arn:"));
+        let endpoint = self.shared.endpoint.resolve(&*self.shared.strategy, table);
+        let described = match error {
+            SdkError::TimeoutError(_) => new(ErrorKind::Timeout, "no answer in time"),
+            SdkError::DispatchFailure(failure) if failure.is_timeout() => {
+                new(ErrorKind::Timeout, "no connection or no answer in time")
+            }
+            SdkError::DispatchFailure(failure) if failure.is_io() => {
+                new(ErrorKind::Unreachable, "no connection, or it broke")
+            }
+            SdkError::DispatchFailure(failure) if failure.is_user() => {
+                new(ErrorKind::Other, "the HTTP client refused the request").needs_human()
+            }
+            SdkError::ConstructionFailure(_) => new(
+                ErrorKind::Usage,
+                "the SDK refused the request; nothing was sent",
+            ),
+            _ if names_no_http_client(error) => {
+                return new(ErrorKind::Usage, "there is no HTTP client")
+                    .hint("enable the feature `https`, or give one in the SdkConfig");
+            }
+            _ => new(ErrorKind::Other, "the request could not be sent"),
+        };
+        match endpoint {
+            Some(endpoint) => described.at(endpoint),
+            None => described,
+        }
+    }
+
+    fn via(&self) -> String {
+        let strategy = &self.shared.strategy;
+        let account = strategy.current();
+        let account = account.as_ref().and_then(|c| c.account_id());
+        match account {
+            Some(id) => format!("{} (account {})", strategy.name(), id.as_str()),
+            None => strategy.name().to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Subject<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Subject::Table(table) | Subject::Tables([table]) => write!(f, "table {table}"),
+            Subject::Tables(tables) => write!(f, "tables {}", tables.join(", ")),
+        }
+    }
+}
+
+/// The operation is put in by the caller.
+fn new(kind: ErrorKind, message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new(kind, Operation::CONFIGURE, message)
+}
+
+fn or(message: &str, otherwise: &'static str) -> String {
+    if message.is_empty() {
+        otherwise.to_owned()
+    } else {
+        message.to_owned()
+    }
+}
+
+/// The strategy could not give credentials: no service was asked.
+fn no_credentials(error: &(dyn StdError + 'static)) -> Option<Error> {
+    let mut layer = error.source();
+    let mut from_provider = false;
+    while let Some(current) = layer {
+        if let Some(own) = current.downcast_ref::<Error>() {
+            let kind = ErrorKind::Credential(CredentialFault::Unavailable);
+            let described = new(kind, "the strategy has no credentials").caused_by(own.clone());
+            return Some(if own.is_retryable() {
+                described
+            } else {
+                described.needs_human()
+            });
+        }
+        from_provider |= current.is::<CredentialsError>();
+        layer = current.source();
+    }
+    from_provider.then(|| {
+        let kind = ErrorKind::Credential(CredentialFault::Unavailable);
+        new(kind, "the strategy has no credentials")
+    })
+}
+
+/// The SDK has no type for it.
+fn names_no_http_client(error: &(dyn StdError + 'static)) -> bool {
+    let mut layer = error.source();
+    while let Some(current) = layer {
+        if current.to_string().contains("No HTTP client was available") {
+            return true;
+        }
+        layer = current.source();
+    }
+    false
+}
+
+fn canceled(reasons: &[aws_sdk_dynamodb::types::CancellationReason]) -> Error {
+    let reasons: Vec<CancellationReason> = reasons.iter().map(reason).collect();
+    let causes = reasons.iter().enumerate().filter_map(|(position, reason)| {
+        let code = reason.code.as_deref()?;
+        let message = reason.message.as_deref().unwrap_or_default();
+        let colon = if message.is_empty() { "" } else { ": " };
+        Some(format!("item {position} {code}{colon}{message}"))
+    });
+    let causes = causes.collect::<Vec<_>>().join(", ");
+    let heals = reasons.iter().all(|reason| {
+        matches!(
+            reason.code.as_deref(),
+            None | Some(
+                "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded"
+            )
+        )
+    });
+    let message = if causes.is_empty() {
+        "the transaction was cancelled".to_owned()
+    } else {
+        format!("the transaction was cancelled by {causes}")
+    };
+    let described = new(ErrorKind::Canceled(reasons), message);
+    if heals {
+        described
+    } else {
+        described.needs_human()
+    }
+}
+
+/// A clean item has the code `None` as a word.
+fn reason(reason: &aws_sdk_dynamodb::types::CancellationReason) -> CancellationReason {
+    CancellationReason {
+        code: reason
+            .code()
+            .filter(|code| *code != NO_REASON)
+            .map(str::to_owned),
+        message: reason.message().map(str::to_owned),
+    }
+}
+
+fn throttled(message: &str, reasons: &[ThrottlingReason]) -> Error {
+    let mut text = or(message, "too many requests");
+    for reason in reasons {
+        let what = reason.reason().unwrap_or("throttled");
+        let resource = reason.resource().unwrap_or("an unnamed resource");
+        text.push_str(&format!("; {what} on {resource}"));
+    }
+    new(ErrorKind::Throttled, text)
+}
+
+fn by_code(code: &str, message: &str, status: u16) -> Error {
+    use CredentialFault::{Expired, Malformed, Signature, Unrecognized};
+    match code {
+        "ExpiredTokenException" | "ExpiredToken" => {
+            new(ErrorKind::Credential(Expired), or(message, "the session is over"))
+        }
+        "UnrecognizedClientException" | "InvalidClientTokenId" | "InvalidToken" => {
+            new(ErrorKind::Credential(Unrecognized), or(message, "the key is not known")).hint(
+                "the key id or the session token is wrong or missing, the key is not known yet everywhere, or the region is not enabled for the account",
+            )
+        }
+        "InvalidSignatureException" | "SignatureDoesNotMatch" => {
+            new(ErrorKind::Credential(Signature), or(message, "the signature does not match"))
+                .needs_human()
+                .hint("a clock that is off has been corrected for already, so it is almost surely a wrong secret key")
+        }
+        "RequestExpired" | "RequestTimeTooSkewed" => {
+            new(ErrorKind::Credential(Signature), or(message, "the signature is too old"))
+                .needs_human()
+                .hint("check this host's clock")
+        }
+        "IncompleteSignatureException" | "IncompleteSignature"
+        | "MissingAuthenticationTokenException" | "MissingAuthenticationToken" => {
+            new(ErrorKind::Credential(Malformed), or(message, "the signature is incomplete"))
+                .needs_human()
+                .hint("something between here and the service, a proxy as a rule, strips the Authorization header")
+        }
+        "AccessDeniedException" | "AccessDenied" => access_denied(message),
+        "ConditionalCheckFailedException" => {
+            new(ErrorKind::Conflict, or(message, "the condition did not hold")).needs_human()
+        }
+        "TransactionConflictException" | "TransactionInProgressException"
+        | "ReplicatedWriteConflictException" => {
+            new(ErrorKind::Contention, or(message, "another write was in the way"))
+        }
+        "IdempotentParameterMismatchException" => {
+            let expected = or(message, "the token was used with other items before");
+            Error::usage("token", expected)
+        }
+        "ItemCollectionSizeLimitExceededException" | "RequestEntityTooLargeException"
+        | "RequestEntityTooLarge" => {
+            new(ErrorKind::TooLarge, or(message, "too large")).needs_human()
+        }
+        "ValidationException" if is_about_size(message) => {
+            new(ErrorKind::TooLarge, message.to_owned()).needs_human()
+        }
+        "ValidationException" | "SerializationException" => {
+            new(ErrorKind::Invalid, or(message, "the request is not valid")).needs_human()
+        }
+        "InternalServerError" | "InternalFailure" | "ServiceUnavailable"
+        | "ServiceUnavailableException" => new(ErrorKind::Service, or(message, "the service failed")),
+        _ if status == PAYLOAD_TOO_LARGE => {
+            new(ErrorKind::TooLarge, or(message, "the request is too large")).needs_human()
+        }
+        _ if status >= FIRST_SERVER_ERROR => {
+            new(ErrorKind::Service, or(message, "the service failed"))
+        }
+        _ => new(ErrorKind::Other, or(message, "DynamoDB refused the request")),
+    }
+}
+
+/// DynamoDB has no code of its own for an item or a request that is too large.
+fn is_about_size(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    [
+        "item size has exceeded",
+        "item size to update has exceeded",
+        "collection size exceeded",
+        "request size",
+        "exceeds the maximum size",
+    ]
+    .iter()
+    .any(|sign| message.contains(sign))
+}
+
+fn access_denied(message: &str) -> Error {
+    let denied = denied::parse(message);
+    let hint = match (&denied.action, &denied.resource) {
+        (Some(action), resource) => {
+            let resource = resource.as_deref().unwrap_or("*");
+            format!(
+                r#"add to the role's policy {{"Effect":"Allow","Action":"{action}","Resource":"{resource}"}}"#
+            )
+        }
+        _ => "the role's policy, a session policy or a boundary does not allow it".to_owned(),
+    };
+    new(
+        ErrorKind::AccessDenied(denied),
+        or(message, "not authorized"),
+    )
+    .hint(hint)
+}

@@ -1,0 +1,183 @@
+//! Reading one item.
+
+use super::client::Target;
+use super::error::Call;
+use super::expression::Placeholders;
+use super::key::Key;
+use super::operations::GET;
+use super::path::Path;
+use super::raw::Raw;
+use super::read::projection;
+use super::value::from_item;
+use crate::error::Result;
+use aws_sdk_dynamodb::operation::get_item::GetItemOutput;
+use aws_sdk_dynamodb::operation::get_item::builders::GetItemFluentBuilder;
+use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
+use serde::de::DeserializeOwned;
+use std::fmt;
+
+/// Reads one item by its key; made by [`Table::get`](super::Table::get).
+#[must_use = "an operation does nothing until it is sent"]
+pub struct Get {
+    pub(crate) target: Target,
+    key: Result<Key>,
+    consistent: bool,
+    projection: Option<Vec<Path>>,
+    capacity: bool,
+    raw: Raw<GetItemFluentBuilder>,
+}
+
+impl Get {
+    pub(crate) fn new(target: Target, key: Result<Key>) -> Self {
+        Get {
+            target,
+            key,
+            consistent: false,
+            projection: None,
+            capacity: false,
+            raw: Raw::none(),
+        }
+    }
+
+    /// Reads what the last write left, at twice the cost; by default an answer may be a moment old.
+    pub fn consistent(mut self) -> Self {
+        self.consistent = true;
+        self
+    }
+
+    /// Fetches these paths only; it costs the same, and less travels.
+    pub fn project(mut self, paths: &[&str]) -> Self {
+        self.projection = Some(paths.iter().map(|path| Path::from(*path)).collect());
+        self
+    }
+
+    /// Asks for the capacity that the read consumes; it is in [`output`](Self::output).
+    pub fn consumed_capacity(mut self) -> Self {
+        self.capacity = true;
+        self
+    }
+
+    /// Changes the SDK's request just before it is sent, for settings that are not here.
+    pub fn raw(
+        mut self,
+        change: impl FnOnce(GetItemFluentBuilder) -> GetItemFluentBuilder + Send + 'static,
+    ) -> Self {
+        self.raw = self.raw.then(change);
+        self
+    }
+
+    /// Reads the item; `None` when there is none under this key.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for a key or a name that is none, before anything
+    /// is sent; [`ErrorKind::Decode`](crate::ErrorKind::Decode) when the item does not fit `T`; else what
+    /// DynamoDB or the strategy says.
+    ///
+    /// # Cancel safety
+    ///
+    /// A read: dropping the future changes nothing.
+    pub async fn send<T: DeserializeOwned>(self) -> Result<Option<T>> {
+        let (target, request) = self.into_request();
+        let call = Call::on(&target, GET);
+        let request = request.map_err(|error| call.explain(error))?;
+        let output = request.send().await.map_err(|error| call.failed(error))?;
+        match output.item {
+            Some(item) => from_item(item).map(Some).map_err(|e| call.explain(e)),
+            None => Ok(None),
+        }
+    }
+
+    /// The SDK's whole answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send), without decoding.
+    pub async fn output(self) -> Result<GetItemOutput> {
+        let (target, request) = self.into_request();
+        let call = Call::on(&target, GET);
+        let request = request.map_err(|error| call.explain(error))?;
+        request.send().await.map_err(|error| call.failed(error))
+    }
+
+    fn into_request(self) -> (Target, Result<GetItemFluentBuilder>) {
+        let Get {
+            target,
+            key,
+            consistent,
+            projection: paths,
+            capacity,
+            raw,
+        } = self;
+        let request = build(&target, key, consistent, paths, capacity, raw);
+        (target, request)
+    }
+
+    /// The same read as a part of a transaction.
+    pub(crate) fn into_transact(self) -> Result<(Target, aws_sdk_dynamodb::types::Get)> {
+        let Get {
+            target,
+            key,
+            // a transaction reads consistently, and counts capacity as a whole
+            consistent: _,
+            projection: paths,
+            capacity: _,
+            raw,
+        } = self;
+        raw.refuse_in("transaction")?;
+        target.name.check()?;
+        let mut placeholders = Placeholders::default();
+        let expression = paths
+            .map(|paths| projection(&paths, &mut placeholders))
+            .transpose()?;
+        let (names, _) = placeholders.into_maps();
+        let get = aws_sdk_dynamodb::types::Get::builder()
+            .table_name(target.table())
+            .set_key(Some(key?.into_attributes()))
+            .set_projection_expression(expression)
+            .set_expression_attribute_names(names)
+            .build()
+            .map_err(super::write::incomplete)?;
+        Ok((target, get))
+    }
+}
+
+fn build(
+    target: &Target,
+    key: Result<Key>,
+    consistent: bool,
+    paths: Option<Vec<Path>>,
+    capacity: bool,
+    raw: Raw<GetItemFluentBuilder>,
+) -> Result<GetItemFluentBuilder> {
+    target.name.check()?;
+    let mut request = target
+        .client()
+        .get_item()
+        .table_name(target.table())
+        .set_key(Some(key?.into_attributes()));
+    if consistent {
+        request = request.consistent_read(true);
+    }
+    if let Some(paths) = paths {
+        let mut placeholders = Placeholders::default();
+        let expression = projection(&paths, &mut placeholders)?;
+        let (names, _) = placeholders.into_maps();
+        request = request
+            .projection_expression(expression)
+            .set_expression_attribute_names(names);
+    }
+    if capacity {
+        request = request.return_consumed_capacity(ReturnConsumedCapacity::Total);
+    }
+    Ok(raw.apply(request))
+}
+
+impl fmt::Debug for Get {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Get")
+            .field("table", &self.target)
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
+}

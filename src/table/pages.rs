@@ -1,0 +1,479 @@
+//! The loop over pages, ours instead of the SDK's paginator: that one ends in silence when a page
+//! repeats its `LastEvaluatedKey`, and overwrites `Limit`.
+
+use super::Item;
+use super::client::Target;
+use super::cursor::Cursor;
+use super::error::Call;
+use super::read::ReadOptions;
+use super::value::from_item;
+use crate::error::{Error, ErrorKind, Operation, Result};
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
+use aws_sdk_dynamodb::types::{ConsumedCapacity, Select};
+use futures_core::Stream;
+use serde::de::DeserializeOwned;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// One page of a query or a scan.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Page<T> {
+    /// The items that passed the filter; none is normal, even where there are more pages.
+    pub items: Vec<T>,
+    /// Where the next page begins; `None` after the last.
+    pub next: Option<Cursor>,
+    /// How many items were evaluated, and paid for, before the filter.
+    pub scanned: u64,
+    /// The capacity units consumed, if they were asked for.
+    pub capacity: Option<f64>,
+}
+
+/// The items of a query or a scan, one by one; see [`Query::stream`](super::Query::stream).
+///
+/// A [`futures_core::Stream`]; [`next`](Self::next) does without its extensions.
+#[must_use = "a stream reads nothing until it is polled"]
+pub struct ItemStream<T> {
+    pages: Pages,
+    items: std::vec::IntoIter<Item>,
+    left: Option<usize>,
+    item: PhantomData<fn() -> T>,
+}
+
+/// A request for one page, the same for every page but for where it starts.
+#[derive(Clone, Debug)]
+pub(crate) enum PageRequest {
+    Query(Box<QueryFluentBuilder>),
+    Scan(Box<ScanFluentBuilder>),
+}
+
+/// How much is read.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    take: Option<usize>,
+    page_size: Option<i32>,
+    max_requests: Option<usize>,
+    start: Option<Item>,
+    /// Items are dropped after they were read, or may be: their number says nothing about the pages.
+    filtered: bool,
+}
+
+impl ReadOptions {
+    pub(crate) fn limits(&self, raw: bool) -> Limits {
+        Limits {
+            take: self.take,
+            page_size: self.page_size,
+            max_requests: self.max_requests,
+            start: self.start.clone().map(Cursor::into_key),
+            filtered: raw || self.filter.is_some(),
+        }
+    }
+}
+
+/// A query or a scan, ready to be read in one of the ways.
+pub(crate) struct Reading {
+    target: Target,
+    operation: Operation,
+    limits: Limits,
+    requests: Result<Vec<PageRequest>>,
+}
+
+impl Reading {
+    /// One request for each segment that is read at the same time.
+    pub(crate) fn new(
+        target: Target,
+        operation: Operation,
+        limits: Limits,
+        requests: Result<Vec<PageRequest>>,
+    ) -> Self {
+        Reading {
+            target,
+            operation,
+            limits,
+            requests,
+        }
+    }
+
+    pub(crate) async fn all<T: DeserializeOwned>(self) -> Result<Vec<T>> {
+        let mut stream = ItemStream::new(self);
+        let mut all = Vec::new();
+        while let Some(item) = stream.next().await {
+            all.push(item?);
+        }
+        if stream.left != Some(0) {
+            stream.pages.check_complete()?;
+        }
+        Ok(all)
+    }
+
+    pub(crate) async fn page<T: DeserializeOwned>(self) -> Result<Page<T>> {
+        let Reading {
+            target,
+            operation,
+            limits,
+            requests,
+        } = self;
+        let call = Call::on(&target, operation);
+        let mut requests = requests.map_err(|error| call.explain(error))?;
+        let (Some(request), true) = (requests.pop(), requests.is_empty()) else {
+            let expected = "expected one segment: a page of several has no one cursor";
+            return Err(call.explain(Error::usage("segments", expected)));
+        };
+        if limits.take.is_some() && limits.filtered {
+            let expected = "expected no take beside a filter or raw(..): a page cannot be cut; use stream(), or page_size";
+            return Err(call.explain(Error::usage("take", expected)));
+        }
+        if limits.take == Some(0) {
+            let expected = "expected at least 1 for a page";
+            return Err(call.explain(Error::usage("take", expected)));
+        }
+        let limit = page_limit(&limits, limits.take);
+        let page = fetch(&target, operation, request, limits.start, limit).await?;
+        let items = page.items.into_iter().map(from_item).collect::<Result<_>>();
+        Ok(Page {
+            items: items.map_err(|error| call.explain(error))?,
+            next: page.last_key.map(Cursor::new),
+            scanned: page.scanned,
+            capacity: page.capacity.and_then(|capacity| capacity.capacity_units),
+        })
+    }
+
+    pub(crate) async fn count(mut self) -> Result<u64> {
+        if self.limits.take.is_some() {
+            let call = Call::on(&self.target, self.operation);
+            let expected = "expected no take for a count: it is of all items";
+            return Err(call.explain(Error::usage("take", expected)));
+        }
+        self.requests = self.requests.map(|requests| {
+            let counting = requests.into_iter().map(PageRequest::counting);
+            counting.collect()
+        });
+        let mut pages = Pages::new(self);
+        let mut count = 0;
+        while let Some(page) = poll_fn(|cx| pages.poll_page(cx, None)).await {
+            count += page?.count;
+        }
+        pages.check_complete()?;
+        Ok(count)
+    }
+}
+
+impl PageRequest {
+    fn counting(self) -> Self {
+        match self {
+            PageRequest::Query(query) => PageRequest::Query(Box::new(query.select(Select::Count))),
+            PageRequest::Scan(scan) => PageRequest::Scan(Box::new(scan.select(Select::Count))),
+        }
+    }
+}
+
+/// A page as it came.
+struct RawPage {
+    items: Vec<Item>,
+    last_key: Option<Item>,
+    count: u64,
+    scanned: u64,
+    capacity: Option<ConsumedCapacity>,
+}
+
+/// Asks for one page.
+async fn fetch(
+    target: &Target,
+    operation: Operation,
+    request: PageRequest,
+    start: Option<Item>,
+    limit: Option<i32>,
+) -> Result<RawPage> {
+    let call = Call::on(target, operation);
+    // only where there is one: the caller's raw(..) may have set its own
+    let page = match request {
+        PageRequest::Query(mut query) => {
+            if limit.is_some() {
+                query = Box::new(query.set_limit(limit));
+            }
+            if start.is_some() {
+                query = Box::new(query.set_exclusive_start_key(start.clone()));
+            }
+            let output = query.send().await.map_err(|error| call.failed(error))?;
+            RawPage {
+                items: output.items.unwrap_or_default(),
+                last_key: output.last_evaluated_key,
+                count: not_negative(output.count),
+                scanned: not_negative(output.scanned_count),
+                capacity: output.consumed_capacity,
+            }
+        }
+        PageRequest::Scan(mut scan) => {
+            if limit.is_some() {
+                scan = Box::new(scan.set_limit(limit));
+            }
+            if start.is_some() {
+                scan = Box::new(scan.set_exclusive_start_key(start.clone()));
+            }
+            let output = scan.send().await.map_err(|error| call.failed(error))?;
+            RawPage {
+                items: output.items.unwrap_or_default(),
+                last_key: output.last_evaluated_key,
+                count: not_negative(output.count),
+                scanned: not_negative(output.scanned_count),
+                capacity: output.consumed_capacity,
+            }
+        }
+    };
+    let last_key = page.last_key.filter(|key| !key.is_empty());
+    if last_key.is_some() && last_key == start {
+        let message = "DynamoDB returned the LastEvaluatedKey that the page started at: reading on would never end";
+        let error = Error::new(ErrorKind::Malformed, operation, message);
+        return Err(call.explain(error));
+    }
+    Ok(RawPage { last_key, ..page })
+}
+
+fn not_negative(count: i32) -> u64 {
+    u64::try_from(count).unwrap_or_default()
+}
+
+/// The `Limit` of the next request: no more than is still wanted, where every item read is wanted.
+fn page_limit(limits: &Limits, left: Option<usize>) -> Option<i32> {
+    let wanted = left.filter(|_| !limits.filtered);
+    let wanted = wanted.map(|left| i32::try_from(left).unwrap_or(i32::MAX));
+    match (wanted, limits.page_size) {
+        (Some(wanted), Some(size)) => Some(wanted.min(size)),
+        (wanted, size) => wanted.or(size),
+    }
+}
+
+type Fetching = Pin<Box<dyn Future<Output = Result<RawPage>> + Send>>;
+
+/// One segment: the pages come one after the other.
+struct Lane {
+    request: PageRequest,
+    state: LaneState,
+}
+
+enum LaneState {
+    Done,
+    Fetching(Fetching),
+    /// The next page starts here; `None` is the beginning.
+    Next(Option<Item>),
+}
+
+/// Pages of all segments as they come.
+struct Pages {
+    target: Target,
+    operation: Operation,
+    limits: Limits,
+    lanes: Vec<Lane>,
+    problem: Option<Error>,
+    requests: usize,
+    capacity: Option<f64>,
+    /// Where the page that was handed out last started, and the one after it.
+    page_start: Option<Item>,
+    next_start: Option<Item>,
+}
+
+impl Pages {
+    fn new(reading: Reading) -> Self {
+        let Reading {
+            target,
+            operation,
+            mut limits,
+            requests,
+        } = reading;
+        let start = limits.start.take();
+        let (requests, problem) = match requests {
+            Ok(requests) => (requests, None),
+            Err(error) => {
+                let error = Call::on(&target, operation).explain(error);
+                (Vec::new(), Some(error))
+            }
+        };
+        let lanes = requests.into_iter().map(|request| Lane {
+            request,
+            state: LaneState::Next(start.clone()),
+        });
+        Pages {
+            lanes: lanes.collect(),
+            target,
+            operation,
+            limits,
+            problem,
+            requests: 0,
+            capacity: None,
+            page_start: None,
+            next_start: start,
+        }
+    }
+
+    /// The next page of any segment; `None` at the end or at the ceiling.
+    fn poll_page(
+        &mut self,
+        cx: &mut Context<'_>,
+        left: Option<usize>,
+    ) -> Poll<Option<Result<RawPage>>> {
+        if let Some(problem) = self.problem.take() {
+            return Poll::Ready(Some(Err(problem)));
+        }
+        let limit = page_limit(&self.limits, left);
+        let several = self.lanes.len() > 1;
+        let mut waiting = false;
+        for lane in &mut self.lanes {
+            if let LaneState::Next(start) = &lane.state {
+                if self
+                    .limits
+                    .max_requests
+                    .is_some_and(|max| self.requests >= max)
+                {
+                    continue;
+                }
+                self.requests += 1;
+                let start = start.clone();
+                self.page_start.clone_from(&start);
+                let (target, request) = (self.target.clone(), lane.request.clone());
+                let operation = self.operation;
+                lane.state = LaneState::Fetching(Box::pin(async move {
+                    fetch(&target, operation, request, start, limit).await
+                }));
+            }
+            let LaneState::Fetching(fetching) = &mut lane.state else {
+                continue;
+            };
+            let Poll::Ready(page) = fetching.as_mut().poll(cx) else {
+                waiting = true;
+                continue;
+            };
+            let page = match page {
+                Ok(page) => page,
+                Err(error) => {
+                    self.lanes.clear();
+                    self.next_start = None;
+                    return Poll::Ready(Some(Err(error)));
+                }
+            };
+            lane.state = match &page.last_key {
+                Some(key) => LaneState::Next(Some(key.clone())),
+                None => LaneState::Done,
+            };
+            if !several {
+                self.next_start.clone_from(&page.last_key);
+            }
+            let units = page.capacity.as_ref().and_then(|c| c.capacity_units);
+            if let Some(units) = units {
+                self.capacity = Some(self.capacity.unwrap_or_default() + units);
+            }
+            return Poll::Ready(Some(Ok(page)));
+        }
+        if waiting {
+            Poll::Pending
+        } else {
+            Poll::Ready(None)
+        }
+    }
+
+    /// Whether the end was reached, and not the ceiling.
+    fn check_complete(&self) -> Result<()> {
+        let more = self
+            .lanes
+            .iter()
+            .any(|lane| matches!(lane.state, LaneState::Next(_)));
+        if !more {
+            return Ok(());
+        }
+        let message = format!("max_requests({}) was reached before the end", self.requests);
+        let error = Error::new(ErrorKind::Other, self.operation, message).needs_human();
+        Err(Call::on(&self.target, self.operation).explain(error))
+    }
+}
+
+impl<T> ItemStream<T> {
+    /// Where to go on in a later [`start_at`](super::Query::start_at), when the stream ended at its
+    /// [`max_requests`](super::Query::max_requests) or [`take`](super::Query::take); `None` when all was
+    /// read, and for several segments.
+    ///
+    /// In the middle of a page it is where that page began, so its items come again: nothing is lost.
+    #[must_use]
+    pub fn cursor(&self) -> Option<Cursor> {
+        let key = if self.items.len() > 0 {
+            &self.pages.page_start
+        } else {
+            &self.pages.next_start
+        };
+        key.clone()
+            .filter(|_| self.pages.lanes.len() == 1)
+            .map(Cursor::new)
+    }
+
+    /// How many requests were made.
+    #[must_use]
+    pub fn requests(&self) -> usize {
+        self.pages.requests
+    }
+
+    /// The capacity units consumed so far, if they were asked for.
+    #[must_use]
+    pub fn capacity(&self) -> Option<f64> {
+        self.pages.capacity
+    }
+}
+
+impl<T: DeserializeOwned> ItemStream<T> {
+    pub(crate) fn new(reading: Reading) -> Self {
+        let left = reading.limits.take;
+        ItemStream {
+            pages: Pages::new(reading),
+            items: Vec::new().into_iter(),
+            left,
+            item: PhantomData,
+        }
+    }
+
+    /// The next item; `None` after the last.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when the future is dropped.
+    pub async fn next(&mut self) -> Option<Result<T>> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+}
+
+impl<T: DeserializeOwned> Stream for ItemStream<T> {
+    type Item = Result<T>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        loop {
+            // what is wrong with the request is said even if nothing is wanted
+            if this.left == Some(0) && this.pages.problem.is_none() {
+                return Poll::Ready(None);
+            }
+            if let Some(item) = this.items.next() {
+                this.left = this.left.map(|left| left - 1);
+                let item = from_item(item).map_err(|error| {
+                    Call::on(&this.pages.target, this.pages.operation).explain(error)
+                });
+                return Poll::Ready(Some(item));
+            }
+            match this.pages.poll_page(cx, this.left) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
+                // an empty page is normal: the filter let nothing through
+                Poll::Ready(Some(Ok(page))) => this.items = page.items.into_iter(),
+            }
+        }
+    }
+}
+
+impl<T> fmt::Debug for ItemStream<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ItemStream")
+            .field("table", &self.pages.target)
+            .field("requests", &self.pages.requests)
+            .finish_non_exhaustive()
+    }
+}

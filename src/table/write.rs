@@ -1,0 +1,116 @@
+//! What the writes have in common: conditions, versions, and a failed condition as a value.
+
+use super::Item;
+use super::condition::{Cond, attr};
+use super::expression::Placeholders;
+use super::path::Path;
+use super::value::from_item;
+use crate::error::{Error, ErrorKind, Result};
+use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::de::DeserializeOwned;
+use std::collections::HashMap;
+
+/// What became of a write with a condition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a condition holds or does not; there is no third"
+)]
+#[must_use = "a rejected write is a value, no error"]
+pub enum Attempt<T> {
+    /// The condition held.
+    Written,
+    /// It did not; this is the item that was there, if any.
+    Rejected(Option<T>),
+}
+
+impl<T> Attempt<T> {
+    /// Whether the condition held.
+    pub fn is_written(&self) -> bool {
+        matches!(self, Attempt::Written)
+    }
+}
+
+impl<T: DeserializeOwned> Attempt<T> {
+    /// Makes a value of a failed condition; every other error stays one.
+    pub(crate) fn from_result<O>(result: Result<O>) -> Result<Self> {
+        match result {
+            Ok(_) => Ok(Attempt::Written),
+            Err(error) if *error.kind() == ErrorKind::Conflict => {
+                let there = error.conflict_item().filter(|item| !item.is_empty());
+                let there = there.cloned().map(from_item).transpose();
+                there
+                    .map(Attempt::Rejected)
+                    .map_err(|decode| decode.during(error.operation()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The condition of a write, with what its placeholders stand for.
+#[derive(Debug, Default)]
+pub(crate) struct Expressions {
+    pub(crate) condition: Option<String>,
+    pub(crate) names: Option<HashMap<String, String>>,
+    pub(crate) values: Option<Item>,
+}
+
+impl Expressions {
+    pub(crate) fn of(condition: Option<Cond>) -> Result<Self> {
+        let Some(condition) = condition else {
+            return Ok(Expressions::default());
+        };
+        Expressions::with(Some(condition), Placeholders::default())
+    }
+
+    /// The condition beside other expressions of the same request.
+    pub(crate) fn with(condition: Option<Cond>, mut placeholders: Placeholders) -> Result<Self> {
+        let condition = condition
+            .map(|condition| {
+                let mut text = String::new();
+                condition
+                    .render(&mut text, &mut placeholders)
+                    .map(|()| text)
+            })
+            .transpose()?;
+        let (names, values) = placeholders.into_maps();
+        Ok(Expressions {
+            condition,
+            names,
+            values,
+        })
+    }
+}
+
+/// An optimistic version: what the item must hold, and what it will hold.
+pub(crate) struct Version {
+    pub(crate) condition: Cond,
+    pub(crate) next: AttributeValue,
+}
+
+/// `None` expects an item without a version, a new one as a rule.
+pub(crate) fn version(attribute: &str, expected: Option<u64>) -> Result<Version> {
+    let held = attr(Path::attribute(attribute));
+    let condition = match expected {
+        Some(expected) => held.eq(expected),
+        None => held.not_exists(),
+    };
+    let next = expected.map_or(Some(1), |expected| expected.checked_add(1));
+    let next = next.ok_or_else(|| {
+        Error::usage(
+            "version",
+            "expected a version below the largest 64-bit number",
+        )
+    })?;
+    Ok(Version {
+        condition,
+        next: AttributeValue::N(next.to_string()),
+    })
+}
+
+/// A part of a request that the SDK finds incomplete; all of them are set, so this does not happen.
+pub(crate) fn incomplete(error: BuildError) -> Error {
+    Error::usage("request", "expected a complete request").caused_by(error)
+}
