@@ -500,7 +500,8 @@ async fn parameters_are_checked_in_awss_words() {
             assume().policy("{}"),
             (
                 "MalformedPolicyDocument".to_owned(),
-                "Syntax errors in policy.".to_owned(),
+                "Syntax errors in policy. (no policy document: missing field `Statement`)"
+                    .to_owned(),
             ),
         ),
         (

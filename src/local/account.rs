@@ -4,6 +4,8 @@ use super::identity::{AccessKey, Identity, KeyRing, unique_id};
 use super::policy::{self, PolicySet};
 use super::role::{Role, Trust};
 use super::server::lock;
+use crate::error::{Error, Result};
+use crate::iam::TrustPolicy;
 use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
@@ -19,7 +21,8 @@ pub(super) struct InstalledRole {
     pub(super) arn: String,
     pub(super) name: String,
     pub(super) id: String,
-    pub(super) trust: Trust,
+    /// Without any, nobody is admitted.
+    pub(super) trust: Option<TrustPolicy>,
     /// What it may do; without any, everything.
     pub(super) permissions: Option<PolicySet>,
     pub(super) max_session: Duration,
@@ -82,7 +85,7 @@ impl Account {
     }
 
     /// Adds a role, or changes the one with the same ARN; sessions of it live on, under the new rules.
-    pub(super) fn install(&self, role: Role) -> Result<String, String> {
+    pub(super) fn install(&self, role: Role) -> Result<String> {
         let Role {
             name,
             path,
@@ -97,18 +100,26 @@ impl Account {
             .map(|documents| {
                 let mut policies = PolicySet::empty();
                 for document in documents {
-                    policies.add(policy::document(&document)?);
+                    let document = policy::document(&document)
+                        .map_err(|reason| Error::usage("permissions", reason))?;
+                    policies.add(document);
                 }
-                Ok::<_, String>(policies)
+                Ok::<_, Error>(policies)
             })
             .transpose()?;
+        let trust = trust
+            .unwrap_or_else(|| Trust::account(&account))
+            .into_policy()?;
+        if let Some(trust) = &trust {
+            policy::check_trust(trust).map_err(|reason| Error::usage("trust", reason))?;
+        }
         let mut roles = lock(&self.roles);
         let id = match roles.get(&arn) {
             Some(old) => old.id.clone(),
             None => unique_id("AROA", 21),
         };
         let installed = InstalledRole {
-            trust: trust.unwrap_or_else(|| Trust::account(&account)),
+            trust,
             arn: arn.clone(),
             account,
             name,

@@ -133,6 +133,22 @@ impl AssumeRoleRequest {
         })
     }
 
+    pub(super) fn has_tags(&self) -> bool {
+        !self.tags.is_empty()
+    }
+
+    /// The session tags asked for.
+    pub(super) fn tags(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.tags
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    /// The keys of those that are to be inherited.
+    pub(super) fn transitive(&self) -> &[String] {
+        &self.transitive
+    }
+
     /// The tags of the new session: those asked for, and the transitive ones of the session it is
     /// chained to, which cannot be given again.
     pub(super) fn session_tags(

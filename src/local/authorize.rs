@@ -7,10 +7,11 @@
 
 use super::access::Access;
 use super::account::{Account, InstalledRole, timestamp};
+use super::assume_role::AssumeRoleRequest;
 use super::identity::{AccessKey, Identity};
 use super::policy::{PolicySet, Verdict};
-use super::role::{Principal, Trust};
-use iam_rs::Context;
+use crate::iam::{Admission, Caller, Effect, TrustPolicy};
+use iam_rs::{Context, ContextValue};
 use serde_json::Value;
 use std::time::SystemTime;
 
@@ -51,73 +52,129 @@ pub(super) fn may_access(
 /// An `AssumeRole` call, as far as a trust policy can see it.
 pub(super) struct Assumption<'a> {
     pub(super) caller: &'a AccessKey,
-    pub(super) external_id: Option<&'a str>,
+    pub(super) request: &'a AssumeRoleRequest,
     pub(super) with_mfa: bool,
+    /// Asked for, or inherited from the session that calls.
+    pub(super) source_identity: Option<&'a str>,
 }
 
-/// Whether the role admits the call, and whether the caller's own policies let it be made.
-pub(super) fn may_assume(account: &Account, role: &InstalledRole, call: &Assumption<'_>) -> bool {
-    let Trust {
-        principals,
-        external_id,
-        needs_mfa,
-    } = &role.trust;
+/// Whether the role admits the call, and whether the caller's own policies let it be made; if not, for
+/// which of the actions that the call consists of.
+pub(super) fn may_assume(
+    account: &Account,
+    role: &InstalledRole,
+    call: &Assumption<'_>,
+) -> Result<(), &'static str> {
+    const ASSUME: &str = "sts:AssumeRole";
     let identity = &call.caller.identity;
-    let named = principals
-        .iter()
-        .filter_map(|principal| admission(principal, identity))
-        .max();
-    let Some(admission) = named else {
+    let caller = match identity {
+        Identity::Role(session) => Caller::session(&session.role_arn, &session.session_name),
+        Identity::User { .. } => Caller::from_arn(&identity.arn()),
+    };
+    let (Some(trust), Ok(caller)) = (&role.trust, caller) else {
+        return Err(ASSUME);
+    };
+    let mut actions = vec![ASSUME];
+    if call.request.has_tags() {
+        actions.push("sts:TagSession");
+    }
+    if call.source_identity.is_some() {
+        actions.push("sts:SetSourceIdentity");
+    }
+    let context = assumption_context(account, call);
+    let principal = identity.arn();
+    for action in actions {
+        let trusts = |least: Admission| {
+            admitting(trust, &caller, least).verdict(&principal, action, &role.arn, &context)
+        };
+        if trusts(Admission::Delegated) != Verdict::Allowed {
+            return Err(action);
+        }
+        let own = Verdicts::of(account, call.caller, action, &role.arn, &context);
+        // named itself, and in the role's account, a caller needs no permission of its own
+        let direct =
+            role.account == identity.account() && trusts(Admission::Direct) == Verdict::Allowed;
+        let allowed = if direct {
+            own.session == Verdict::Allowed && own.identity != Verdict::Forbidden
+        } else {
+            own.refusal().is_none()
+        };
+        if !allowed {
+            return Err(action);
+        }
+    }
+    Ok(())
+}
+
+/// Whether the role's trust lets a service assume it for the instance, for example
+/// `ec2.amazonaws.com`.
+pub(super) fn service_may_assume(account: &Account, role: &InstalledRole, service: &str) -> bool {
+    let (Some(trust), Ok(caller)) = (&role.trust, Caller::service(service)) else {
         return false;
     };
-    // a role without an external id condition ignores the one it is given, as AWS does
-    let external_id_holds = external_id
-        .as_deref()
-        .is_none_or(|expected| call.external_id == Some(expected));
-    if !external_id_holds || (*needs_mfa && !call.with_mfa) {
-        return false;
-    }
-    let context = context(account, call.caller);
-    let verdicts = Verdicts::of(account, call.caller, "sts:AssumeRole", &role.arn, &context);
-    // named itself, and in the role's account, a caller needs no permission of its own
-    if admission == Admission::Named && role.account == identity.account() {
-        verdicts.session == Verdict::Allowed && verdicts.identity != Verdict::Forbidden
-    } else {
-        verdicts.refusal().is_none()
-    }
+    let instance = format!(
+        "arn:aws:ec2:{}:{}:instance/{}",
+        account.region, account.id, account.instance_id
+    );
+    let context = clock_context(account)
+        .with_string("aws:SourceAccount", &account.id)
+        .with_string("aws:SourceArn", instance)
+        .with_string("sts:RoleSessionName", &account.instance_id);
+    let service_principal = format!("arn:aws:iam::{}:root", account.id);
+    let verdict = admitting(trust, &caller, Admission::Delegated).verdict(
+        &service_principal,
+        "sts:AssumeRole",
+        &role.arn,
+        &context,
+    );
+    verdict == Verdict::Allowed
 }
 
-/// Whether the role's trust admits a service, for example `ec2.amazonaws.com`.
-pub(super) fn service_may_assume(role: &InstalledRole, service: &str) -> bool {
-    role.trust
-        .principals
-        .iter()
-        .any(|principal| matches!(principal, Principal::Service(admitted) if admitted == service))
-}
-
-/// How a trust admits a caller; the later is the stronger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Admission {
-    /// Through its account, which leaves the rest to the caller's own policies.
-    ByAccount,
-    /// By its own ARN.
-    Named,
-}
-
-fn admission(principal: &Principal, caller: &Identity) -> Option<Admission> {
-    match principal {
-        Principal::Account(account) => {
-            (account == caller.account()).then_some(Admission::ByAccount)
+/// The statements that speak about the caller, without principal: those that deny, and those that
+/// allow and admit it at least this directly.
+fn admitting(trust: &TrustPolicy, caller: &Caller, least: Admission) -> PolicySet {
+    let mut policies = PolicySet::empty();
+    for (statement, admission) in trust.admitting(caller) {
+        if statement.effect() == Effect::Allow && admission < least {
+            continue;
         }
-        Principal::Arn(arn) => {
-            let named = match caller {
-                Identity::Role(session) => *arn == session.role_arn || *arn == caller.arn(),
-                Identity::User { .. } => *arn == caller.arn(),
-            };
-            named.then_some(Admission::Named)
-        }
-        Principal::Service(_) => None,
+        policies.add_statement(&statement.without_principal());
     }
+    policies
+}
+
+/// What a trust policy's conditions, and those of the caller's own policies, may ask about the call.
+fn assumption_context(account: &Account, call: &Assumption<'_>) -> Context {
+    let request = call.request;
+    let mut context =
+        context(account, call.caller).with_string("sts:RoleSessionName", &request.session_name);
+    if let Some(id) = &request.external_id {
+        context = context.with_string("sts:ExternalId", id);
+    }
+    if let Some(source) = call.source_identity {
+        context = context.with_string("sts:SourceIdentity", source);
+    }
+    let from_session = matches!(call.caller.identity, Identity::Role(_));
+    // absent for long-lived keys without a code, as on AWS
+    if call.with_mfa || from_session {
+        context = context.with_boolean("aws:MultiFactorAuthPresent", call.with_mfa);
+    }
+    if call.with_mfa {
+        context = context.with_number("aws:MultiFactorAuthAge", 0.0);
+    }
+    let mut keys = Vec::new();
+    for (key, value) in request.tags() {
+        context = context.with_string(format!("aws:RequestTag/{key}"), value);
+        keys.push(key.to_owned());
+    }
+    let mut list = |name: &str, keys: Vec<String>| {
+        if !keys.is_empty() {
+            context.insert(name.to_owned(), ContextValue::StringList(keys));
+        }
+    };
+    list("aws:TagKeys", keys);
+    list("sts:TransitiveTagKeys", request.transitive().to_vec());
+    context
 }
 
 /// What the two kinds of policies say; where there are none, everything is allowed.
@@ -179,14 +236,8 @@ fn denial(key: &AccessKey, action: &str, resource: &str, why: &Why) -> Denial {
 
 /// The condition keys that every request carries.
 fn context(account: &Account, key: &AccessKey) -> Context {
-    let now = account.now();
-    let epoch = now
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0.0, |since| since.as_secs() as f64);
     let identity = &key.identity;
-    let mut context = Context::new()
-        .with_string("aws:CurrentTime", timestamp(now))
-        .with_number("aws:EpochTime", epoch)
+    let mut context = clock_context(account)
         .with_string("aws:PrincipalAccount", identity.account())
         .with_string("aws:RequestedRegion", &account.region)
         .with_string("aws:ResourceAccount", identity.account())
@@ -214,4 +265,14 @@ fn context(account: &Account, key: &AccessKey) -> Context {
         }
     }
     context
+}
+
+fn clock_context(account: &Account) -> Context {
+    let now = account.now();
+    let epoch = now
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs() as f64);
+    Context::new()
+        .with_string("aws:CurrentTime", timestamp(now))
+        .with_number("aws:EpochTime", epoch)
 }

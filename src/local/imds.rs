@@ -237,7 +237,7 @@ impl Imds {
         if let Some(Fault::DocumentCode(code)) = fault {
             return Some(self.failure_document(code, &role));
         }
-        if !authorize::service_may_assume(&role, "ec2.amazonaws.com") {
+        if !authorize::service_may_assume(&self.account, &role, "ec2.amazonaws.com") {
             return Some(self.failure_document("AssumeRoleUnauthorizedAccess", &role));
         }
         let key = match fault {

@@ -217,15 +217,15 @@ impl LocalCloud {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Usage`] for a name, path, account, session length or policy that IAM would refuse,
-    /// and for a policy with conditions that are not evaluated here.
+    /// [`ErrorKind::Usage`] for a name, path, account, session length, trust or policy that IAM would
+    /// refuse, and for conditions that are not evaluated here.
     pub fn add_role(&self, role: Role) -> Result<String> {
         const ADD: Operation = Operation::new("add role");
         role.check()?;
         let name = role.name.clone();
         self.account
             .install(role)
-            .map_err(|reason| Error::usage("permissions", reason).during(ADD).on(name))
+            .map_err(|error| error.during(ADD).on(name))
     }
 
     /// Deletes a role of the cloud's account and says whether it was there. Its sessions end as unknown;

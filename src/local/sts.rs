@@ -165,14 +165,18 @@ impl Sts {
         let denied = || Refusal::not_authorized("sts:AssumeRole", caller, &request.role_arn);
         let role = self.account.role(&request.role_arn).ok_or_else(denied)?;
         let with_mfa = self.check_mfa(request.mfa.as_ref())?;
+        let inherited = match caller {
+            Identity::Role(session) => session.source_identity.as_deref(),
+            Identity::User { .. } => None,
+        };
         let assumption = Assumption {
             caller: key,
-            external_id: request.external_id.as_deref(),
+            request: &request,
             with_mfa,
+            source_identity: inherited.or(request.source_identity.as_deref()),
         };
-        if !authorize::may_assume(&self.account, &role, &assumption) {
-            return Err(denied());
-        }
+        authorize::may_assume(&self.account, &role, &assumption)
+            .map_err(|action| Refusal::not_authorized(action, caller, &request.role_arn))?;
         let chained = match caller {
             Identity::Role(session) => Some(session),
             Identity::User { .. } => None,
@@ -190,9 +194,8 @@ impl Sts {
                 "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining",
             ));
         }
-        let inherited = chained.and_then(|session| session.source_identity.clone());
         // once set, a source identity stays for the whole chain
-        if let (Some(inherited), Some(asked)) = (&inherited, &request.source_identity)
+        if let (Some(inherited), Some(asked)) = (inherited, request.source_identity.as_deref())
             && inherited != asked
         {
             return Err(Refusal::not_authorized(
@@ -211,7 +214,7 @@ impl Sts {
             session_name: request.session_name.clone(),
             tags,
             transitive,
-            source_identity: inherited.or_else(|| request.source_identity.clone()),
+            source_identity: assumption.source_identity.map(str::to_owned),
         };
         let key = self
             .account
