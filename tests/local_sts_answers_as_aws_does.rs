@@ -10,6 +10,11 @@ use aws_sdk_sts::Client;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::operation::RequestId;
 use aws_sdk_sts::types::Tag;
+use aws_sigv4::http_request::{
+    SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign,
+};
+use aws_sigv4::sign::v4;
+use aws_smithy_async::time::TimeSource as _;
 use aws_smithy_types::retry::RetryConfig;
 use aws_types::region::Region;
 use local_support::{Clock, send};
@@ -495,7 +500,8 @@ async fn parameters_are_checked_in_awss_words() {
             assume().policy("{}"),
             (
                 "MalformedPolicyDocument".to_owned(),
-                "Syntax errors in policy.".to_owned(),
+                "Syntax errors in policy. (no policy document: missing field `Statement`)"
+                    .to_owned(),
             ),
         ),
         (
@@ -546,7 +552,8 @@ async fn source_identity_and_transitive_tags_stay_for_the_whole_chain() {
         .await
         .unwrap();
     assert_eq!(first.source_identity(), Some("alice"));
-    assert!(first.packed_policy_size().is_some());
+    let token = first.credentials().unwrap().session_token();
+    assert_eq!(first.session_token_size(), Some(token.len() as i32));
 
     let chained = client(&cloud, session(&first));
     let assume = || {
@@ -561,9 +568,72 @@ async fn source_identity_and_transitive_tags_stay_for_the_whole_chain() {
     );
     assert_eq!(refusal(assume().source_identity("bob").send().await).0, 403);
     assert!(assume().tags(tag("stage", "live")).send().await.is_ok());
-    assert_eq!(
-        refusal(assume().tags(tag("team", "blue")).send().await).1,
-        "ValidationError"
+    for (key, value) in [("team", "blue"), ("Team", "red")] {
+        let again = assume().tags(tag(key, value)).send().await;
+        assert_eq!(refusal(again).1, "ValidationError", "inherited");
+    }
+}
+
+/// A presigned `GetCallerIdentity`, as Kubernetes clusters and others take for a proof of identity.
+fn presigned(cloud: &LocalCloud, credentials: &Credentials, time: SystemTime) -> String {
+    let url = format!(
+        "{}/?Action=GetCallerIdentity&Version=2011-06-15",
+        cloud.sts_endpoint()
+    );
+    let mut settings = SigningSettings::default();
+    settings.signature_location = SignatureLocation::QueryParams;
+    settings.expires_in = Some(Duration::from_secs(60));
+    let identity = credentials.clone().into();
+    let parameters = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(cloud.region())
+        .name("sts")
+        .time(time)
+        .settings(settings)
+        .build()
+        .unwrap()
+        .into();
+    let request =
+        SignableRequest::new("GET", &url, std::iter::empty(), SignableBody::Bytes(&[])).unwrap();
+    let (instructions, _) = sign(request, &parameters).unwrap().into_parts();
+    let mut url = url;
+    for (name, value) in instructions.params() {
+        let value: String = form_urlencoded::byte_serialize(value.as_bytes()).collect();
+        url.push_str(&format!("&{name}={value}"));
+    }
+    url
+}
+
+#[tokio::test]
+async fn a_presigned_url_proves_an_identity_until_it_expires() {
+    let clock = Clock::new();
+    let cloud = LocalCloud::builder()
+        .clock(clock.clone())
+        .start()
+        .await
+        .unwrap();
+    let role = cloud.add_role(Role::new("App")).unwrap();
+    let output = client(&cloud, cloud.create_access_key("deployer"))
+        .assume_role()
+        .role_arn(role)
+        .role_session_name("session")
+        .send()
+        .await
+        .unwrap();
+    let url = presigned(&cloud, &session(&output), clock.now());
+    let answer = send("GET", &url, &[], "").await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert!(answer.body.contains("assumed-role/App/session</Arn>"));
+    let altered = url.replace("Expires=60", "Expires=61");
+    assert_ne!(altered, url);
+    assert_eq!(send("GET", &altered, &[], "").await.status, 403);
+    clock.advance(Duration::from_secs(61));
+    let expired = send("GET", &url, &[], "").await;
+    assert_eq!(expired.status, 403);
+    assert!(
+        expired.body.contains("Signature expired"),
+        "{}",
+        expired.body
     );
 }
 

@@ -3,7 +3,7 @@
 //! A signature is checked by signing the request again, with the AWS SDK's own code.
 
 use super::account::Account;
-use super::identity::{AccessKey, KeyFault};
+use super::identity::{AccessKey, Identity, KeyFault};
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
     SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign,
@@ -69,6 +69,12 @@ pub(super) fn authenticate(
             KeyFault::Expired => AuthFault::Expired,
             KeyFault::Unknown => AuthFault::UnknownKey,
         })?;
+    // a session ends with its role
+    if let Identity::Role(session) = &key.identity
+        && account.role(&session.role_arn).is_none()
+    {
+        return Err(AuthFault::UnknownKey);
+    }
     signed.check_scope(&account.region, service)?;
     signed.check_time(now)?;
     let signature = signed

@@ -140,7 +140,9 @@ impl LocalCloudBuilder {
             clock,
         ));
         let own = Trust::account(&account.id);
-        let role_arn = account.install(Role::new(DEFAULT_ROLE).trust(Trust::ec2().or(own)));
+        let role_arn = account
+            .install(Role::new(DEFAULT_ROLE).trust(Trust::ec2().or(own)))
+            .map_err(|error| error.during(START))?;
         account.attach(Some(InstanceProfile {
             name: DEFAULT_INSTANCE_PROFILE.to_owned(),
             id: unique_id("AIPA", 21),

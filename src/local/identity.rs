@@ -1,12 +1,13 @@
 //! Who is who in the embedded cloud: identities, their access keys, and which of them still hold.
 
+use super::policy::PolicySet;
 use super::server::lock;
 use aws_credential_types::Credentials;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 /// From this many keys on, those long expired are forgotten when a new one is issued.
@@ -77,6 +78,8 @@ pub(super) struct AccessKey {
     pub(super) identity: Identity,
     pub(super) issued_at: SystemTime,
     pub(super) expires_at: Option<SystemTime>,
+    /// What the session was cut down to when it was assumed, if it was.
+    pub(super) session_policies: Option<Arc<PolicySet>>,
     standing: Standing,
 }
 
@@ -132,6 +135,7 @@ impl KeyRing {
     pub(super) fn issue_session(
         &self,
         identity: Identity,
+        session_policies: Option<Arc<PolicySet>>,
         now: SystemTime,
         lifetime: Duration,
     ) -> AccessKey {
@@ -142,6 +146,7 @@ impl KeyRing {
             identity,
             issued_at: now,
             expires_at: Some(whole_second_from(now + lifetime)),
+            session_policies,
             standing: Standing::Valid,
         })
     }
@@ -155,6 +160,7 @@ impl KeyRing {
             identity,
             issued_at: ended_at,
             expires_at: Some(whole_second_from(ended_at)),
+            session_policies: None,
             standing: Standing::Ended,
         })
     }
@@ -167,6 +173,7 @@ impl KeyRing {
             identity,
             issued_at: now,
             expires_at: None,
+            session_policies: None,
             standing: Standing::Valid,
         })
     }

@@ -29,6 +29,7 @@
 //! # }
 //! ```
 
+mod access;
 mod account;
 mod assume_role;
 mod auth;
@@ -38,10 +39,12 @@ mod dynamodb;
 mod fault;
 mod identity;
 mod imds;
+mod policy;
 mod role;
 mod server;
 mod sts;
 mod table;
+mod table_arn;
 mod xml;
 
 pub use builder::LocalCloudBuilder;
@@ -209,18 +212,23 @@ impl LocalCloud {
         ]
     }
 
-    /// Adds a role, or replaces the one with the same ARN, and says its ARN. Sessions of a replaced
-    /// role live on.
+    /// Adds a role, or changes the one with the same ARN, and says its ARN. Sessions of a role that is
+    /// changed live on; from their next request on they may do what the role may.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Usage`] for a name, path, account or session length that IAM would refuse.
+    /// [`ErrorKind::Usage`] for a name, path, account, session length, trust or policy that IAM would
+    /// refuse, and for conditions that are not evaluated here.
     pub fn add_role(&self, role: Role) -> Result<String> {
+        const ADD: Operation = Operation::new("add role");
         role.check()?;
-        Ok(self.account.install(role))
+        let name = role.name.clone();
+        self.account
+            .install(role)
+            .map_err(|error| error.during(ADD).on(name))
     }
 
-    /// Deletes a role of the cloud's account and says whether it was there. Its sessions live on;
+    /// Deletes a role of the cloud's account and says whether it was there. Its sessions end as unknown;
     /// attached to the instance, it is gone from there too.
     pub fn remove_role(&self, name: &str) -> bool {
         let arn = self.role_arn(name);
@@ -276,6 +284,36 @@ impl LocalCloud {
             .keys
             .issue_long_lived(identity, self.account.now())
             .credentials("LocalCloud")
+    }
+
+    /// Attaches a policy to a user: anything that serialises to a policy document, or its JSON text. May
+    /// be called repeatedly; until then the user may do everything.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Usage`] for a policy that IAM would refuse, or that is not evaluated here.
+    pub fn permit_user(&self, user: &str, policy: &impl Serialize) -> Result<()> {
+        let policy = policy::document(policy).map_err(|reason| {
+            Error::usage("policy", reason)
+                .during(CHANGE)
+                .on(user.to_owned())
+        })?;
+        self.account.permit_user(user, policy);
+        Ok(())
+    }
+
+    /// Adds a managed policy and says its ARN, for sessions that are cut down by `PolicyArns`.
+    ///
+    /// # Errors
+    ///
+    /// As [`permit_user`](LocalCloud::permit_user).
+    pub fn add_policy(&self, name: &str, policy: &impl Serialize) -> Result<String> {
+        let policy = policy::document(policy).map_err(|reason| {
+            Error::usage("policy", reason)
+                .during(CHANGE)
+                .on(name.to_owned())
+        })?;
+        Ok(self.account.add_managed_policy(name, policy))
     }
 
     /// Registers a multi-factor device: its serial number or ARN, and the six digits it shows.

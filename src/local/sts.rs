@@ -6,6 +6,7 @@ use super::auth::{AuthFault, authenticate};
 use super::authorize::{self, Assumption};
 use super::fault::{Answer, Fault, plain};
 use super::identity::{AccessKey, Identity, RoleSession, request_id};
+use super::policy::PolicySet;
 use super::server::{Respond, Service, lock};
 use super::xml::Xml;
 use bytes::Bytes;
@@ -21,6 +22,9 @@ pub const MAX_CHAINED_SESSION: Duration = Duration::from_secs(60 * 60);
 
 /// What `AssumeRole` grants when it is not told how long; AWS's default.
 const DEFAULT_SESSION: Duration = Duration::from_secs(60 * 60);
+
+/// The largest session token, in bytes; what its utilization is a percentage of.
+const MAX_TOKEN_BYTES: usize = 4096;
 
 const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 const API_VERSION: &str = "2011-06-15";
@@ -156,18 +160,23 @@ impl Sts {
 
     fn assume_role(&self, caller: &AccessKey, parameters: &Parameters) -> Result<Answer, Refusal> {
         let request = AssumeRoleRequest::read(parameters)?;
-        let caller = &caller.identity;
+        let key = caller;
+        let caller = &key.identity;
         let denied = || Refusal::not_authorized("sts:AssumeRole", caller, &request.role_arn);
         let role = self.account.role(&request.role_arn).ok_or_else(denied)?;
         let with_mfa = self.check_mfa(request.mfa.as_ref())?;
-        let assumption = Assumption {
-            caller,
-            external_id: request.external_id.as_deref(),
-            with_mfa,
+        let inherited = match caller {
+            Identity::Role(session) => session.source_identity.as_deref(),
+            Identity::User { .. } => None,
         };
-        if !authorize::may_assume(&role, &assumption) {
-            return Err(denied());
-        }
+        let assumption = Assumption {
+            caller: key,
+            request: &request,
+            with_mfa,
+            source_identity: inherited.or(request.source_identity.as_deref()),
+        };
+        authorize::may_assume(&self.account, &role, &assumption)
+            .map_err(|action| Refusal::not_authorized(action, caller, &request.role_arn))?;
         let chained = match caller {
             Identity::Role(session) => Some(session),
             Identity::User { .. } => None,
@@ -185,9 +194,8 @@ impl Sts {
                 "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining",
             ));
         }
-        let inherited = chained.and_then(|session| session.source_identity.clone());
         // once set, a source identity stays for the whole chain
-        if let (Some(inherited), Some(asked)) = (&inherited, &request.source_identity)
+        if let (Some(inherited), Some(asked)) = (inherited, request.source_identity.as_deref())
             && inherited != asked
         {
             return Err(Refusal::not_authorized(
@@ -196,6 +204,7 @@ impl Sts {
                 &request.role_arn,
             ));
         }
+        let policies = self.session_policies(&request)?;
         let (tags, transitive) = request.session_tags(chained)?;
         let session = RoleSession {
             account: role.account.clone(),
@@ -205,12 +214,36 @@ impl Sts {
             session_name: request.session_name.clone(),
             tags,
             transitive,
-            source_identity: inherited.or_else(|| request.source_identity.clone()),
+            source_identity: assumption.source_identity.map(str::to_owned),
         };
         let key = self
             .account
-            .issue_session(Identity::Role(session), duration);
+            .issue_session(Identity::Role(session), policies, duration);
         Ok(assumed(&key, &request))
+    }
+
+    /// What the session is cut down to, if anything.
+    fn session_policies(
+        &self,
+        request: &AssumeRoleRequest,
+    ) -> Result<Option<Arc<PolicySet>>, Refusal> {
+        if request.policy.is_none() && request.policy_arns.is_empty() {
+            return Ok(None);
+        }
+        let mut policies = PolicySet::empty();
+        if let Some(policy) = &request.policy {
+            policies.add(policy.clone());
+        }
+        for arn in &request.policy_arns {
+            let Some(policy) = self.account.managed_policy(arn) else {
+                return Err(Refusal::bad_request(
+                    "ValidationError",
+                    format!("Policy {arn} does not exist or is not attachable."),
+                ));
+            };
+            policies.add(policy);
+        }
+        Ok(Some(Arc::new(policies)))
     }
 
     /// Whether a valid code was given; a wrong one is refused, none is not.
@@ -380,6 +413,10 @@ fn assumed(key: &AccessKey, request: &AssumeRoleRequest) -> Answer {
         if let Some(percent) = request.packed_size {
             result.text("PackedPolicySize", &percent.to_string());
         }
+        let size = key.token.as_deref().unwrap_or_default().len();
+        let percent = (size * 100).div_ceil(MAX_TOKEN_BYTES);
+        result.text("SessionTokenUtilization", &percent.to_string());
+        result.text("SessionTokenSize", &size.to_string());
     });
     xml.element("ResponseMetadata", |metadata| {
         metadata.text("RequestId", &id);
