@@ -218,7 +218,7 @@ impl<'a> Call<'a> {
     ) -> (ErrorKind, Option<Cow<'static, str>>) {
         match code {
             "AccessDenied" => (
-                ErrorKind::AccessDenied(denied(message)),
+                ErrorKind::AccessDenied(Denied::read(message)),
                 self.why_denied(message, signer),
             ),
             "ExpiredToken" => (
@@ -354,52 +354,4 @@ fn is_terminal(code: &str, signer: &Credentials) -> bool {
 
 fn bare(code: &str) -> &str {
     code.strip_suffix(SUFFIX).unwrap_or(code)
-}
-
-/// Reads `User: P is not authorized to perform: A on resource: R because …`; what is not there stays
-/// unknown, since the text is no contract.
-pub(crate) fn denied(message: &str) -> Denied {
-    let after = |marker: &str| {
-        let start = message.find(marker)? + marker.len();
-        let rest = message.get(start..)?.trim_start();
-        let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
-        rest.get(..end)
-            .map(|word| word.trim_end_matches([',', '.']).to_owned())
-            .filter(|word| !word.is_empty())
-    };
-    Denied {
-        principal: after("User: "),
-        action: after("not authorized to perform: "),
-        resource: after("on resource: "),
-        reason: message
-            .find(" because ")
-            .and_then(|at| message.get(at + " because ".len()..))
-            .map(|reason| reason.trim().to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_denial_is_read_as_far_as_it_goes() {
-        let read = denied(
-            "User: arn:aws:sts::111122223333:assumed-role/Web/i-0 is not authorized to perform: \
-             sts:AssumeRole on resource: arn:aws:iam::123456789012:role/App because no session policy \
-             allows it",
-        );
-        assert_eq!(
-            read.principal.as_deref(),
-            Some("arn:aws:sts::111122223333:assumed-role/Web/i-0")
-        );
-        assert_eq!(read.action.as_deref(), Some("sts:AssumeRole"));
-        assert_eq!(
-            read.resource.as_deref(),
-            Some("arn:aws:iam::123456789012:role/App")
-        );
-        assert_eq!(read.reason.as_deref(), Some("no session policy allows it"));
-        assert_eq!(denied("Access denied"), Denied::default());
-        assert_eq!(denied("User: "), Denied::default());
-    }
 }
