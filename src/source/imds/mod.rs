@@ -16,12 +16,13 @@ use self::settings::{Settings, Wishes};
 use crate::error::{Error, Result};
 use crate::source::env::Env;
 use crate::source::{CredentialSource, INSTANCE_PROFILE_NAME};
+use arc_swap::ArcSwapOption;
 use aws_credential_types::Credentials;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use hyper::header::{HeaderName, HeaderValue};
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
@@ -65,14 +66,15 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// ```
 pub struct ImdsSource {
     settings: Settings,
+    /// The role that the service listed. Read without a lock, since a `Status` shows it.
+    role: ArcSwapOption<String>,
     memory: Mutex<Memory>,
 }
 
-/// What makes the next fetch cheaper.
+/// What else makes the next fetch cheaper.
 #[derive(Default)]
 struct Memory {
     token: Option<Token>,
-    role: Option<String>,
     tree: Tree,
 }
 
@@ -187,6 +189,10 @@ impl ImdsSource {
         }
     }
 
+    fn listed_role(&self) -> Option<String> {
+        self.role.load().as_deref().cloned()
+    }
+
     fn memory(&self) -> MutexGuard<'_, Memory> {
         // Each change is a single assignment, so a panic elsewhere leaves nothing half done.
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
@@ -200,7 +206,7 @@ impl CredentialSource for ImdsSource {
 
     fn subject(&self) -> Option<String> {
         let configured = self.settings.profile.clone();
-        configured.or_else(|| self.memory().role.clone())
+        configured.or_else(|| self.listed_role())
     }
 
     async fn fetch(&self) -> Result<Credentials> {
@@ -210,11 +216,10 @@ impl CredentialSource for ImdsSource {
 
 impl fmt::Debug for ImdsSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let role = self.memory().role.clone();
         f.debug_struct("ImdsSource")
             .field("endpoint", &self.endpoint())
             .field("profile", &self.settings.profile)
-            .field("role", &role)
+            .field("role", &self.listed_role())
             .finish_non_exhaustive()
     }
 }
@@ -265,19 +270,15 @@ impl<'a> Exchange<'a> {
     async fn discovered(&mut self) -> Result<Credentials> {
         let mut relistings = 0;
         loop {
-            let (remembered, tree) = {
-                let memory = self.source.memory();
-                (memory.role.clone(), memory.tree)
-            };
-            let (role, tree) = match remembered {
-                Some(role) => (role, tree),
-                None => self.listed_role().await?,
+            let (role, tree) = match self.source.listed_role() {
+                Some(role) => (role, self.source.memory().tree),
+                None => self.list_role().await?,
             };
             let path = format!("{}{role}", tree.path());
             if let Some(credentials) = self.document(&path, &role).await? {
                 return Ok(credentials);
             }
-            self.source.memory().role = None;
+            self.source.role.store(None);
             if relistings == MAX_RELISTINGS {
                 return Err(self.finish(failure::no_document(&role), &path));
             }
@@ -285,14 +286,13 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    async fn listed_role(&mut self) -> Result<(String, Tree)> {
+    async fn list_role(&mut self) -> Result<(String, Tree)> {
         let (tree, reply, path) = self.list().await?;
         let role = first_role(&reply.body)
             .and_then(|role| role.ok_or_else(failure::no_role))
             .map_err(|error| self.finish(error, path))?;
-        let mut memory = self.source.memory();
-        memory.role = Some(role.clone());
-        memory.tree = tree;
+        self.source.memory().tree = tree;
+        self.source.role.store(Some(Arc::new(role.clone())));
         Ok((role, tree))
     }
 
@@ -529,6 +529,7 @@ impl ImdsSourceBuilder {
         let ImdsSourceBuilder { wishes, env } = self;
         Ok(ImdsSource {
             settings: Settings::resolve(wishes, &env)?,
+            role: ArcSwapOption::empty(),
             memory: Mutex::default(),
         })
     }
