@@ -178,12 +178,8 @@ impl Principals {
         self.anyone || self.aws.iter().any(|principal| principal == ANYONE)
     }
 
-    pub(super) fn is_federated(&self) -> bool {
-        !self.federated.is_empty()
-    }
-
     pub(super) fn is_only_federated(&self) -> bool {
-        self.is_federated() && !self.anyone && self.aws.is_empty() && self.service.is_empty()
+        !self.federated.is_empty() && !self.anyone && self.aws.is_empty() && self.service.is_empty()
     }
 
     pub(super) fn decode(element: &Element<'_>) -> Result<Self> {
@@ -528,11 +524,20 @@ fn not_a_principal(arn: &Arn<'_>) -> Option<String> {
         ("iam", "oidc-provider" | "saml-provider") => {
             "an identity provider stands under `Federated`, not under `AWS`".to_owned()
         }
-        _ if arn.resource.contains(['*', '?']) || account.contains(['*', '?']) => format!(
-            "a principal holds no wildcard; name each role, or name the account and add the condition \
-             {{\"ArnLike\": {{\"aws:PrincipalArn\": \"arn:{}:{}::{account}:{}\"}}}}",
-            arn.partition, arn.service, arn.resource,
+        ("sts", "assumed-role") if name.contains(['*', '?']) => format!(
+            "a principal holds no wildcard; to admit every session of a role name the role, {}",
+            role_form(arn, name.split('/').next().unwrap_or_default()),
         ),
+        ("iam", "role" | "user") if name.contains(['*', '?']) && arn::is_account(account) => {
+            format!(
+                "a principal holds no wildcard; name each {kind}, or name the account {account} and add the \
+             condition {{\"ArnLike\": {{\"aws:PrincipalArn\": \"arn:{}:iam::{account}:{}\"}}}}",
+                arn.partition, arn.resource,
+            )
+        }
+        _ if arn.resource.contains(['*', '?']) || account.contains(['*', '?']) => {
+            "a principal holds no wildcard; name each account, role or user".to_owned()
+        }
         _ => return None,
     })
 }

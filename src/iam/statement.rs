@@ -482,7 +482,7 @@ pub(super) struct Conditions(BTreeMap<String, BTreeMap<String, Vec<String>>>);
 
 /// Condition operators without `ForAllValues:`, `ForAnyValue:` and `IfExists`
 /// (IAM User Guide, "Condition operators").
-const OPERATORS: [&str; 28] = [
+const OPERATORS: [&str; 27] = [
     "ArnEquals",
     "ArnLike",
     "ArnNotEquals",
@@ -510,7 +510,6 @@ const OPERATORS: [&str; 28] = [
     "StringNotEquals",
     "StringNotEqualsIgnoreCase",
     "StringNotLike",
-    "BinaryNotEquals",
 ];
 
 impl Conditions {

@@ -173,7 +173,9 @@ impl TrustPolicy {
 
     /// The statements, allowing and denying, whose principal is the caller.
     ///
-    /// Action and conditions are another matter: [`evaluable_for`](TrustPolicy::evaluable_for).
+    /// `:root` and a bare account id admit every principal of the account, the ARN of a role its
+    /// sessions, that of a session just that one, `*` everybody, services and federated identities
+    /// included. Action and conditions are another matter: [`evaluable_for`](TrustPolicy::evaluable_for).
     pub fn admitting<'a>(
         &'a self,
         caller: &'a Caller,
@@ -259,7 +261,7 @@ impl TrustStatement {
     #[must_use]
     pub fn without_principal(&self) -> Statement {
         Statement::new(self.effect, self.action.clone(), Patterns::of(["*"]))
-            .with_sid(self.sid.clone())
+            .with_sid(self.sid.clone().filter(|sid| !sid.is_empty()))
             .with_conditions(self.conditions.clone())
     }
 
@@ -365,7 +367,10 @@ pub struct TrustPolicyBuilder {
     /// `sts:TagSession`, `sts:SetSourceIdentity`: a caller may only pass what the policy lets it pass.
     passes: Vec<&'static str>,
     conditions: Conditions,
-    audience_key: Option<String>,
+    /// Of the OpenID Connect provider.
+    issuer: Option<String>,
+    /// The action that an identity provider needs.
+    federation: Option<&'static str>,
     /// The first thing that was wrong, told by `build`.
     wrong: Option<Error>,
 }
@@ -425,19 +430,22 @@ impl TrustPolicyBuilder {
             .split_once(":oidc-provider/")
             .map_or(provider, |(_, issuer)| issuer)
             .to_owned();
-        self.conditions.add(
-            "StringEquals".to_owned(),
-            format!("{issuer}:aud"),
-            [audience],
-        );
-        self.audience_key = Some(issuer);
-        self.trust(|principals| principals.add_federated("oidc", provider))
+        self = self.condition("StringEquals", &format!("{issuer}:aud"), [audience]);
+        self.issuer = Some(issuer);
+        self.federate("oidc", provider, ASSUME_ROLE_WITH_WEB_IDENTITY)
+    }
+
+    /// Trusts the sign-ins of a SAML provider, by the ARN of `aws iam create-saml-provider`, made for
+    /// AWS; in the partition `aws`.
+    pub fn saml(self, provider: &str) -> Self {
+        self.condition("StringEquals", "SAML:aud", [SAML_AUDIENCE])
+            .federate("saml", provider, ASSUME_ROLE_WITH_SAML)
     }
 
     /// Restricts [`oidc`](TrustPolicyBuilder::oidc) to subjects of a form, for example
     /// `repo:example/app:ref:refs/heads/main`; may hold `*` and `?`.
     pub fn subject(mut self, pattern: &str) -> Self {
-        match self.audience_key.clone() {
+        match self.issuer.clone() {
             Some(issuer) => self.condition("StringLike", &format!("{issuer}:sub"), [pattern]),
             None => {
                 self.note(Error::usage(
@@ -552,7 +560,8 @@ impl TrustPolicyBuilder {
             anyone_unconditionally,
             passes,
             conditions,
-            audience_key: _,
+            issuer: _,
+            federation,
             wrong,
         } = self;
         if let Some(wrong) = wrong {
@@ -564,19 +573,10 @@ impl TrustPolicyBuilder {
                 "expected at least one: whom does the role trust?",
             ));
         }
-        if principals.is_federated() && !principals.is_only_federated() {
-            return Err(Error::usage(
-                "oidc",
-                "an identity provider needs an action of its own: build it alone, then join the two \
-                 policies by `and`",
-            ));
+        if federation.is_some() && !principals.is_only_federated() {
+            return Err(federated_alone());
         }
-        let assume = if principals.is_federated() {
-            ASSUME_ROLE_WITH_WEB_IDENTITY
-        } else {
-            ASSUME_ROLE
-        };
-        let mut actions = vec![assume];
+        let mut actions = vec![federation.unwrap_or(ASSUME_ROLE)];
         for action in [SET_SOURCE_IDENTITY, TAG_SESSION] {
             if passes.contains(&action) {
                 actions.push(action);
@@ -600,6 +600,13 @@ impl TrustPolicyBuilder {
         })
     }
 
+    fn federate(mut self, field: &'static str, provider: &str, action: &'static str) -> Self {
+        if self.federation.replace(action).is_some() {
+            self.note(federated_alone());
+        }
+        self.trust(|principals| principals.add_federated(field, provider))
+    }
+
     fn trust(mut self, add: impl FnOnce(&mut Principals) -> Result<()>) -> Self {
         if let Err(wrong) = add(&mut self.principals) {
             self.note(wrong);
@@ -614,10 +621,13 @@ impl TrustPolicyBuilder {
 
 const EC2: &str = "ec2.amazonaws.com";
 const ASSUME_ROLE: &str = "sts:AssumeRole";
+const ASSUME_ROLE_WITH_SAML: &str = "sts:AssumeRoleWithSAML";
 const ASSUME_ROLE_WITH_WEB_IDENTITY: &str = "sts:AssumeRoleWithWebIdentity";
 const SET_SOURCE_IDENTITY: &str = "sts:SetSourceIdentity";
 const TAG_SESSION: &str = "sts:TagSession";
 
+/// Where SAML sign-ins to AWS are addressed (IAM User Guide, "SAML 2.0 federation").
+const SAML_AUDIENCE: &str = "https://signin.aws.amazon.com/saml";
 /// Shortest and longest external id (STS API reference, `AssumeRole`).
 const EXTERNAL_ID_LENGTHS: std::ops::RangeInclusive<usize> = 2..=1224;
 
@@ -627,6 +637,14 @@ fn open_to_anyone(field: String) -> Error {
         "`*` without a condition lets every AWS account assume the role; name the account or role, or add a \
          condition such as aws:PrincipalOrgID (if it is meant: `anyone_unconditionally`, \
          `from_json_allowing_anyone`)",
+    )
+}
+
+fn federated_alone() -> Error {
+    Error::usage(
+        "principal",
+        "an identity provider needs an action and conditions of its own: build a policy for each, then join \
+         them by `and`",
     )
 }
 
