@@ -9,7 +9,7 @@ use std::time::Duration;
 
 const TABLE: &str = "arn:aws:dynamodb:us-east-1:123456789012:table/MyTable";
 
-fn seed() -> PermissionPolicy {
+fn three_actions() -> PermissionPolicy {
     PermissionPolicy::new([Statement::allow(
         ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
         [TABLE],
@@ -19,7 +19,7 @@ fn seed() -> PermissionPolicy {
 
 #[test]
 fn the_permission_policy_of_three_actions_on_one_table() {
-    insta::assert_snapshot!(seed(), @r#"
+    insta::assert_snapshot!(three_actions(), @r#"
 {
   "Version": "2012-10-17",
   "Statement": [
@@ -35,7 +35,7 @@ fn the_permission_policy_of_three_actions_on_one_table() {
   ]
 }
 "#);
-    insta::assert_snapshot!(seed().to_compact_json(), @r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["dynamodb:GetItem","dynamodb:PutItem","dynamodb:Query"],"Resource":"arn:aws:dynamodb:us-east-1:123456789012:table/MyTable"}]}"#);
+    insta::assert_snapshot!(three_actions().to_compact_json(), @r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["dynamodb:GetItem","dynamodb:PutItem","dynamodb:Query"],"Resource":"arn:aws:dynamodb:us-east-1:123456789012:table/MyTable"}]}"#);
 }
 
 #[test]
@@ -288,7 +288,7 @@ fn nothing_is_dropped_silently() {
 }
 
 #[test]
-fn the_seed_trust_policy_that_names_an_instance_is_refused_where_it_stands() {
+fn a_trust_policy_that_names_an_instance_is_refused_where_it_stands() {
     let wrong = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {
         "AWS": "arn:aws:ec2:us-east-1:123456789012:instance/i-1234567890abcdef0"},
         "Action": "sts:AssumeRole"}]}"#;
@@ -422,7 +422,7 @@ fn an_operation_is_checked_against_a_policy_without_sending_it() {
         Grant::on_table("dynamodb:GetItem", "MyTable"),
         Grant::on_table("dynamodb:DeleteItem", "MyTable"),
     ]);
-    insta::assert_snapshot!(seed().assert_covers(&needs).unwrap_err(), @r#"check policy: policy: does not cover dynamodb:DeleteItem on table/MyTable (not allowed by any statement); add {"Effect":"Allow","Action":"dynamodb:DeleteItem","Resource":"arn:aws:dynamodb:us-east-1:123456789012:table/MyTable"}"#);
+    insta::assert_snapshot!(three_actions().assert_covers(&needs).unwrap_err(), @r#"check policy: policy: does not cover dynamodb:DeleteItem on table/MyTable (not allowed by any statement); add {"Effect":"Allow","Action":"dynamodb:DeleteItem","Resource":"arn:aws:dynamodb:us-east-1:123456789012:table/MyTable"}"#);
     let denying = PermissionPolicy::new([
         Statement::allow(["*"], ["*"]),
         Statement::deny(["dynamodb:DeleteItem"], ["*"]),

@@ -460,7 +460,7 @@ async fn the_policy_is_the_least_that_covers_what_was_seen() {
 
 #[tokio::test]
 async fn a_new_call_that_the_policy_does_not_cover_is_listed_with_the_statement_to_add() {
-    let seed = PermissionPolicy::new([Statement::allow(
+    let policy = PermissionPolicy::new([Statement::allow(
         ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
         ["arn:aws:dynamodb:us-east-1:123456789012:table/MyTable"],
     )])
@@ -474,7 +474,7 @@ async fn a_new_call_that_the_policy_does_not_cover_is_listed_with_the_statement_
         .send()
         .await;
     let _ = client.query().table_name("MyTable").send().await;
-    recorder.assert_within(&seed).unwrap();
+    recorder.assert_within(&policy).unwrap();
     let _ = client
         .query()
         .table_name("MyTable")
@@ -482,7 +482,7 @@ async fn a_new_call_that_the_policy_does_not_cover_is_listed_with_the_statement_
         .send()
         .await;
     let _ = client.scan().table_name("MyTable").send().await;
-    insta::assert_snapshot!(recorder.assert_within(&seed).unwrap_err(), @r#"check policy: policy: does not cover dynamodb:Scan on table/MyTable (not allowed by any statement), dynamodb:Query on table/MyTable/index/byDate (not allowed by any statement); add {"Effect":"Allow","Action":"dynamodb:Scan","Resource":"arn:aws:dynamodb:us-east-1:123456789012:table/MyTable"},{"Effect":"Allow","Action":"dynamodb:Query","Resource":"arn:aws:dynamodb:us-east-1:123456789012:table/MyTable/index/byDate"}"#);
+    insta::assert_snapshot!(recorder.assert_within(&policy).unwrap_err(), @r#"check policy: policy: does not cover dynamodb:Scan on table/MyTable (not allowed by any statement), dynamodb:Query on table/MyTable/index/byDate (not allowed by any statement); add {"Effect":"Allow","Action":"dynamodb:Scan","Resource":"arn:aws:dynamodb:us-east-1:123456789012:table/MyTable"},{"Effect":"Allow","Action":"dynamodb:Query","Resource":"arn:aws:dynamodb:us-east-1:123456789012:table/MyTable/index/byDate"}"#);
 }
 
 #[test]
