@@ -408,29 +408,24 @@ fn a_policy_for_grants_refuses_what_would_widen_it() {
     insta::assert_snapshot!(PermissionPolicy::for_grants([], "aws", "us-east-1", "123456789012").unwrap_err(), @"configure: grants: expected at least one: IAM takes no policy without a statement");
 }
 
-struct Needs(Vec<Grant>);
-
-impl Requires for Needs {
-    fn grants(&self) -> Vec<Grant> {
-        self.0.clone()
-    }
-}
-
 #[test]
 fn an_operation_is_checked_against_a_policy_without_sending_it() {
-    let needs = Needs(vec![
+    let needs = [
         Grant::on_table("dynamodb:GetItem", "MyTable"),
         Grant::on_table("dynamodb:DeleteItem", "MyTable"),
-    ]);
-    insta::assert_snapshot!(three_actions().assert_covers(&needs).unwrap_err(), @r#"check policy: policy: does not cover dynamodb:DeleteItem on table/MyTable (not allowed by any statement); add {"Effect":"Allow","Action":"dynamodb:DeleteItem","Resource":"arn:aws:dynamodb:us-east-1:123456789012:table/MyTable"}"#);
+        Grant::on_table("dynamodb:GetItem", "MyTable"),
+    ];
+    let needs = needs.as_slice();
+    assert_eq!(needs.grants().len(), 2);
+    insta::assert_snapshot!(three_actions().assert_covers(needs).unwrap_err(), @r#"check policy: policy: does not cover dynamodb:DeleteItem on table/MyTable (not allowed by any statement); add {"Effect":"Allow","Action":"dynamodb:DeleteItem","Resource":"arn:aws:dynamodb:us-east-1:123456789012:table/MyTable"}"#);
     let denying = PermissionPolicy::new([
         Statement::allow(["*"], ["*"]),
         Statement::deny(["dynamodb:DeleteItem"], ["*"]),
     ])
     .unwrap();
-    insta::assert_snapshot!(denying.assert_covers(&needs).unwrap_err(), @"check policy: policy: does not cover dynamodb:DeleteItem on table/MyTable (denied by a statement)");
+    insta::assert_snapshot!(denying.assert_covers(needs).unwrap_err(), @"check policy: policy: does not cover dynamodb:DeleteItem on table/MyTable (denied by a statement)");
     let all = PermissionPolicy::new([Statement::allow(["dynamodb:*"], ["*"])]).unwrap();
-    assert!(all.assert_covers(&needs).is_ok());
+    assert!(all.assert_covers(needs).is_ok());
 }
 
 fn statement() -> impl Strategy<Value = serde_json::Value> {

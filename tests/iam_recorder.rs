@@ -12,8 +12,8 @@ use aws_sdk_dynamodb::config::{
 };
 use aws_sdk_dynamodb::types::{
     AttributeValue, BatchStatementRequest, ConditionCheck, Delete, DeleteRequest, Get,
-    KeysAndAttributes, ParameterizedStatement, Put, PutRequest, TransactGetItem, TransactWriteItem,
-    Update, WriteRequest,
+    KeysAndAttributes, ParameterizedStatement, Put, PutRequest, Tag, TransactGetItem,
+    TransactWriteItem, Update, WriteRequest,
 };
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
@@ -294,6 +294,34 @@ async fn operations_on_tables_name_the_table_and_others_any_resource() {
             format!("dynamodb:ListTagsOfResource on {table}"),
             format!("dynamodb:Query on {table}/index/byDate"),
             "dynamodb:DescribeTable on table/MyTable".to_owned(),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_table_born_with_tags_and_a_policy_needs_their_actions_too() {
+    let recorder = PolicyRecorder::new();
+    let client = client(&recorder);
+    let tag = Tag::builder()
+        .key("team")
+        .value("payments")
+        .build()
+        .unwrap();
+    let _ = client.create_table().table_name("Plain").send().await;
+    let _ = client
+        .create_table()
+        .table_name("Full")
+        .tags(tag)
+        .resource_policy("{}")
+        .send()
+        .await;
+    assert_eq!(
+        recorded(&recorder),
+        [
+            "dynamodb:CreateTable on table/Full",
+            "dynamodb:PutResourcePolicy on table/Full",
+            "dynamodb:TagResource on table/Full",
+            "dynamodb:CreateTable on table/Plain",
         ]
     );
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use aws_credential_strategies::iam::{Admission, Caller, Effect, TrustPolicy};
+use proptest::prelude::*;
 
 const ACCOUNT: &str = "123456789012";
 const OTHER_ACCOUNT: &str = "999999999999";
@@ -328,6 +329,14 @@ fn anyone_needs_a_condition_or_to_be_meant() {
 }
 
 #[test]
+fn anyone_and_others_in_one_statement_would_lose_the_others() {
+    let both = TrustPolicy::builder()
+        .anyone_unconditionally()
+        .account(ACCOUNT);
+    insta::assert_snapshot!(both.build().unwrap_err(), @"configure: principal: anyone includes the others: name either");
+}
+
+#[test]
 fn a_setter_for_one_kind_of_principal_takes_no_other() {
     let wrong =
         |builder: aws_credential_strategies::iam::TrustPolicyBuilder| builder.build().unwrap_err();
@@ -350,4 +359,78 @@ fn callers_that_do_not_exist_are_refused() {
     assert!(Caller::from_arn("*").is_err());
     assert!(Caller::session("arn:aws:iam::123456789012:user/alice", "one").is_err());
     assert!(Caller::session("arn:aws:iam::123456789012:role/App", "a/b").is_err());
+    assert!(Caller::session("arn:aws:iam::123456789012:role/App", "a").is_err());
+}
+
+fn principals() -> impl Strategy<Value = serde_json::Value> {
+    let account = "[0-9]{12}";
+    let name = "[a-zA-Z0-9+=,.@_-]{1,12}";
+    let aws = prop_oneof![
+        Just("*".to_owned()),
+        account.prop_map(|account| account),
+        account.prop_map(|account| format!("arn:aws:iam::{account}:root")),
+        (account, name)
+            .prop_map(|(account, name)| format!("arn:aws-cn:iam::{account}:role/{name}")),
+        (account, name).prop_map(|(account, name)| format!("arn:aws:iam::{account}:user/a/{name}")),
+        (account, name)
+            .prop_map(|(account, name)| format!("arn:aws:sts::{account}:assumed-role/{name}/one")),
+    ];
+    let service = "[a-z0-9-]{1,8}[.]amazonaws[.]com";
+    let federated = account.prop_map(|account| format!("arn:aws:iam::{account}:saml-provider/x"));
+    prop_oneof![
+        Just(serde_json::json!("*")),
+        aws.clone().prop_map(|aws| serde_json::json!({"AWS": aws})),
+        (
+            prop::collection::vec(aws, 1..4),
+            prop::collection::vec(service, 1..3),
+            prop::collection::vec(federated, 1..3),
+        )
+            .prop_map(|(aws, service, federated)| {
+                serde_json::json!({"Service": service, "AWS": aws, "Federated": federated})
+            }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_trust_policy_survives_the_round_trip_and_admits_the_same(
+        principals in prop::collection::vec((principals(), any::<bool>()), 1..4),
+    ) {
+        let statements: Vec<_> = principals
+            .into_iter()
+            .map(|(principal, allow)| {
+                let effect = if allow { "Allow" } else { "Deny" };
+                serde_json::json!({"Effect": effect, "Principal": principal, "Action": "sts:AssumeRole"})
+            })
+            .collect();
+        let json = serde_json::json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+        let policy = TrustPolicy::from_json_allowing_anyone(&json).unwrap();
+        let again = TrustPolicy::from_json_allowing_anyone(&policy.to_string()).unwrap();
+        prop_assert_eq!(&policy, &again);
+        prop_assert_eq!(policy.to_string(), again.to_string());
+        for (name, caller) in callers() {
+            let count = policy.admitting(&caller).count();
+            prop_assert_eq!(count, again.admitting(&caller).count(), "{}", name);
+        }
+    }
+
+    #[test]
+    fn a_role_admits_its_own_sessions_only(
+        account in "1[12]{11}", of in "1[12]{11}",
+        role in "([ab]/)?[AB]{1,2}", from in "([ab]/)?[AB]{1,2}",
+        session in "[xy]{2,3}", other in "[xy]{2,3}",
+    ) {
+        let caller = Caller::session(&format!("arn:aws:iam::{of}:role/{from}"), &session).unwrap();
+        let admits = |principal: String| {
+            let policy = TrustPolicy::builder().principal(&principal).build().unwrap();
+            policy.admitting(&caller).next().is_some()
+        };
+        let same_role = account == of && role == from;
+        prop_assert_eq!(admits(format!("arn:aws:iam::{account}:role/{role}")), same_role);
+        prop_assert_eq!(admits(account.clone()), account == of);
+        let name = |path: &str| path.rsplit('/').next().map(str::to_owned);
+        let expected = account == of && name(&role) == name(&from) && session == other;
+        let named = format!("arn:aws:sts::{account}:assumed-role/{}/{other}", name(&role).unwrap());
+        prop_assert_eq!(admits(named), expected);
+    }
 }

@@ -112,7 +112,7 @@ impl Caller {
                 format!("expected the ARN of a role, not `{role_arn}`"),
             ));
         };
-        if !arn::is_iam_name(session) {
+        if !arn::is_session_name(session) {
             return Err(Error::usage(
                 "caller",
                 format!("expected a session name of 2 to 64 of `[\\w+=,.@-]`, not `{session}`"),
@@ -176,6 +176,12 @@ impl Principals {
 
     pub(super) fn admits_anyone(&self) -> bool {
         self.anyone || self.aws.iter().any(|principal| principal == ANYONE)
+    }
+
+    /// `"*"` stands by itself, so the others would be lost.
+    pub(super) fn is_anyone_and_others(&self) -> bool {
+        let others = [&self.aws, &self.federated, &self.service];
+        self.anyone && others.iter().any(|principals| !principals.is_empty())
     }
 
     pub(super) fn is_only_federated(&self) -> bool {
@@ -338,7 +344,9 @@ impl Who {
                 name: rest.to_owned(),
             }),
             ("sts", "assumed-role") => match rest.split_once('/') {
-                Some((role, session)) if arn::is_iam_name(role) && arn::is_iam_name(session) => {
+                Some((role, session))
+                    if arn::is_iam_name(role) && arn::is_session_name(session) =>
+                {
                     Ok(Who::Session {
                         partition,
                         account,

@@ -365,7 +365,7 @@ impl Patterns {
             &format!("{path}.{element}"),
             "expected an ARN or `*`",
             |value| {
-                value == "*" || (value.starts_with("arn:") && !value.contains(char::is_whitespace))
+                value == "*" || (value.starts_with("arn:") && !value.contains(char::is_control))
             },
         )
     }
@@ -546,7 +546,7 @@ impl Conditions {
                 ));
             }
             for (key, values) in keys {
-                let expected = if key.is_empty() || key.contains(char::is_whitespace) {
+                let expected = if key.is_empty() {
                     "expected the name of a condition key"
                 } else if values.is_empty() {
                     "expected at least one value"

@@ -321,7 +321,7 @@ impl TrustStatement {
     fn validate(&self, path: &str) -> Result<()> {
         self.without_principal().validate(path)?;
         for action in self.action.values() {
-            if action != "*" && !action.to_ascii_lowercase().starts_with("sts:") {
+            if !action.starts_with('*') && !action.to_ascii_lowercase().starts_with("sts:") {
                 let element = self.action.element("Action", "NotAction");
                 return Err(Error::usage(
                     format!("{path}.{element}"),
@@ -571,6 +571,12 @@ impl TrustPolicyBuilder {
             return Err(Error::usage(
                 "principal",
                 "expected at least one: whom does the role trust?",
+            ));
+        }
+        if principals.is_anyone_and_others() {
+            return Err(Error::usage(
+                "principal",
+                "anyone includes the others: name either",
             ));
         }
         if federation.is_some() && !principals.is_only_federated() {

@@ -139,6 +139,7 @@ impl PolicyRecorder {
                 self.see_partiql(operation, statement);
             }
         } else {
+            self.see_new_table(input);
             let action = format!("dynamodb:{operation}");
             self.record(match resource(input) {
                 Some((table, Some(index))) if is_table(table) && arn::is_table_name(index) => {
@@ -151,6 +152,22 @@ impl PolicyRecorder {
                 Some(_) => return,
                 None => Grant::on_any(action),
             });
+        }
+    }
+
+    /// Tags and a policy given at birth need the actions that would add them later.
+    fn see_new_table(&self, input: &Input) {
+        let Some(input) = input.downcast_ref::<op::create_table::CreateTableInput>() else {
+            return;
+        };
+        let Some(table) = input.table_name().filter(|name| is_table(name)) else {
+            return;
+        };
+        if !input.tags().is_empty() {
+            self.record(Grant::on_table("dynamodb:TagResource", table));
+        }
+        if input.resource_policy().is_some() {
+            self.record(Grant::on_table("dynamodb:PutResourcePolicy", table));
         }
     }
 

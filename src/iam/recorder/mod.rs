@@ -32,6 +32,10 @@ use std::sync::Arc;
 /// | about one table, by its name or ARN: `DescribeTable`, `UpdateTimeToLive`, … | its own | table |
 /// | everything else: `ListTables`, … | its own | `*` |
 ///
+/// Restoring a backup, exporting or replicating a table need more than their own action, partly of other
+/// services; that is not known here. A call of another service and a PartiQL statement that is not
+/// understood make [`policy`](PolicyRecorder::policy) fail, rather than be left out of it.
+///
 /// # Concurrent calls
 ///
 /// A call seen before costs one lookup: no lock, no allocation.
