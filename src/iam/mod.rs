@@ -35,13 +35,13 @@ mod arn;
 mod decode;
 mod denied;
 mod grant;
-mod pattern;
 mod permission;
 mod principal;
 #[cfg(feature = "table")]
 mod recorder;
 mod statement;
 mod trust;
+mod wildcard;
 
 pub use grant::{Grant, Requires};
 pub use permission::{Coverage, PermissionPolicy};
