@@ -39,6 +39,27 @@ fn the_permission_policy_of_three_actions_on_one_table() {
 }
 
 #[test]
+fn a_statement_is_added_at_the_end_and_the_size_is_counted_without_white_space() {
+    let policy = three_actions();
+    assert_eq!(
+        policy.size(),
+        policy
+            .to_string()
+            .split_whitespace()
+            .map(str::len)
+            .sum::<usize>()
+    );
+    let more = policy
+        .clone()
+        .with(Statement::allow(["dynamodb:Scan"], [TABLE]))
+        .unwrap();
+    assert_eq!(more.statements().len(), 2);
+    assert!(more.covers(&Grant::on_table("dynamodb:Scan", "MyTable")));
+    assert!(more.size() > policy.size());
+    assert!(policy.with(Statement::allow(["Scan"], [TABLE])).is_err());
+}
+
+#[test]
 fn a_trust_policy_of_each_kind() {
     let account = TrustPolicy::builder().account("123456789012");
     insta::assert_snapshot!(TrustPolicy::ec2(), @r#"

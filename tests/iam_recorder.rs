@@ -34,7 +34,7 @@ impl HttpConnector for EmptyAnswer {
 }
 
 fn client(recorder: &PolicyRecorder) -> Client {
-    let config = aws_sdk_dynamodb::Config::builder()
+    let mut config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::new(
@@ -46,10 +46,9 @@ fn client(recorder: &PolicyRecorder) -> Client {
         ))
         .retry_config(RetryConfig::disabled())
         .timeout_config(TimeoutConfig::disabled())
-        .http_client(http_client_fn(|_, _| SharedHttpConnector::new(EmptyAnswer)))
-        .interceptor(recorder.clone())
-        .build();
-    Client::from_conf(config)
+        .http_client(http_client_fn(|_, _| SharedHttpConnector::new(EmptyAnswer)));
+    config.push_interceptor(recorder.interceptor());
+    Client::from_conf(config.build())
 }
 
 fn text(value: &str) -> AttributeValue {

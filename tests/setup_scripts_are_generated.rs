@@ -116,6 +116,15 @@ fn the_scripts_are_valid_bash_and_the_readme_names_every_file() {
             .unwrap();
         assert!(status.success(), "{script}");
     }
+    // where it is installed, as in CI
+    let paths = scripts.iter().map(|script| directory().join(script));
+    if let Ok(lint) = Command::new("shellcheck").arg("-x").args(paths).output() {
+        assert!(
+            lint.status.success(),
+            "{}",
+            String::from_utf8_lossy(&lint.stdout)
+        );
+    }
     for file in scripts.union(&files(".json")) {
         assert!(
             readme.contains(file.as_str()),

@@ -10,7 +10,9 @@ use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
     BeforeSerializationInterceptorContextRef, Input,
 };
-use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::interceptors::{
+    Intercept, SharedInterceptor, dyn_dispatch_hint,
+};
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
@@ -41,6 +43,16 @@ impl Intercept for PolicyRecorder {
 }
 
 impl PolicyRecorder {
+    /// The recorder for a client's config, by `push_interceptor`.
+    ///
+    /// The SDK then does not look up on each call whether the interceptor is switched off, which costs
+    /// more than the recorder itself. So it cannot be, by `disable_interceptor`; for that, give a clone to
+    /// `interceptor`.
+    #[must_use]
+    pub fn interceptor(&self) -> SharedInterceptor {
+        SharedInterceptor::permanent(self.clone())
+    }
+
     /// The calls that a program makes request by request. The input's type tells the operation, which
     /// is cheaper than looking up its name; the most frequent first.
     fn see_items(&self, input: &Input) -> bool {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// Sees every call of a DynamoDB client and knows the least policy that would do.
 ///
 /// It is an SDK interceptor: a `Dynamo` carries one, so calls through the raw client are seen as well,
-/// paginators included; any other DynamoDB client takes a clone through its config's `interceptor`.
+/// paginators included; any other DynamoDB client takes [`interceptor`](PolicyRecorder::interceptor).
 /// Clones share what they have seen.
 ///
 /// Recorded is what the program asks for, before the request is sent, whether or not it is allowed or
@@ -144,8 +144,8 @@ impl PolicyRecorder {
 
     /// The least policy that allows what has been recorded, for tables in this region and account.
     ///
-    /// Region and account may be `*`. A managed policy holds at most 6,144 characters without white
-    /// space, the inline policies of a role together 10,240.
+    /// Region and account may be `*`. With many tables, compare its [`size`](PermissionPolicy::size) with
+    /// IAM's quotas.
     ///
     /// # Errors
     ///

@@ -24,7 +24,8 @@ pub enum Effect {
 
 /// The version of the policy language.
 ///
-/// It decides whether `${…}` is a policy variable; nothing else that this module does depends on it.
+/// To AWS it decides whether `${…}` is a policy variable. Here it is taken for one in either, which errs on
+/// the safe side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Version {
