@@ -107,6 +107,14 @@ pub(super) struct Principals {
 }
 
 impl Principals {
+    /// The EC2 service.
+    pub(super) fn ec2() -> Self {
+        Principals {
+            service: vec!["ec2.amazonaws.com".to_owned()],
+            ..Principals::default()
+        }
+    }
+
     pub(super) fn add_anyone(&mut self) {
         self.anyone = true;
     }
