@@ -136,26 +136,6 @@ pub struct Denied {
     pub reason: Option<String>,
 }
 
-impl Denied {
-    /// Reads `User: P is not authorized to perform: A on resource: R because …`; what is not there stays
-    /// unknown, since the text is no contract.
-    pub(crate) fn read(message: &str) -> Self {
-        let word_after = |marker: &str| {
-            let (_, rest) = message.split_once(marker)?;
-            let word = rest.split_whitespace().next()?.trim_end_matches([',', '.']);
-            (!word.is_empty()).then(|| word.to_owned())
-        };
-        Denied {
-            principal: word_after("User: "),
-            action: word_after("not authorized to perform: "),
-            resource: word_after("on resource: "),
-            reason: message
-                .split_once(" because ")
-                .map(|(_, reason)| reason.trim().to_owned()),
-        }
-    }
-}
-
 /// Why one item of a transaction stood in its way.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -327,6 +307,16 @@ impl Error {
 
     pub(crate) fn with_request_id(self, id: impl Into<Cow<'static, str>>) -> Self {
         self.with(|inner| inner.request_id = Some(id.into()))
+    }
+
+    /// What mends it, where that is known.
+    pub(crate) fn advice(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
+    /// The line without what mends it.
+    pub(crate) fn without_advice(&self) -> Self {
+        self.clone().with(|inner| inner.hint = None)
     }
 
     pub(crate) fn after_attempts(self, attempts: u32) -> Self {
@@ -513,31 +503,5 @@ impl fmt::Display for Seconds {
         } else {
             write!(f, "{:.1} s", self.0.as_secs_f64())
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_denial_is_read_as_far_as_it_goes() {
-        let read = Denied::read(
-            "User: arn:aws:sts::111122223333:assumed-role/Web/i-0 is not authorized to perform: \
-             sts:AssumeRole on resource: arn:aws:iam::123456789012:role/App because no session policy \
-             allows it",
-        );
-        assert_eq!(
-            read.principal.as_deref(),
-            Some("arn:aws:sts::111122223333:assumed-role/Web/i-0")
-        );
-        assert_eq!(read.action.as_deref(), Some("sts:AssumeRole"));
-        assert_eq!(
-            read.resource.as_deref(),
-            Some("arn:aws:iam::123456789012:role/App")
-        );
-        assert_eq!(read.reason.as_deref(), Some("no session policy allows it"));
-        assert_eq!(Denied::read("Access denied"), Denied::default());
-        assert_eq!(Denied::read("User: "), Denied::default());
     }
 }

@@ -113,6 +113,11 @@ impl StsSettings {
         })
     }
 
+    pub(crate) fn has_region(&self) -> bool {
+        let given = self.sdk_config.as_ref().and_then(SdkConfig::region);
+        self.region.is_some() || given.is_some()
+    }
+
     pub(crate) fn set_http_client(&mut self, client: impl HttpClient + 'static) {
         self.http_client = Some(client.into_shared());
     }

@@ -218,7 +218,7 @@ impl<'a> Call<'a> {
     ) -> (ErrorKind, Option<Cow<'static, str>>) {
         match code {
             "AccessDenied" => (
-                ErrorKind::AccessDenied(Denied::read(message)),
+                ErrorKind::AccessDenied(Denied::parse(message)),
                 self.why_denied(message, signer),
             ),
             "ExpiredToken" => (

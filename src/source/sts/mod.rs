@@ -15,10 +15,10 @@ pub use client::{
     CallerIdentity, DEFAULT_STS_ATTEMPT_TIMEOUT, DEFAULT_STS_CALL_TIMEOUT,
     DEFAULT_STS_CONNECT_TIMEOUT, DEFAULT_STS_MAX_ATTEMPTS,
 };
+pub(crate) use client::{Sts, StsSettings};
 pub(crate) use response::read as read_response;
 pub use rules::{DEFAULT_SESSION_DURATION, MAX_SESSION_DURATION, MIN_SESSION_DURATION};
 
-use self::client::Sts;
 use self::failure::{ASSUME_ROLE, Assumed, Call};
 use self::observe::Observer;
 use self::rules::Request;
