@@ -173,7 +173,7 @@ impl Doctor {
             .credentials
             .as_ref()
             .and_then(|credentials| Some(credentials.account_id()?.as_str().to_owned()))
-            .or(own_account.filter(|_| !external));
+            .or_else(|| own_account.filter(|_| !external));
         let recommendation = Recommendation::for_facts(&report::Facts {
             on_ec2: instance.is_there,
             external,
