@@ -192,6 +192,26 @@ fn regions_endpoints_and_bases() {
     "##);
 }
 
+/// Without the cargo feature `https` the crate brings no client, and says so.
+#[test]
+fn a_missing_http_client() {
+    let outcome = AssumeRole::builder(ROLE)
+        .region(Region::new("us-east-1"))
+        .base_provider(Credentials::new(
+            "AKIDEXAMPLE",
+            "secret",
+            None,
+            None,
+            "test",
+        ))
+        .build();
+    if cfg!(feature = "https") {
+        outcome.unwrap();
+    } else {
+        assert_eq!(refused(outcome).field(), Some("http_client"));
+    }
+}
+
 #[test]
 fn options_of_a_session() {
     let x = |n: usize| "x".repeat(n);

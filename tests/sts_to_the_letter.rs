@@ -268,6 +268,19 @@ async fn a_configuration_gives_credentials_region_and_endpoint() {
 }
 
 #[tokio::test]
+async fn credentials_of_settings_play_no_part() {
+    let cloud = cloud_with_role().await;
+    let unknown = Credentials::new("AKIDUNKNOWN", "secret", None, None, "test");
+    let settings = cloud
+        .sdk_config()
+        .into_builder()
+        .credentials_provider(SharedCredentialsProvider::new(unknown))
+        .build();
+    let source = by_user(&cloud).sdk_config(&settings).build().unwrap();
+    source.fetch().await.unwrap();
+}
+
+#[tokio::test]
 async fn roles_chain() {
     let cloud = cloud_with_role().await;
     let middle = AssumeRole::builder(cloud.role_arn("App"))

@@ -6,7 +6,6 @@ use crate::refresh::{
     Clock, CredentialCache, INTERACTIVE_WAIT_TIMEOUT, Jitter, RefreshMode, RefreshPolicy,
     Rejection, Status,
 };
-use crate::sdk;
 use crate::source::{ASSUME_ROLE_NAME, Base, StsSource, StsSourceBuilder};
 use async_trait::async_trait;
 use aws_credential_types::Credentials;
@@ -75,7 +74,15 @@ impl AssumeRole {
     ///
     /// # Errors
     ///
-    /// That of the call.
+    /// That of the call, even while the credentials held are valid.
+    ///
+    /// # Cancel safety
+    ///
+    /// The call goes on without the caller, for all others and for the cache.
+    ///
+    /// # Concurrent calls
+    ///
+    /// Share one call to STS; there is at most one a second.
     pub async fn refresh(&self) -> Result<Credentials> {
         self.cache.refresh().await
     }
@@ -136,7 +143,7 @@ impl ProvideCredentials for AssumeRole {
     where
         Self: 'a,
     {
-        sdk::provide(self)
+        self.cache.provide_credentials()
     }
 
     fn fallback_on_interrupt(&self) -> Option<Credentials> {
@@ -252,8 +259,8 @@ impl AssumeRoleBuilder {
     /// time the role is assumed; default: no MFA. When it fails, STS is not asked.
     ///
     /// A background refresh cannot ask a person, so with MFA the refresh is
-    /// [on demand](RefreshMode::OnDemand) whatever the policy says, and both a fetch and those who wait
-    /// for it have at least [`INTERACTIVE_WAIT_TIMEOUT`].
+    /// [on demand](RefreshMode::OnDemand) whatever the policy says, and a fetch, with those who wait for
+    /// it, has [`INTERACTIVE_WAIT_TIMEOUT`].
     pub fn mfa<A, F, E>(mut self, serial: impl Into<String>, code: A) -> Self
     where
         A: Fn() -> F + Send + Sync + 'static,

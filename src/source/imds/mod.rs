@@ -51,6 +51,13 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// those put it into a [`CredentialCache`](crate::CredentialCache), or use
 /// [`InstanceProfile`](crate::InstanceProfile).
 ///
+/// A fetch has a budget of [attempts](DEFAULT_MAX_ATTEMPTS) for whatever passes: no connection, no answer
+/// in time, a reset, half an answer, `5xx`. What needs a person is a
+/// [terminal](crate::Error::is_terminal) error: a role that does not admit EC2
+/// ([`AccessDenied`](crate::ErrorKind::AccessDenied)), a service switched off by the environment
+/// ([`Disabled`](crate::ErrorKind::Disabled)), a session token request that is called invalid. A missing
+/// role ([`NoRole`](crate::ErrorKind::NoRole)) is not: a booting instance has none yet.
+///
 /// # Example
 ///
 /// ```no_run

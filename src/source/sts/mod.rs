@@ -30,6 +30,12 @@ use std::fmt;
 /// Credentials of a role that is assumed: one call of [`fetch`](CredentialSource::fetch) is one
 /// `sts:AssumeRole`, signed with the base credentials of that moment.
 ///
+/// A fetch fails with [`AccessDenied`](crate::ErrorKind::AccessDenied),
+/// [`Invalid`](crate::ErrorKind::Invalid) and what else only a person can mend as a
+/// [terminal](crate::Error::is_terminal) error, and with everything else as one that heals by itself.
+/// Throttling and failures of the service are tried [again](DEFAULT_STS_MAX_ATTEMPTS) within the fetch.
+/// When STS finds the base's session expired, the base is told, and the call made once more.
+///
 /// It remembers no credentials: for that put it into a [`CredentialCache`](crate::CredentialCache), or
 /// use [`AssumeRole`](crate::AssumeRole).
 pub struct StsSource {
