@@ -64,7 +64,8 @@ pub enum Fault {
     },
     /// The request is read, then the connection is reset.
     Reset,
-    /// The service refuses with this status, and the body that AWS sends with it.
+    /// The service refuses with this status, and the body that AWS sends with it; 500 where it is no
+    /// status.
     Status(u16),
     /// The answer comes one byte at a time, with this pause before each.
     Trickle(Duration),
