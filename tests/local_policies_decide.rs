@@ -4,6 +4,7 @@
 
 mod local_support;
 
+use aws_credential_strategies::iam::PermissionPolicy;
 use aws_credential_strategies::local::{KeyType, LocalCloud, NewIndex, NewTable, Role, Trust};
 use aws_credential_strategies::{Credentials, ErrorKind};
 use aws_sdk_dynamodb::Client;
@@ -457,5 +458,10 @@ async fn a_policy_that_would_not_be_evaluated_as_on_aws_is_refused() {
     assert!(
         cloud.add_role(Role::new("App").permissions(&text)).is_ok(),
         "as text"
+    );
+    let typed = PermissionPolicy::from_json(&text).unwrap();
+    assert!(
+        cloud.add_role(Role::new("App").permissions(&typed)).is_ok(),
+        "as a policy"
     );
 }

@@ -66,7 +66,7 @@ impl Account {
             instance_id,
             session_lifetime,
             clock,
-            keys: KeyRing::default(),
+            keys: KeyRing::new(),
             roles: Mutex::default(),
             profile: Mutex::default(),
             user_policies: Mutex::default(),

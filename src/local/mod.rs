@@ -218,6 +218,8 @@ impl LocalCloud {
                 "AWS_ENDPOINT_URL_DYNAMODB",
                 self.dynamodb.endpoint().to_owned(),
             ),
+            // some machines have it switched off for all programs
+            ("AWS_EC2_METADATA_DISABLED", "false".to_owned()),
             ("AWS_REGION", self.account.region.clone()),
             // what the AWS CLI and boto3 read
             ("AWS_DEFAULT_REGION", self.account.region.clone()),

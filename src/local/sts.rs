@@ -447,7 +447,7 @@ fn usual_message(code: &str) -> &'static str {
             "Packed policy consumes 105% of allotted space, please use smaller policy."
         }
         "RegionDisabledException" => {
-            "STS is not activated in this region for account:123456789012. Your account administrator can activate STS in this region using the IAM Console."
+            "STS is not activated in this region for this account. Your account administrator can activate STS in this region using the IAM Console."
         }
         "ServiceUnavailable" => "The request has failed due to a temporary failure of the server.",
         "SignatureDoesNotMatch" => {
