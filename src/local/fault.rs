@@ -1,9 +1,9 @@
 //! What can go wrong with an embedded server, and how it goes over the wire.
 
 use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use http::{Response, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
-use hyper::{Response, StatusCode};
 use std::borrow::Cow;
 use std::future::Future as _;
 use std::io;
