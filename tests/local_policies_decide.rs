@@ -285,6 +285,43 @@ async fn a_session_policy_cuts_down_and_never_adds() {
 }
 
 #[tokio::test]
+async fn awss_managed_policies_cut_down_too() {
+    let cloud = cloud_with_tables(Clock::new()).await;
+    let role = cloud.add_role(Role::new("App")).unwrap();
+    let caller = sts(&cloud, &cloud.create_access_key("deployer"));
+    for (policy, reads, writes) in [
+        ("AmazonDynamoDBReadOnlyAccess", true, false),
+        ("ReadOnlyAccess", true, false),
+        ("AmazonDynamoDBFullAccess", true, true),
+        ("AdministratorAccess", true, true),
+    ] {
+        let arn = format!("arn:aws:iam::aws:policy/{policy}");
+        let output = caller
+            .assume_role()
+            .role_arn(&role)
+            .role_session_name("session")
+            .policy_arns(PolicyDescriptorType::builder().arn(arn).build())
+            .send()
+            .await
+            .unwrap();
+        let client = dynamodb(&cloud, &keys(&output));
+        let (get, put) = (get(&client, "MyTable").await, put(&client).await);
+        assert_eq!((get.is_none(), put.is_none()), (reads, writes), "{policy}");
+    }
+    let nothing = r#"{"Version":"2012-10-17","Statement":[]}"#;
+    let output = caller
+        .assume_role()
+        .role_arn(&role)
+        .role_session_name("session")
+        .policy(nothing)
+        .send()
+        .await
+        .unwrap();
+    let client = dynamodb(&cloud, &keys(&output));
+    assert!(get(&client, "MyTable").await.is_some());
+}
+
+#[tokio::test]
 async fn sessions_issued_before_a_moment_are_revoked_by_a_policy() {
     let clock = Clock::new();
     let cloud = cloud_with_tables(clock.clone()).await;
@@ -426,10 +463,7 @@ async fn a_policy_that_would_not_be_evaluated_as_on_aws_is_refused() {
     for (policy, reason) in [
         (json!("{"), "no JSON"),
         (json!({}), "no policy document"),
-        (
-            json!({ "Version": "2012-10-17", "Statement": [] }),
-            "Statement",
-        ),
+        (json!({ "Version": "2012-10-17" }), "`Statement`"),
         (
             statement(json!({ "Principal": { "AWS": "123456789012" } })),
             "no Principal",

@@ -316,7 +316,10 @@ impl LocalCloud {
         Ok(())
     }
 
-    /// Adds a managed policy and says its ARN, for sessions that are cut down by `PolicyArns`.
+    /// Adds a managed policy and says its ARN, for sessions that are cut down by `PolicyArns`. Those of
+    /// AWS that are most used with DynamoDB are there, as far as they concern it:
+    /// `AdministratorAccess`, `PowerUserAccess`, `ReadOnlyAccess`, `AmazonDynamoDBFullAccess` (also
+    /// `_v2`) and `AmazonDynamoDBReadOnlyAccess`.
     ///
     /// # Errors
     ///
