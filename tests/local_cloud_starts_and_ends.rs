@@ -34,6 +34,7 @@ async fn the_environment_names_all_that_a_client_reads() {
         ("AWS_EC2_METADATA_SERVICE_ENDPOINT", cloud.imds_endpoint()),
         ("AWS_ENDPOINT_URL_STS", cloud.sts_endpoint()),
         ("AWS_ENDPOINT_URL_DYNAMODB", cloud.dynamodb_endpoint()),
+        ("AWS_EC2_METADATA_DISABLED", "false"),
         ("AWS_REGION", DEFAULT_REGION),
         ("AWS_DEFAULT_REGION", DEFAULT_REGION),
     ] {
@@ -75,6 +76,12 @@ async fn dropping_it_ends_every_server_and_frees_its_port() {
         .await
         .unwrap();
     assert_eq!(again.imds_endpoint(), endpoints[0]);
+}
+
+#[test]
+fn it_can_be_shared_between_threads() {
+    fn shared<T: Send + Sync + 'static>() {}
+    shared::<LocalCloud>();
 }
 
 #[tokio::test]

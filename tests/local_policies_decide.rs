@@ -4,6 +4,7 @@
 
 mod local_support;
 
+use aws_credential_strategies::iam::PermissionPolicy;
 use aws_credential_strategies::local::{KeyType, LocalCloud, NewIndex, NewTable, Role, Trust};
 use aws_credential_strategies::{Credentials, ErrorKind};
 use aws_sdk_dynamodb::Client;
@@ -284,6 +285,43 @@ async fn a_session_policy_cuts_down_and_never_adds() {
 }
 
 #[tokio::test]
+async fn awss_managed_policies_cut_down_too() {
+    let cloud = cloud_with_tables(Clock::new()).await;
+    let role = cloud.add_role(Role::new("App")).unwrap();
+    let caller = sts(&cloud, &cloud.create_access_key("deployer"));
+    for (policy, reads, writes) in [
+        ("AmazonDynamoDBReadOnlyAccess", true, false),
+        ("ReadOnlyAccess", true, false),
+        ("AmazonDynamoDBFullAccess", true, true),
+        ("AdministratorAccess", true, true),
+    ] {
+        let arn = format!("arn:aws:iam::aws:policy/{policy}");
+        let output = caller
+            .assume_role()
+            .role_arn(&role)
+            .role_session_name("session")
+            .policy_arns(PolicyDescriptorType::builder().arn(arn).build())
+            .send()
+            .await
+            .unwrap();
+        let client = dynamodb(&cloud, &keys(&output));
+        let (get, put) = (get(&client, "MyTable").await, put(&client).await);
+        assert_eq!((get.is_none(), put.is_none()), (reads, writes), "{policy}");
+    }
+    let nothing = r#"{"Version":"2012-10-17","Statement":[]}"#;
+    let output = caller
+        .assume_role()
+        .role_arn(&role)
+        .role_session_name("session")
+        .policy(nothing)
+        .send()
+        .await
+        .unwrap();
+    let client = dynamodb(&cloud, &keys(&output));
+    assert!(get(&client, "MyTable").await.is_some());
+}
+
+#[tokio::test]
 async fn sessions_issued_before_a_moment_are_revoked_by_a_policy() {
     let clock = Clock::new();
     let cloud = cloud_with_tables(clock.clone()).await;
@@ -425,10 +463,7 @@ async fn a_policy_that_would_not_be_evaluated_as_on_aws_is_refused() {
     for (policy, reason) in [
         (json!("{"), "no JSON"),
         (json!({}), "no policy document"),
-        (
-            json!({ "Version": "2012-10-17", "Statement": [] }),
-            "Statement",
-        ),
+        (json!({ "Version": "2012-10-17" }), "`Statement`"),
         (
             statement(json!({ "Principal": { "AWS": "123456789012" } })),
             "no Principal",
@@ -457,5 +492,10 @@ async fn a_policy_that_would_not_be_evaluated_as_on_aws_is_refused() {
     assert!(
         cloud.add_role(Role::new("App").permissions(&text)).is_ok(),
         "as text"
+    );
+    let typed = PermissionPolicy::from_json(&text).unwrap();
+    assert!(
+        cloud.add_role(Role::new("App").permissions(&typed)).is_ok(),
+        "as a policy"
     );
 }

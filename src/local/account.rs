@@ -66,7 +66,7 @@ impl Account {
             instance_id,
             session_lifetime,
             clock,
-            keys: KeyRing::default(),
+            keys: KeyRing::new(),
             roles: Mutex::default(),
             profile: Mutex::default(),
             user_policies: Mutex::default(),
@@ -194,7 +194,8 @@ impl Account {
     }
 
     pub(super) fn managed_policy(&self, arn: &str) -> Option<IAMPolicy> {
-        lock(&self.managed_policies).get(arn).cloned()
+        let own = lock(&self.managed_policies).get(arn).cloned();
+        own.or_else(|| policy::aws_managed(arn))
     }
 
     /// For the `Date` header of answers.

@@ -12,8 +12,8 @@ use aws_sigv4::sign::v4;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use bytes::Bytes;
-use hyper::Request;
-use hyper::header::{AUTHORIZATION, HOST};
+use http::Request;
+use http::header::{AUTHORIZATION, HOST};
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 

@@ -14,11 +14,11 @@ use super::table_arn::{ByName, by_name};
 use bytes::Bytes;
 use dynoxide::Database;
 use dynoxide::auth_material::{self, AuthMaterial};
-use http_body_util::{BodyExt as _, Full};
-use hyper::header::{
+use http::header::{
     AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HOST, HeaderValue, SERVER, TRANSFER_ENCODING,
 };
-use hyper::{Method, Request, StatusCode, Uri};
+use http::{Method, Request, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;

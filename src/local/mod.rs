@@ -4,11 +4,22 @@
 //! AWS client can be pointed at it, by [`LocalCloud::sdk_config`] or, in any language, by the
 //! environment variables of [`LocalCloud::environment`].
 //!
-//! It keeps AWS's rules rather than canned answers. The metadata service wants a session token and
-//! rotates its documents; STS checks parameters, trust and session lengths; DynamoDB
-//! ([dynoxide](https://crates.io/crates/dynoxide-rs), on SQLite in memory) refuses keys that no
-//! server here has issued, session tokens that do not belong to them, and sessions that are over.
-//! Each server counts what it is asked and fails as a test wants it to: see [`Server`] and [`Fault`].
+//! It keeps AWS's rules rather than canned answers:
+//!
+//! - The metadata service wants a session token, rotates its documents, and has none for a role that
+//!   does not admit EC2.
+//! - STS checks parameters, trust policies with their conditions, session lengths and role chaining.
+//! - DynamoDB is [dynoxide](https://crates.io/crates/dynoxide-rs), on SQLite in memory, with tables for
+//!   each account.
+//! - STS and DynamoDB verify signatures and refuse, with AWS's statuses, codes and sentences: keys that
+//!   were not issued here, session tokens that do not belong to them, sessions that are over, clocks that
+//!   are off, and what the policies of a role, a user or a session do not allow. Until it is given a
+//!   policy, a role or user may do everything.
+//! - Each server counts what it is asked and fails as a test wants it to: see [`Server`] and [`Fault`].
+//!
+//! Not there: TLS, account-based endpoints, condition keys of single items
+//! (`dynamodb:LeadingKeys`) and of organizations. A policy that asks for what is not there is refused
+//! when it is installed.
 //!
 //! ```
 //! # async fn example() -> aws_credential_strategies::Result<()> {
@@ -23,7 +34,8 @@
 //! cloud.create_table(("MyTable", "id"))?;
 //! cloud.put_item("MyTable", &json!({ "id": "123", "name": "Ada" }))?;
 //!
-//! let dynamodb = cloud.sdk_config(); // region, endpoints and a plain HTTP client; no credentials
+//! let config = cloud.sdk_config(); // region, endpoints and a plain HTTP client; no credentials
+//! assert!(config.credentials_provider().is_none());
 //! assert_eq!(cloud.imds().calls().total(), 0);
 //! # Ok(())
 //! # }
@@ -206,6 +218,8 @@ impl LocalCloud {
                 "AWS_ENDPOINT_URL_DYNAMODB",
                 self.dynamodb.endpoint().to_owned(),
             ),
+            // some machines have it switched off for all programs
+            ("AWS_EC2_METADATA_DISABLED", "false".to_owned()),
             ("AWS_REGION", self.account.region.clone()),
             // what the AWS CLI and boto3 read
             ("AWS_DEFAULT_REGION", self.account.region.clone()),
@@ -302,7 +316,10 @@ impl LocalCloud {
         Ok(())
     }
 
-    /// Adds a managed policy and says its ARN, for sessions that are cut down by `PolicyArns`.
+    /// Adds a managed policy and says its ARN, for sessions that are cut down by `PolicyArns`. Those of
+    /// AWS that are most used with DynamoDB are there, as far as they concern it:
+    /// `AdministratorAccess`, `PowerUserAccess`, `ReadOnlyAccess`, `AmazonDynamoDBFullAccess` (also
+    /// `_v2`) and `AmazonDynamoDBReadOnlyAccess`.
     ///
     /// # Errors
     ///

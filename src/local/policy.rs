@@ -130,9 +130,12 @@ pub(super) fn document(policy: &impl Serialize) -> Result<IAMPolicy, String> {
     }
     let policy: IAMPolicy =
         serde_json::from_value(document).map_err(|error| format!("no policy document: {error}"))?;
-    policy
-        .validate_result()
-        .map_err(|error| error.to_string())?;
+    // no statement at all allows nothing, which is sound, if seldom meant
+    if !policy.statement.is_empty() {
+        policy
+            .validate_result()
+            .map_err(|error| error.to_string())?;
+    }
     for statement in &policy.statement {
         if statement.principal.is_some() || statement.not_principal.is_some() {
             return Err(
@@ -158,6 +161,34 @@ pub(super) fn document(policy: &impl Serialize) -> Result<IAMPolicy, String> {
         }
     }
     Ok(policy)
+}
+
+/// The policies that AWS manages and that are most used with DynamoDB, as far as they concern it and
+/// STS; by the name in their ARN.
+pub(super) fn aws_managed(arn: &str) -> Option<IAMPolicy> {
+    const READ: &[&str] = &[
+        "dynamodb:BatchGet*",
+        "dynamodb:Describe*",
+        "dynamodb:Get*",
+        "dynamodb:List*",
+        "dynamodb:PartiQLSelect",
+        "dynamodb:Query",
+        "dynamodb:Scan",
+    ];
+    let actions = match arn.strip_prefix("arn:aws:iam::aws:policy/")? {
+        "AdministratorAccess" | "PowerUserAccess" => &["*"],
+        "AmazonDynamoDBFullAccess" | "AmazonDynamoDBFullAccess_v2" => &["dynamodb:*"][..],
+        "AmazonDynamoDBReadOnlyAccess" | "ReadOnlyAccess" => READ,
+        _ => return None,
+    };
+    let actions = actions.iter().map(|&action| action.to_owned()).collect();
+    Some(
+        IAMPolicy::new().add_statement(
+            IAMStatement::new(IAMEffect::Allow)
+                .with_action(IAMAction::Multiple(actions))
+                .with_resource(IAMResource::Single("*".to_owned())),
+        ),
+    )
 }
 
 /// Refuses a trust whose conditions would not be evaluated as on AWS.

@@ -10,8 +10,8 @@ use super::policy::PolicySet;
 use super::server::{Respond, Service, lock};
 use super::xml::Xml;
 use bytes::Bytes;
-use hyper::header::{DATE, HeaderValue};
-use hyper::{Method, Request, StatusCode};
+use http::header::{DATE, HeaderValue};
+use http::{Method, Request, StatusCode};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
@@ -326,7 +326,10 @@ impl Respond for Sts {
             503 => "ServiceUnavailable",
             _ => "InternalFailure",
         });
-        let message = message.unwrap_or_else(|| usual_message(code));
+        let of_account = message_of_account(code, &self.account.id);
+        let message = message
+            .or(of_account.as_deref())
+            .unwrap_or_else(|| usual_message(code));
         let mut answer = self.error(status, code, message);
         self.date(&mut answer);
         answer
@@ -432,6 +435,15 @@ fn response(status: StatusCode, xml: Xml, request_id: &str) -> Answer {
     answer
 }
 
+/// What STS says with a code that speaks of the account.
+fn message_of_account(code: &str, account: &str) -> Option<String> {
+    code.starts_with("RegionDisabled").then(|| {
+        format!(
+            "STS is not activated in this region for account:{account}. Your account administrator can activate STS in this region using the IAM Console."
+        )
+    })
+}
+
 /// What STS says with a code, where nothing else was asked for.
 fn usual_message(code: &str) -> &'static str {
     match code {
@@ -445,9 +457,6 @@ fn usual_message(code: &str) -> &'static str {
         "MissingAuthenticationToken" => "Request is missing Authentication Token",
         "PackedPolicyTooLarge" => {
             "Packed policy consumes 105% of allotted space, please use smaller policy."
-        }
-        "RegionDisabledException" => {
-            "STS is not activated in this region for account:123456789012. Your account administrator can activate STS in this region using the IAM Console."
         }
         "ServiceUnavailable" => "The request has failed due to a temporary failure of the server.",
         "SignatureDoesNotMatch" => {
