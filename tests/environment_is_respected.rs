@@ -2,6 +2,7 @@
 //! it, never reached through a proxy, and nothing else is taken from the environment.
 //!
 //! Variables belong to a process, so each case runs in a child: this test binary again.
+#![cfg(feature = "env")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod source_support;

@@ -1,5 +1,6 @@
 //! Promise: the two options are interchangeable. One suite, written over `CredentialStrategy` alone,
 //! passes for each of them, for one on top of the other, and behind `Arc<dyn CredentialStrategy>`.
+#![cfg(feature = "table")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use aws_credential_strategies::local::{DEFAULT_ROLE, LocalCloud, Role, Trust};

@@ -18,7 +18,7 @@ use std::time::Duration;
 /// Long enough for loopback on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a test waits for an answer that it knows will not come.
-pub const BRIEF: Duration = Duration::from_millis(150);
+pub const BRIEF: Duration = Duration::from_millis(500);
 
 /// A source on this cloud that is not hurried by a busy machine.
 pub fn imds(cloud: &LocalCloud) -> ImdsSourceBuilder {
