@@ -8,7 +8,7 @@
 mod source_support;
 
 use aws_config::imds;
-use aws_credential_strategies::local::{Fault, ImdsCall, LocalCloud};
+use aws_credential_strategies::local::{DEFAULT_ROLE, Fault, ImdsCall, LocalCloud};
 use aws_credential_strategies::{
     AssumeRole, CredentialStrategy, Credentials, Error, InstanceProfile,
 };
@@ -56,6 +56,7 @@ fn child() {
             "fetch" => fetch().await.unwrap_or_else(|error| error.to_string()),
             "fetch with the sdk" => fetch_with_the_sdk().await,
             "assume without region" => assume_without_region(),
+            "assume from the instance" => assume_from_the_instance().await,
             "fetch elsewhere" => fetch_elsewhere().await,
             "where is sts" => where_is_sts().await,
             other => panic!("no task {other}"),
@@ -95,6 +96,17 @@ fn assume_without_region() -> String {
         .build()
         .unwrap_err()
         .to_string()
+}
+
+/// Without a base: the instance's own role signs.
+async fn assume_from_the_instance() -> String {
+    let strategy = AssumeRole::builder(std::env::var("ROLE").unwrap())
+        .region(Region::new("us-east-1"))
+        .sts_endpoint(std::env::var("ELSEWHERE").unwrap())
+        .build()
+        .unwrap();
+    let credentials = strategy.credentials().await.unwrap();
+    credentials.account_id().unwrap().as_str().to_owned()
 }
 
 async fn where_is_sts() -> String {
@@ -235,4 +247,19 @@ async fn what_the_builder_is_told_comes_before_the_environment() {
         ("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "not read"),
     ];
     assert_eq!(in_child("fetch elsewhere", &variables).await, "ASIA");
+}
+
+#[tokio::test]
+async fn the_instances_role_signs_where_no_base_is_given() {
+    let cloud = LocalCloud::start().await.unwrap();
+    let role = cloud.role_arn(DEFAULT_ROLE);
+    let variables = [
+        ("AWS_EC2_METADATA_SERVICE_ENDPOINT", cloud.imds_endpoint()),
+        ("ELSEWHERE", cloud.sts_endpoint()),
+        ("ROLE", &role),
+    ];
+    let said = in_child("assume from the instance", &variables).await;
+    assert_eq!(said, cloud.account());
+    assert_eq!(cloud.imds().calls().documents(), 1);
+    assert_eq!(cloud.sts().calls().assume_role, 1);
 }

@@ -7,8 +7,11 @@ use aws_credential_strategies::local::{DEFAULT_ROLE, Fault, ImdsCall, LocalCloud
 use aws_credential_strategies::source::ImdsSource;
 use aws_credential_strategies::{CredentialSource, Credentials, Error, ErrorKind};
 use aws_credential_types::credential_feature::AwsCredentialFeature;
-use source_support::{BRIEF, golden, imds};
+use serde_json::json;
+use source_support::{BRIEF, PATIENCE, golden, imds};
 use std::time::{Duration, SystemTime};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 async fn cloud_and_source() -> (LocalCloud, ImdsSource) {
     let cloud = LocalCloud::start().await.unwrap();
@@ -551,6 +554,66 @@ async fn the_texts_of_passing_failures() {
     fetch credentials at http://imds/latest/meta-data/iam/security-credentials-extended/EC2DynamoDBRole: the connection ended in the middle of the answer (http 200, attempts 3, after [elapsed])
       <- error reading a body from connection
       <- end of file before message length reached
+    "##);
+}
+
+/// A service that closes the connection after each answer, and marks the end of a body by nothing else.
+#[tokio::test]
+async fn a_service_that_keeps_no_connection_open_is_served_by_as_many() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let served = tokio::spawn(async move {
+        let document = json!({
+            "AccessKeyId": "ASIAEXAMPLE",
+            "SecretAccessKey": "secret",
+            "Token": "token",
+            "Expiration": "2099-01-31T12:00:00Z",
+        });
+        let mut requests = Vec::new();
+        for body in [
+            "the-token".to_owned(),
+            "App".to_owned(),
+            document.to_string(),
+        ] {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                request.push(stream.read_u8().await.unwrap());
+            }
+            let answer = format!("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{body}");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            requests.push(String::from_utf8(request).unwrap());
+        }
+        requests
+    });
+    let source = ImdsSource::builder()
+        .endpoint(format!("{endpoint}/base/"))
+        .connect_timeout(PATIENCE)
+        .answer_timeout(PATIENCE)
+        .max_attempts(1)
+        .build()
+        .unwrap();
+    assert_eq!(key(&source.fetch().await.unwrap()), "ASIAEXAMPLE");
+    let requests = served
+        .await
+        .unwrap()
+        .join("")
+        .replace(&endpoint[7..], "host");
+    insta::assert_snapshot!(requests.replace('\r', "").trim_end(), @r##"
+    PUT /base/latest/api/token HTTP/1.1
+    host: host
+    accept: */*
+    x-aws-ec2-metadata-token-ttl-seconds: 21600
+
+    GET /base/latest/meta-data/iam/security-credentials-extended/ HTTP/1.1
+    host: host
+    accept: */*
+    x-aws-ec2-metadata-token: the-token
+
+    GET /base/latest/meta-data/iam/security-credentials-extended/App HTTP/1.1
+    host: host
+    accept: */*
+    x-aws-ec2-metadata-token: the-token
     "##);
 }
 

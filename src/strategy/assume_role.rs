@@ -40,7 +40,6 @@ use tokio::sync::watch;
 ///     .region(Region::new("us-east-1"))
 ///     .session_name("EC2Session")
 ///     .external_id("42")
-/// #   .http_client(aws_smithy_runtime_api::client::http::http_client_fn(|_, _| unreachable!()))
 ///     .build()?;
 /// let credentials = strategy.credentials().await?;
 /// println!("{}", credentials.access_key_id());
