@@ -309,6 +309,16 @@ impl Error {
         self.with(|inner| inner.request_id = Some(id.into()))
     }
 
+    /// What mends it, where that is known.
+    pub(crate) fn advice(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
+    /// The line without what mends it.
+    pub(crate) fn without_advice(&self) -> Self {
+        self.clone().with(|inner| inner.hint = None)
+    }
+
     pub(crate) fn after_attempts(self, attempts: u32) -> Self {
         self.with(|inner| inner.attempts = Some(attempts))
     }

@@ -4,6 +4,7 @@
 
 mod error;
 
+pub mod diagnose;
 pub mod iam;
 #[cfg(feature = "local")]
 pub mod local;

@@ -12,8 +12,8 @@ use aws_sdk_dynamodb::config::{
 };
 use aws_sdk_dynamodb::types::{
     AttributeValue, BatchStatementRequest, ConditionCheck, Delete, DeleteRequest, Get,
-    KeysAndAttributes, ParameterizedStatement, Put, PutRequest, TransactGetItem, TransactWriteItem,
-    Update, WriteRequest,
+    KeysAndAttributes, ParameterizedStatement, Put, PutRequest, Tag, TransactGetItem,
+    TransactWriteItem, Update, WriteRequest,
 };
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
@@ -34,7 +34,7 @@ impl HttpConnector for EmptyAnswer {
 }
 
 fn client(recorder: &PolicyRecorder) -> Client {
-    let config = aws_sdk_dynamodb::Config::builder()
+    let mut config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::new(
@@ -46,10 +46,9 @@ fn client(recorder: &PolicyRecorder) -> Client {
         ))
         .retry_config(RetryConfig::disabled())
         .timeout_config(TimeoutConfig::disabled())
-        .http_client(http_client_fn(|_, _| SharedHttpConnector::new(EmptyAnswer)))
-        .interceptor(recorder.clone())
-        .build();
-    Client::from_conf(config)
+        .http_client(http_client_fn(|_, _| SharedHttpConnector::new(EmptyAnswer)));
+    config.push_interceptor(recorder.interceptor());
+    Client::from_conf(config.build())
 }
 
 fn text(value: &str) -> AttributeValue {
@@ -299,6 +298,34 @@ async fn operations_on_tables_name_the_table_and_others_any_resource() {
 }
 
 #[tokio::test]
+async fn a_table_born_with_tags_and_a_policy_needs_their_actions_too() {
+    let recorder = PolicyRecorder::new();
+    let client = client(&recorder);
+    let tag = Tag::builder()
+        .key("team")
+        .value("payments")
+        .build()
+        .unwrap();
+    let _ = client.create_table().table_name("Plain").send().await;
+    let _ = client
+        .create_table()
+        .table_name("Full")
+        .tags(tag)
+        .resource_policy("{}")
+        .send()
+        .await;
+    assert_eq!(
+        recorded(&recorder),
+        [
+            "dynamodb:CreateTable on table/Full",
+            "dynamodb:PutResourcePolicy on table/Full",
+            "dynamodb:TagResource on table/Full",
+            "dynamodb:CreateTable on table/Plain",
+        ]
+    );
+}
+
+#[tokio::test]
 async fn no_table_name_becomes_a_wildcard() {
     let recorder = PolicyRecorder::new();
     let client = client(&recorder);
@@ -460,7 +487,7 @@ async fn the_policy_is_the_least_that_covers_what_was_seen() {
 
 #[tokio::test]
 async fn a_new_call_that_the_policy_does_not_cover_is_listed_with_the_statement_to_add() {
-    let seed = PermissionPolicy::new([Statement::allow(
+    let policy = PermissionPolicy::new([Statement::allow(
         ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
         ["arn:aws:dynamodb:us-east-1:123456789012:table/MyTable"],
     )])
@@ -474,7 +501,7 @@ async fn a_new_call_that_the_policy_does_not_cover_is_listed_with_the_statement_
         .send()
         .await;
     let _ = client.query().table_name("MyTable").send().await;
-    recorder.assert_within(&seed).unwrap();
+    recorder.assert_within(&policy).unwrap();
     let _ = client
         .query()
         .table_name("MyTable")
@@ -482,7 +509,7 @@ async fn a_new_call_that_the_policy_does_not_cover_is_listed_with_the_statement_
         .send()
         .await;
     let _ = client.scan().table_name("MyTable").send().await;
-    insta::assert_snapshot!(recorder.assert_within(&seed).unwrap_err(), @r#"check policy: policy: does not cover dynamodb:Scan on table/MyTable (not allowed by any statement), dynamodb:Query on table/MyTable/index/byDate (not allowed by any statement); add {"Effect":"Allow","Action":"dynamodb:Scan","Resource":"arn:aws:dynamodb:us-east-1:123456789012:table/MyTable"},{"Effect":"Allow","Action":"dynamodb:Query","Resource":"arn:aws:dynamodb:us-east-1:123456789012:table/MyTable/index/byDate"}"#);
+    insta::assert_snapshot!(recorder.assert_within(&policy).unwrap_err(), @r#"check policy: policy: does not cover dynamodb:Scan on table/MyTable (not allowed by any statement), dynamodb:Query on table/MyTable/index/byDate (not allowed by any statement); add {"Effect":"Allow","Action":"dynamodb:Scan","Resource":"arn:aws:dynamodb:us-east-1:123456789012:table/MyTable"},{"Effect":"Allow","Action":"dynamodb:Query","Resource":"arn:aws:dynamodb:us-east-1:123456789012:table/MyTable/index/byDate"}"#);
 }
 
 #[test]

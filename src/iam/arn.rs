@@ -62,6 +62,11 @@ pub(super) fn is_iam_name(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b))
 }
 
+/// The name of a role session: as above, and at least two characters (STS API reference, `AssumeRole`).
+pub(super) fn is_session_name(text: &str) -> bool {
+    text.len() >= 2 && is_iam_name(text)
+}
+
 /// A name with an optional path before it: `App`, `team/app/App`. Paths hold any printable ASCII.
 pub(super) fn is_path_and_name(text: &str) -> bool {
     let (path, name) = text.rsplit_once('/').unwrap_or(("", text));

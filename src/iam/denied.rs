@@ -84,6 +84,8 @@ impl Denied {
             .to_ascii_lowercase();
         if reason.contains("session policy") {
             "the session policy that the role was assumed with"
+        } else if reason.contains("resource-based policy") {
+            "the policy of the resource, with the caller as principal"
         } else if reason.contains("permissions boundary") {
             "the permissions boundary of the caller"
         } else if reason.contains("service control policy") {

@@ -3,6 +3,7 @@
 use super::arn::{self, Arn};
 use crate::error::{Error, Result};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// One permission that a call needs: an IAM action on a resource.
@@ -119,8 +120,8 @@ impl Grant {
 
     /// The ARN of the resource, or `*`.
     ///
-    /// The three are used for a table known by name, and left out of account for a full ARN. Region and account may be
-    /// `*`, for a policy that holds in all of them.
+    /// Partition (`aws`), region and account complete the name of a table; a full ARN has them already.
+    /// Region and account may be `*`, for a policy that holds in all of them.
     ///
     /// # Errors
     ///
@@ -199,6 +200,21 @@ impl Grant {
             Resource::Table(table, None) => Some(format!("table/{table}")),
             Resource::Table(table, Some(index)) => Some(format!("table/{table}/index/{index}")),
         }
+    }
+}
+
+impl Requires for Grant {
+    /// The grant itself, so that grants can be checked like operations.
+    fn grants(&self) -> Vec<Grant> {
+        vec![self.clone()]
+    }
+}
+
+impl<R: Requires> Requires for [R] {
+    /// What all of them need.
+    fn grants(&self) -> Vec<Grant> {
+        let all: BTreeSet<Grant> = self.iter().flat_map(Requires::grants).collect();
+        all.into_iter().collect()
     }
 }
 

@@ -9,18 +9,39 @@
 //!
 //! Documents are read strictly and written as `aws iam` takes them, the same bytes each time. Nothing
 //! here sends a request.
+//!
+//! A program whose role is checked by a unit test:
+//!
+//! ```
+//! use aws_credential_strategies::iam::{Grant, PermissionPolicy};
+//!
+//! // the file that is deployed
+//! let policy = PermissionPolicy::from_json(r#"{
+//!     "Version": "2012-10-17",
+//!     "Statement": [{
+//!         "Effect": "Allow",
+//!         "Action": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
+//!         "Resource": "arn:aws:dynamodb:us-east-1:123456789012:table/MyTable"
+//!     }]
+//! }"#)?;
+//! // what the program needs: every operation of a table is a `Requires` as a grant is
+//! policy.assert_covers(&Grant::on_table("dynamodb:GetItem", "MyTable"))?;
+//! let by_date = Grant::on_index("dynamodb:Query", "MyTable", "byDate");
+//! assert!(policy.assert_covers(&by_date).is_err_and(|e| e.to_string().contains("index/byDate")));
+//! # Ok::<(), aws_credential_strategies::Error>(())
+//! ```
 
 mod arn;
 mod decode;
 mod denied;
 mod grant;
-mod pattern;
 mod permission;
 mod principal;
 #[cfg(feature = "table")]
 mod recorder;
 mod statement;
 mod trust;
+mod wildcard;
 
 pub use grant::{Grant, Requires};
 pub use permission::{Coverage, PermissionPolicy};

@@ -58,6 +58,13 @@ pub enum Coverage {
 }
 
 impl PermissionPolicy {
+    /// Characters of all inline policies of a role together (IAM and STS quotas).
+    pub const INLINE_SIZE_MAX: usize = 10_240;
+    /// Characters of a managed policy (IAM and STS quotas).
+    pub const MANAGED_SIZE_MAX: usize = 6_144;
+    /// Characters of a session policy (STS API reference, `AssumeRole`).
+    pub const SESSION_SIZE_MAX: usize = 2_048;
+
     /// A policy of these statements, in this order.
     ///
     /// # Errors
@@ -164,7 +171,30 @@ impl PermissionPolicy {
         Ok(policy)
     }
 
-    /// The policy as one line without spaces, for a session policy (2,048 characters at most).
+    /// The same policy with one more statement at its end, for example
+    /// [`Denied::statement_to_add`](crate::Denied::statement_to_add).
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](PermissionPolicy::new).
+    pub fn with(mut self, statement: Statement) -> Result<Self> {
+        self.statements.push(statement);
+        self.validate()?;
+        Ok(self)
+    }
+
+    /// How much of IAM's quota it takes: characters, white space not counted.
+    ///
+    /// [`MANAGED_SIZE_MAX`](PermissionPolicy::MANAGED_SIZE_MAX) for a managed policy,
+    /// [`INLINE_SIZE_MAX`](PermissionPolicy::INLINE_SIZE_MAX) for all inline policies of a role together,
+    /// [`SESSION_SIZE_MAX`](PermissionPolicy::SESSION_SIZE_MAX) for a session policy.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let json = self.to_compact_json();
+        json.chars().filter(|c| !c.is_whitespace()).count()
+    }
+
+    /// The policy as one line without spaces, for a session policy.
     #[must_use]
     pub fn to_compact_json(&self) -> String {
         format!("{self:#}")

@@ -1,11 +1,15 @@
 //! The state that the servers share: clock, keys, roles, the instance.
 
-use super::identity::{AccessKey, Identity, KeyFault, KeyRing};
+use super::identity::{AccessKey, Identity, KeyRing, unique_id};
+use super::policy::{self, PolicySet};
 use super::role::{Role, Trust};
 use super::server::lock;
+use crate::error::{Error, Result};
+use crate::iam::TrustPolicy;
 use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
+use iam_rs::IAMPolicy;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -17,7 +21,10 @@ pub(super) struct InstalledRole {
     pub(super) arn: String,
     pub(super) name: String,
     pub(super) id: String,
-    pub(super) trust: Trust,
+    /// Without any, nobody is admitted.
+    pub(super) trust: Option<TrustPolicy>,
+    /// What it may do; without any, everything.
+    pub(super) permissions: Option<PolicySet>,
     pub(super) max_session: Duration,
 }
 
@@ -39,6 +46,10 @@ pub(super) struct Account {
     pub(super) keys: KeyRing,
     roles: Mutex<HashMap<String, Arc<InstalledRole>>>,
     profile: Mutex<Option<InstanceProfile>>,
+    /// What users may do, by name; who is not there may do everything.
+    user_policies: Mutex<HashMap<String, PolicySet>>,
+    /// Managed policies, by ARN, for `PolicyArns`.
+    managed_policies: Mutex<HashMap<String, IAMPolicy>>,
 }
 
 impl Account {
@@ -55,9 +66,11 @@ impl Account {
             instance_id,
             session_lifetime,
             clock,
-            keys: KeyRing::default(),
+            keys: KeyRing::new(),
             roles: Mutex::default(),
             profile: Mutex::default(),
+            user_policies: Mutex::default(),
+            managed_policies: Mutex::default(),
         }
     }
 
@@ -71,28 +84,51 @@ impl Account {
             .map_or(granted, |lifetime| lifetime.min(granted))
     }
 
-    /// Adds a role, or replaces the one with the same ARN; sessions of the old one live on.
-    pub(super) fn install(&self, role: Role) -> String {
+    /// Adds a role, or changes the one with the same ARN; sessions of it live on, under the new rules.
+    pub(super) fn install(&self, role: Role) -> Result<String> {
         let Role {
             name,
             path,
             account,
             trust,
             max_session,
-            id,
+            permissions,
         } = role;
         let account = account.unwrap_or_else(|| self.id.clone());
         let arn = format!("arn:aws:iam::{account}:role{path}{name}");
+        let permissions = permissions
+            .map(|documents| {
+                let mut policies = PolicySet::empty();
+                for document in documents {
+                    let document = policy::document(&document)
+                        .map_err(|reason| Error::usage("permissions", reason))?;
+                    policies.add(document);
+                }
+                Ok::<_, Error>(policies)
+            })
+            .transpose()?;
+        let trust = trust
+            .unwrap_or_else(|| Trust::account(&account))
+            .into_policy()?;
+        if let Some(trust) = &trust {
+            policy::check_trust(trust).map_err(|reason| Error::usage("trust", reason))?;
+        }
+        let mut roles = lock(&self.roles);
+        let id = match roles.get(&arn) {
+            Some(old) => old.id.clone(),
+            None => unique_id("AROA", 21),
+        };
         let installed = InstalledRole {
-            trust: trust.unwrap_or_else(|| Trust::account(&account)),
+            trust,
             arn: arn.clone(),
             account,
             name,
             id,
+            permissions,
             max_session,
         };
-        lock(&self.roles).insert(arn.clone(), Arc::new(installed));
-        arn
+        roles.insert(arn.clone(), Arc::new(installed));
+        Ok(arn)
     }
 
     pub(super) fn remove_role(&self, arn: &str) -> bool {
@@ -122,15 +158,44 @@ impl Account {
         Some((profile, role))
     }
 
-    /// The key that a request was signed with, if it still holds.
-    pub(super) fn admit(&self, id: &str, token: Option<&str>) -> Result<AccessKey, KeyFault> {
-        self.keys.admit(id, token, self.now())
+    /// A session of `identity` that lasts as long as AWS would grant, or as this cloud is set to.
+    pub(super) fn issue_session(
+        &self,
+        identity: Identity,
+        session_policies: Option<Arc<PolicySet>>,
+        granted: Duration,
+    ) -> AccessKey {
+        let lifetime = self.lifetime(granted);
+        self.keys
+            .issue_session(identity, session_policies, self.now(), lifetime)
     }
 
-    /// A session of `identity` that lasts as long as AWS would grant, or as this cloud is set to.
-    pub(super) fn issue_session(&self, identity: Identity, granted: Duration) -> AccessKey {
-        self.keys
-            .issue_session(identity, self.now(), self.lifetime(granted))
+    /// Adds to what a user may do; until then it may do everything.
+    pub(super) fn permit_user(&self, user: &str, policy: IAMPolicy) {
+        lock(&self.user_policies)
+            .entry(user.to_owned())
+            .or_insert_with(PolicySet::empty)
+            .add(policy);
+    }
+
+    /// What an identity may do; `None` is everything.
+    pub(super) fn policies_of(&self, identity: &Identity) -> Option<PolicySet> {
+        match identity {
+            Identity::Role(session) => self.role(&session.role_arn)?.permissions.clone(),
+            Identity::User { name, .. } => lock(&self.user_policies).get(name).cloned(),
+        }
+    }
+
+    /// Adds a managed policy and says its ARN.
+    pub(super) fn add_managed_policy(&self, name: &str, policy: IAMPolicy) -> String {
+        let arn = format!("arn:aws:iam::{}:policy/{name}", self.id);
+        lock(&self.managed_policies).insert(arn.clone(), policy);
+        arn
+    }
+
+    pub(super) fn managed_policy(&self, arn: &str) -> Option<IAMPolicy> {
+        let own = lock(&self.managed_policies).get(arn).cloned();
+        own.or_else(|| policy::aws_managed(arn))
     }
 
     /// For the `Date` header of answers.

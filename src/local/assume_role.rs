@@ -1,7 +1,9 @@
 //! The parameters of `AssumeRole`, checked as AWS checks them, in AWS's words.
 
 use super::identity::RoleSession;
+use super::policy::document;
 use super::sts::{Parameters, Refusal};
+use iam_rs::IAMPolicy;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -42,6 +44,10 @@ pub(super) struct AssumeRoleRequest {
     /// Serial number and code.
     pub(super) mfa: Option<(String, String)>,
     pub(super) source_identity: Option<String>,
+    /// The session policy.
+    pub(super) policy: Option<IAMPolicy>,
+    /// ARNs of managed session policies.
+    pub(super) policy_arns: Vec<String>,
     tags: Vec<(String, String)>,
     transitive: Vec<String>,
     /// How full the packed policy and tags are, in percent, if there are any.
@@ -92,7 +98,15 @@ impl AssumeRoleRequest {
                 return Err(invalid("Invalid arn in PolicyArns".to_owned()));
             }
         }
-        check_policy(policy)?;
+        let session_policy = read_policy(policy)?;
+        let plain_text =
+            policy.map_or(0, str::len) + policy_arns.iter().map(|arn| arn.len()).sum::<usize>();
+        if plain_text > *bounds::POLICY.end() {
+            return Err(invalid(format!(
+                "The plaintext of the session policies exceeds {} characters.",
+                bounds::POLICY.end()
+            )));
+        }
         check_tags(&tags, &transitive)?;
         if serial.is_some() != code.is_some() {
             return Err(invalid(
@@ -104,6 +118,8 @@ impl AssumeRoleRequest {
             role_arn: role_arn.to_owned(),
             session_name: session_name.unwrap_or_default().to_owned(),
             duration,
+            policy: session_policy,
+            policy_arns: policy_arns.into_iter().map(str::to_owned).collect(),
             external_id: external_id.map(str::to_owned),
             mfa: serial
                 .zip(code)
@@ -117,8 +133,24 @@ impl AssumeRoleRequest {
         })
     }
 
+    pub(super) fn has_tags(&self) -> bool {
+        !self.tags.is_empty()
+    }
+
+    /// The session tags asked for.
+    pub(super) fn tags(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.tags
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    /// The keys of those that are to be inherited.
+    pub(super) fn transitive(&self) -> &[String] {
+        &self.transitive
+    }
+
     /// The tags of the new session: those asked for, and the transitive ones of the session it is
-    /// chained to, which cannot be given another value.
+    /// chained to, which cannot be given again.
     pub(super) fn session_tags(
         &self,
         chained_to: Option<&RoleSession>,
@@ -129,18 +161,16 @@ impl AssumeRoleRequest {
             return Ok((tags, transitive));
         };
         for key in &session.transitive {
-            let Some(value) = session.tags.get(key) else {
+            let Some((key, value)) = session.tags.iter().find(|(tag, _)| same_key(tag, key)) else {
                 continue;
             };
-            if tags.get(key).is_some_and(|asked| asked != value) {
+            if tags.keys().any(|asked| same_key(asked, key)) {
                 return Err(invalid(format!(
-                    "One of the specified tags cannot be overridden, as it is a transitive tag of this session: {key}"
+                    "Session tag {key} is inherited from the calling session and cannot be passed again"
                 )));
             }
             tags.insert(key.clone(), value.clone());
-            if !transitive.contains(key) {
-                transitive.push(key.clone());
-            }
+            transitive.push(key.clone());
         }
         Ok((tags, transitive))
     }
@@ -280,16 +310,19 @@ fn tags<'a>(parameters: &'a Parameters, checks: &mut Checks) -> Vec<(&'a str, &'
 }
 
 fn check_tags(tags: &[(&str, &str)], transitive: &[&str]) -> Result<(), Refusal> {
-    let same = |a: &str, b: &str| a.to_lowercase() == b.to_lowercase();
     for (n, (key, _)) in tags.iter().enumerate() {
-        if tags.iter().take(n).any(|(earlier, _)| same(earlier, key)) {
+        if tags
+            .iter()
+            .take(n)
+            .any(|(earlier, _)| same_key(earlier, key))
+        {
             return Err(Refusal::bad_request(
                 "InvalidInput",
                 "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
             ));
         }
     }
-    let known = |key: &&str| tags.iter().any(|(tag, _)| same(tag, key));
+    let known = |key: &&str| tags.iter().any(|(tag, _)| same_key(tag, key));
     if !transitive.iter().all(known) {
         return Err(invalid(
             "The specified transitive tag key must be included in the requested tags.".to_owned(),
@@ -298,16 +331,19 @@ fn check_tags(tags: &[(&str, &str)], transitive: &[&str]) -> Result<(), Refusal>
     Ok(())
 }
 
-fn check_policy(policy: Option<&str>) -> Result<(), Refusal> {
-    let Some(policy) = policy else { return Ok(()) };
-    let malformed = |message| Err(Refusal::bad_request("MalformedPolicyDocument", message));
-    match serde_json::from_str::<serde_json::Value>(policy) {
-        Err(_) => malformed("This policy contains invalid Json"),
-        Ok(document) if document.get("Statement").is_none() => {
-            malformed("Syntax errors in policy.")
-        }
-        Ok(_) => Ok(()),
-    }
+/// Tag keys keep their case and are told apart without it.
+fn same_key(a: &str, b: &str) -> bool {
+    a.to_lowercase() == b.to_lowercase()
+}
+
+fn read_policy(policy: Option<&str>) -> Result<Option<IAMPolicy>, Refusal> {
+    let Some(text) = policy else { return Ok(None) };
+    let malformed = |message: String| Refusal::bad_request("MalformedPolicyDocument", message);
+    let value: serde_json::Value = serde_json::from_str(text)
+        .map_err(|_| malformed("This policy contains invalid Json".to_owned()))?;
+    document(&value)
+        .map(Some)
+        .map_err(|reason| malformed(format!("Syntax errors in policy. ({reason})")))
 }
 
 fn packed_size(

@@ -1,50 +1,278 @@
 //! Who may do what: the one place that decides.
 //!
-//! The servers ask here and put the answer into AWS's words; nothing else in `local` looks at a trust.
+//! The servers ask here and put the answer into AWS's words; nothing else in `local` looks at a trust
+//! or at a policy. The order is that of the IAM user guide, "Policy evaluation logic", as far as one
+//! account without organization policies goes: an explicit deny anywhere, then the session policy,
+//! then the policies of the identity.
 
-use super::account::InstalledRole;
-use super::identity::Identity;
-use super::role::{Principal, Trust};
+use super::access::Access;
+use super::account::{Account, InstalledRole, timestamp};
+use super::assume_role::AssumeRoleRequest;
+use super::identity::{AccessKey, Identity};
+use super::policy::{PolicySet, Verdict};
+use crate::iam::{Admission, Caller, Effect, TrustPolicy};
+use iam_rs::{Context, ContextValue};
+use serde_json::Value;
+use std::time::SystemTime;
+
+/// An access that is refused: what AWS says about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Denial {
+    pub(super) message: String,
+}
+
+/// Whether the holder of a key may do this to a table; `request` is the body, for condition keys.
+pub(super) fn may_access(
+    account: &Account,
+    key: &AccessKey,
+    access: &Access,
+    request: &Value,
+) -> Result<(), Denial> {
+    let mut context = context(account, key);
+    if let Some(enclosing) = access.enclosing {
+        context = context.with_string("dynamodb:EnclosingOperation", enclosing);
+    }
+    for (member, condition_key) in [
+        ("ReturnValues", "dynamodb:ReturnValues"),
+        ("Select", "dynamodb:Select"),
+    ] {
+        if let Some(value) = request.get(member).and_then(Value::as_str) {
+            context = context.with_string(condition_key, value);
+        }
+    }
+    let Access {
+        action, resource, ..
+    } = access;
+    let verdicts = Verdicts::of(account, key, action, resource, &context);
+    verdicts
+        .refusal()
+        .map_or(Ok(()), |why| Err(denial(key, action, resource, &why)))
+}
 
 /// An `AssumeRole` call, as far as a trust policy can see it.
 pub(super) struct Assumption<'a> {
-    pub(super) caller: &'a Identity,
-    pub(super) external_id: Option<&'a str>,
+    pub(super) caller: &'a AccessKey,
+    pub(super) request: &'a AssumeRoleRequest,
     pub(super) with_mfa: bool,
+    /// Asked for, or inherited from the session that calls.
+    pub(super) source_identity: Option<&'a str>,
 }
 
-/// Whether the role's trust admits the call.
-pub(super) fn may_assume(role: &InstalledRole, call: &Assumption<'_>) -> bool {
-    let Trust {
-        principals,
-        external_id,
-        needs_mfa,
-    } = &role.trust;
-    let named = principals
-        .iter()
-        .any(|principal| names(principal, call.caller));
-    // a role without an external id condition ignores the one it is given, as AWS does
-    let external_id_holds = external_id
-        .as_deref()
-        .is_none_or(|expected| call.external_id == Some(expected));
-    named && external_id_holds && (call.with_mfa || !needs_mfa)
-}
-
-/// Whether the role's trust admits a service, for example `ec2.amazonaws.com`.
-pub(super) fn service_may_assume(role: &InstalledRole, service: &str) -> bool {
-    role.trust
-        .principals
-        .iter()
-        .any(|principal| matches!(principal, Principal::Service(admitted) if admitted == service))
-}
-
-fn names(principal: &Principal, caller: &Identity) -> bool {
-    match principal {
-        Principal::Account(account) => account == caller.account(),
-        Principal::Arn(arn) => match caller {
-            Identity::Role(session) => *arn == session.role_arn || *arn == caller.arn(),
-            Identity::User { .. } => *arn == caller.arn(),
-        },
-        Principal::Service(_) => false,
+/// Whether the role admits the call, and whether the caller's own policies let it be made; if not, for
+/// which of the actions that the call consists of.
+pub(super) fn may_assume(
+    account: &Account,
+    role: &InstalledRole,
+    call: &Assumption<'_>,
+) -> Result<(), &'static str> {
+    const ASSUME: &str = "sts:AssumeRole";
+    let identity = &call.caller.identity;
+    let caller = match identity {
+        Identity::Role(session) => Caller::session(&session.role_arn, &session.session_name),
+        Identity::User { .. } => Caller::from_arn(&identity.arn()),
+    };
+    let (Some(trust), Ok(caller)) = (&role.trust, caller) else {
+        return Err(ASSUME);
+    };
+    let mut actions = vec![ASSUME];
+    if call.request.has_tags() {
+        actions.push("sts:TagSession");
     }
+    if call.source_identity.is_some() {
+        actions.push("sts:SetSourceIdentity");
+    }
+    let context = assumption_context(account, call);
+    let principal = identity.arn();
+    for action in actions {
+        let trusts = |least: Admission| {
+            admitting(trust, &caller, least).verdict(&principal, action, &role.arn, &context)
+        };
+        if trusts(Admission::Delegated) != Verdict::Allowed {
+            return Err(action);
+        }
+        let own = Verdicts::of(account, call.caller, action, &role.arn, &context);
+        // named itself, and in the role's account, a caller needs no permission of its own
+        let direct =
+            role.account == identity.account() && trusts(Admission::Direct) == Verdict::Allowed;
+        let allowed = if direct {
+            own.session == Verdict::Allowed && own.identity != Verdict::Forbidden
+        } else {
+            own.refusal().is_none()
+        };
+        if !allowed {
+            return Err(action);
+        }
+    }
+    Ok(())
+}
+
+/// Whether the role's trust lets a service assume it for the instance, for example
+/// `ec2.amazonaws.com`.
+pub(super) fn service_may_assume(account: &Account, role: &InstalledRole, service: &str) -> bool {
+    let (Some(trust), Ok(caller)) = (&role.trust, Caller::service(service)) else {
+        return false;
+    };
+    let instance = format!(
+        "arn:aws:ec2:{}:{}:instance/{}",
+        account.region, account.id, account.instance_id
+    );
+    let context = clock_context(account)
+        .with_string("aws:SourceAccount", &account.id)
+        .with_string("aws:SourceArn", instance)
+        .with_string("sts:RoleSessionName", &account.instance_id);
+    let service_principal = format!("arn:aws:iam::{}:root", account.id);
+    let verdict = admitting(trust, &caller, Admission::Delegated).verdict(
+        &service_principal,
+        "sts:AssumeRole",
+        &role.arn,
+        &context,
+    );
+    verdict == Verdict::Allowed
+}
+
+/// The statements that speak about the caller, without principal: those that deny, and those that
+/// allow and admit it at least this directly.
+fn admitting(trust: &TrustPolicy, caller: &Caller, least: Admission) -> PolicySet {
+    let mut policies = PolicySet::empty();
+    for (statement, admission) in trust.admitting(caller) {
+        if statement.effect() == Effect::Allow && admission < least {
+            continue;
+        }
+        policies.add_statement(&statement.without_principal());
+    }
+    policies
+}
+
+/// What a trust policy's conditions, and those of the caller's own policies, may ask about the call.
+fn assumption_context(account: &Account, call: &Assumption<'_>) -> Context {
+    let request = call.request;
+    let mut context =
+        context(account, call.caller).with_string("sts:RoleSessionName", &request.session_name);
+    if let Some(id) = &request.external_id {
+        context = context.with_string("sts:ExternalId", id);
+    }
+    if let Some(source) = call.source_identity {
+        context = context.with_string("sts:SourceIdentity", source);
+    }
+    let from_session = matches!(call.caller.identity, Identity::Role(_));
+    // absent for long-lived keys without a code, as on AWS
+    if call.with_mfa || from_session {
+        context = context.with_boolean("aws:MultiFactorAuthPresent", call.with_mfa);
+    }
+    if call.with_mfa {
+        context = context.with_number("aws:MultiFactorAuthAge", 0.0);
+    }
+    let mut keys = Vec::new();
+    for (key, value) in request.tags() {
+        context = context.with_string(format!("aws:RequestTag/{key}"), value);
+        keys.push(key.to_owned());
+    }
+    let mut list = |name: &str, keys: Vec<String>| {
+        if !keys.is_empty() {
+            context.insert(name.to_owned(), ContextValue::StringList(keys));
+        }
+    };
+    list("aws:TagKeys", keys);
+    list("sts:TransitiveTagKeys", request.transitive().to_vec());
+    context
+}
+
+/// What the two kinds of policies say; where there are none, everything is allowed.
+struct Verdicts {
+    session: Verdict,
+    identity: Verdict,
+}
+
+impl Verdicts {
+    fn of(
+        account: &Account,
+        key: &AccessKey,
+        action: &str,
+        resource: &str,
+        context: &Context,
+    ) -> Self {
+        let principal = key.identity.arn();
+        let verdict = |policies: Option<&PolicySet>| {
+            policies.map_or(Verdict::Allowed, |policies| {
+                policies.verdict(&principal, action, resource, context)
+            })
+        };
+        Verdicts {
+            session: verdict(key.session_policies.as_deref()),
+            identity: verdict(account.policies_of(&key.identity).as_ref()),
+        }
+    }
+
+    /// Why it is refused, if it is.
+    fn refusal(&self) -> Option<Why> {
+        match (self.identity, self.session) {
+            (Verdict::Forbidden, _) => Some(Why::Forbidden("an identity-based policy")),
+            (_, Verdict::Forbidden) => Some(Why::Forbidden("a session policy")),
+            (_, Verdict::NotAllowed) => Some(Why::NotAllowed("session")),
+            (Verdict::NotAllowed, _) => Some(Why::NotAllowed("identity-based")),
+            (Verdict::Allowed, Verdict::Allowed) => None,
+        }
+    }
+}
+
+enum Why {
+    Forbidden(&'static str),
+    NotAllowed(&'static str),
+}
+
+/// AWS's sentence.
+fn denial(key: &AccessKey, action: &str, resource: &str, why: &Why) -> Denial {
+    let caller = key.identity.arn();
+    let because = match why {
+        Why::Forbidden(policy) => format!("with an explicit deny in {policy}"),
+        Why::NotAllowed(kind) => format!("because no {kind} policy allows the {action} action"),
+    };
+    Denial {
+        message: format!(
+            "User: {caller} is not authorized to perform: {action} on resource: {resource} {because}"
+        ),
+    }
+}
+
+/// The condition keys that every request carries.
+fn context(account: &Account, key: &AccessKey) -> Context {
+    let identity = &key.identity;
+    let mut context = clock_context(account)
+        .with_string("aws:PrincipalAccount", identity.account())
+        .with_string("aws:RequestedRegion", &account.region)
+        .with_string("aws:ResourceAccount", identity.account())
+        .with_boolean("aws:SecureTransport", false)
+        .with_string("aws:SourceIp", "127.0.0.1")
+        .with_string("aws:userid", identity.user_id());
+    match identity {
+        Identity::Role(session) => {
+            context = context
+                .with_string("aws:PrincipalArn", &session.role_arn)
+                .with_string("aws:PrincipalType", "AssumedRole")
+                .with_string("aws:TokenIssueTime", timestamp(key.issued_at));
+            if let Some(source) = &session.source_identity {
+                context = context.with_string("aws:SourceIdentity", source);
+            }
+            for (tag, value) in &session.tags {
+                context = context.with_string(format!("aws:PrincipalTag/{tag}"), value);
+            }
+        }
+        Identity::User { name, .. } => {
+            context = context
+                .with_string("aws:PrincipalArn", identity.arn())
+                .with_string("aws:PrincipalType", "User")
+                .with_string("aws:username", name);
+        }
+    }
+    context
+}
+
+fn clock_context(account: &Account) -> Context {
+    let now = account.now();
+    let epoch = now
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs() as f64);
+    Context::new()
+        .with_string("aws:CurrentTime", timestamp(now))
+        .with_number("aws:EpochTime", epoch)
 }

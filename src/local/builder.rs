@@ -68,14 +68,15 @@ impl LocalCloudBuilder {
         self
     }
 
-    /// How long the metadata service keeps handing out one document before it makes a new one; by
-    /// default a [sixth](super::ROTATION_SHARE) of its lifetime.
+    /// How long the metadata service keeps handing out one document before it makes a new one; zero makes
+    /// a new one for each request. By default a [sixth](super::ROTATION_SHARE) of its lifetime.
     pub fn rotate_documents_after(mut self, age: Duration) -> Self {
         self.rotate_after = Some(age);
         self
     }
 
-    /// The cloud's wall clock; the system's by default.
+    /// The cloud's wall clock, for expiries, signatures and the `Date` of answers; the system's by
+    /// default.
     pub fn clock(mut self, clock: impl TimeSource + 'static) -> Self {
         self.clock = SharedTimeSource::new(clock);
         self
@@ -140,7 +141,9 @@ impl LocalCloudBuilder {
             clock,
         ));
         let own = Trust::account(&account.id);
-        let role_arn = account.install(Role::new(DEFAULT_ROLE).trust(Trust::ec2().or(own)));
+        let role_arn = account
+            .install(Role::new(DEFAULT_ROLE).trust(Trust::ec2().or(own)))
+            .map_err(|error| error.during(START))?;
         account.attach(Some(InstanceProfile {
             name: DEFAULT_INSTANCE_PROFILE.to_owned(),
             id: unique_id("AIPA", 21),

@@ -3,23 +3,26 @@
 //! Dynoxide speaks DynamoDB's wire protocol, error texts and all, but its router is private, so it
 //! listens on a loopback port of its own, one for each account, and this server stands in front.
 
+use super::access;
 use super::account::Account;
-use super::auth::Signed;
+use super::auth::{AuthFault, authenticate};
+use super::authorize::may_access;
 use super::fault::{Answer, Fault, plain};
-use super::identity::{AccessKey, KeyFault, request_id};
+use super::identity::{AccessKey, request_id};
 use super::server::{Respond, Service, lock};
+use super::table_arn::{ByName, by_name};
 use bytes::Bytes;
 use dynoxide::Database;
 use dynoxide::auth_material::{self, AuthMaterial};
-use http_body_util::{BodyExt as _, Full};
-use hyper::header::{
+use http::header::{
     AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HOST, HeaderValue, SERVER, TRANSFER_ENCODING,
 };
-use hyper::{Method, Request, StatusCode, Uri};
+use http::{Method, Request, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io;
@@ -130,10 +133,55 @@ impl DynamoDb {
         if request.method() != Method::POST {
             return self.forward(&self.account.id, request).await;
         }
-        match self.caller(&request) {
-            Ok(key) => self.forward(key.identity.account(), request).await,
-            Err(refusal) => *refusal,
+        let key = match self.caller(&request) {
+            Ok(key) => key,
+            Err(refusal) => return *refusal,
+        };
+        let account = key.identity.account();
+        let operation = operation(&request).to_owned();
+        let (head, body) = request.into_parts();
+        let (body, repeated) = match by_name(body, &self.arn_prefix(account)) {
+            Ok(named) => named.into_parts(),
+            Err(foreign) => return not_shared(&key, &operation, &foreign.0),
+        };
+        if let Err(refusal) = self.authorize(&key, &operation, &body) {
+            return *refusal;
         }
+        let mut answer = self.forward(account, Request::from_parts(head, body)).await;
+        if !repeated.is_empty() {
+            answer = answer.map(|body| ByName::restore(&repeated, body));
+            sum_up(&mut answer);
+        }
+        answer
+    }
+
+    /// Whether the holder of the key may do all that the request asks for.
+    fn authorize(&self, key: &AccessKey, operation: &str, body: &Bytes) -> Result<(), Box<Answer>> {
+        if key.session_policies.is_none() && self.account.policies_of(&key.identity).is_none() {
+            return Ok(());
+        }
+        // what cannot be read here, dynoxide must not get to see
+        let Ok(request) = serde_json::from_slice::<Value>(body) else {
+            let code = "SerializationException";
+            return Err(Box::new(error(
+                StatusCode::BAD_REQUEST,
+                code,
+                usual_message(code),
+            )));
+        };
+        access::needed(
+            operation,
+            &request,
+            &self.arn_prefix(key.identity.account()),
+        )
+        .iter()
+        .try_for_each(|access| may_access(&self.account, key, access, &request))
+        .map_err(|denial| Box::new(access_denied(&denial.message)))
+    }
+
+    /// What the ARNs of an account's resources begin with.
+    fn arn_prefix(&self, account: &str) -> String {
+        format!("arn:aws:dynamodb:{}:{account}:", self.account.region)
     }
 
     fn caller(&self, request: &Request<Bytes>) -> Result<AccessKey, Box<Answer>> {
@@ -148,22 +196,25 @@ impl DynamoDb {
         if let Some(body) = auth_material::validate(material) {
             return Err(Box::new(answer(StatusCode::BAD_REQUEST, body.into())));
         }
-        let Some(signed) = Signed::read(request) else {
-            return Err(Box::new(error(
-                StatusCode::BAD_REQUEST,
-                "IncompleteSignatureException",
-                "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term",
-            )));
-        };
-        self.account
-            .admit(&signed.key_id, signed.token.as_deref())
-            .map_err(|fault| {
-                let code = match fault {
-                    KeyFault::Expired => "ExpiredTokenException",
-                    KeyFault::Unknown => "UnrecognizedClientException",
-                };
-                Box::new(error(StatusCode::BAD_REQUEST, code, usual_message(code)))
-            })
+        authenticate(&self.account, request, "dynamodb").map_err(|fault| {
+            let (code, message) = match fault {
+                AuthFault::Expired => (
+                    "ExpiredTokenException",
+                    usual_message("ExpiredTokenException").into(),
+                ),
+                AuthFault::Signature(message) => ("InvalidSignatureException", message),
+                // dynoxide found all parts there; one of them is not well-formed
+                AuthFault::Unsigned => (
+                    "IncompleteSignatureException",
+                    usual_message("IncompleteSignatureException").into(),
+                ),
+                AuthFault::UnknownKey => (
+                    "UnrecognizedClientException",
+                    usual_message("UnrecognizedClientException").into(),
+                ),
+            };
+            Box::new(error(StatusCode::BAD_REQUEST, code, &message))
+        })
     }
 
     async fn forward(&self, account: &str, request: Request<Bytes>) -> Answer {
@@ -187,7 +238,7 @@ impl DynamoDb {
         // held until the answer is in, so that a cloud that ends does not cut it off
         let engine = self.engine(account)?;
         let speaks_of_arns = OPERATIONS_WITH_ARNS.contains(&operation);
-        let arn = format!("arn:aws:dynamodb:{}:{account}:", self.account.region);
+        let arn = self.arn_prefix(account);
         let (mut head, mut body) = request.into_parts();
         if speaks_of_arns {
             body = replace(&body, &arn, ENGINE_ARN);
@@ -302,6 +353,24 @@ fn operation(request: &Request<Bytes>) -> &str {
         .map_or("", |(_, operation)| operation)
 }
 
+/// Tables of other accounts are out of reach, as none has a resource-based policy.
+fn not_shared(key: &AccessKey, operation: &str, table: &str) -> Answer {
+    let message = format!(
+        "User: {} is not authorized to perform: dynamodb:{operation} on resource: {table} because no resource-based policy allows the dynamodb:{operation} action",
+        key.identity.arn()
+    );
+    access_denied(&message)
+}
+
+/// This one error has its message with a capital letter.
+fn access_denied(message: &str) -> Answer {
+    let body = json!({
+        "__type": "com.amazon.coral.service#AccessDeniedException",
+        "Message": message,
+    });
+    answer(StatusCode::BAD_REQUEST, body.to_string().into())
+}
+
 fn error(status: StatusCode, code: &str, message: &str) -> Answer {
     let namespace = if GENERIC_CODES.contains(&code) {
         "com.amazon.coral.service"
@@ -361,6 +430,9 @@ fn usual_message(code: &str) -> &'static str {
         "AccessDeniedException" => "User is not authorized to perform this operation",
         "ConditionalCheckFailedException" => "The conditional request failed",
         "ExpiredTokenException" => "The security token included in the request is expired",
+        "IncompleteSignatureException" => {
+            "Request must contain a complete and well-formed signature: credential scope, signed headers, signature and date."
+        }
         "InternalServerError" => "Internal server error",
         "InvalidSignatureException" => {
             "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
@@ -373,6 +445,7 @@ fn usual_message(code: &str) -> &'static str {
             "Throughput exceeds the current throughput limit for your account. Please contact AWS Support to request a limit increase."
         }
         "ResourceNotFoundException" => "Requested resource not found",
+        "SerializationException" => "The request is not valid JSON.",
         "ServiceUnavailable" => "Service is unavailable. Please try again later.",
         "ThrottlingException" => "Rate of requests exceeds the allowed throughput.",
         "UnrecognizedClientException" => "The security token included in the request is invalid.",

@@ -1,9 +1,9 @@
 //! What can go wrong with an embedded server, and how it goes over the wire.
 
 use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use http::{Response, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
-use hyper::{Response, StatusCode};
 use std::borrow::Cow;
 use std::future::Future as _;
 use std::io;
@@ -64,7 +64,8 @@ pub enum Fault {
     },
     /// The request is read, then the connection is reset.
     Reset,
-    /// The service refuses with this status, and the body that AWS sends with it.
+    /// The service refuses with this status, and the body that AWS sends with it; 500 where it is no
+    /// status.
     Status(u16),
     /// The answer comes one byte at a time, with this pause before each.
     Trickle(Duration),

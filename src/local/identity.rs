@@ -1,15 +1,16 @@
 //! Who is who in the embedded cloud: identities, their access keys, and which of them still hold.
 
+use super::policy::PolicySet;
 use super::server::lock;
 use aws_credential_types::Credentials;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-/// From this many keys on, those long expired are forgotten when a new one is issued.
+/// From this many keys on, those long expired are forgotten now and then.
 const KEYS_BEFORE_PRUNING: usize = 10_000;
 
 /// How long an expired key is told apart from one that never was.
@@ -77,6 +78,8 @@ pub(super) struct AccessKey {
     pub(super) identity: Identity,
     pub(super) issued_at: SystemTime,
     pub(super) expires_at: Option<SystemTime>,
+    /// What the session was cut down to when it was assumed, if it was.
+    pub(super) session_policies: Option<Arc<PolicySet>>,
     standing: Standing,
 }
 
@@ -122,16 +125,29 @@ pub(super) enum KeyFault {
 }
 
 /// Every key that was issued; the one table that all three servers share.
-#[derive(Debug, Default)]
-pub(super) struct KeyRing {
-    keys: Mutex<HashMap<String, AccessKey>>,
+#[derive(Debug)]
+pub(super) struct KeyRing(Mutex<Keys>);
+
+#[derive(Debug)]
+struct Keys {
+    by_id: HashMap<String, AccessKey>,
+    /// The number of keys at which the next look for long expired ones is due.
+    prune_at: usize,
 }
 
 impl KeyRing {
+    pub(super) fn new() -> Self {
+        KeyRing(Mutex::new(Keys {
+            by_id: HashMap::new(),
+            prune_at: KEYS_BEFORE_PRUNING,
+        }))
+    }
+
     /// A session key that ends at a whole second, as AWS writes them, and not before `lifetime`.
     pub(super) fn issue_session(
         &self,
         identity: Identity,
+        session_policies: Option<Arc<PolicySet>>,
         now: SystemTime,
         lifetime: Duration,
     ) -> AccessKey {
@@ -142,6 +158,7 @@ impl KeyRing {
             identity,
             issued_at: now,
             expires_at: Some(whole_second_from(now + lifetime)),
+            session_policies,
             standing: Standing::Valid,
         })
     }
@@ -155,6 +172,7 @@ impl KeyRing {
             identity,
             issued_at: ended_at,
             expires_at: Some(whole_second_from(ended_at)),
+            session_policies: None,
             standing: Standing::Ended,
         })
     }
@@ -167,6 +185,7 @@ impl KeyRing {
             identity,
             issued_at: now,
             expires_at: None,
+            session_policies: None,
             standing: Standing::Valid,
         })
     }
@@ -178,8 +197,8 @@ impl KeyRing {
         token: Option<&str>,
         now: SystemTime,
     ) -> Result<AccessKey, KeyFault> {
-        let keys = lock(&self.keys);
-        let key = keys.get(id).ok_or(KeyFault::Unknown)?;
+        let keys = lock(&self.0);
+        let key = keys.by_id.get(id).ok_or(KeyFault::Unknown)?;
         if key.standing == Standing::Revoked || key.token.as_deref() != token {
             return Err(KeyFault::Unknown);
         }
@@ -192,7 +211,7 @@ impl KeyRing {
 
     /// Ends every session issued so far; long-lived keys stay.
     pub(super) fn expire_sessions(&self) {
-        for key in lock(&self.keys).values_mut() {
+        for key in lock(&self.0).by_id.values_mut() {
             if key.token.is_some() && key.standing == Standing::Valid {
                 key.standing = Standing::Ended;
             }
@@ -201,7 +220,7 @@ impl KeyRing {
 
     /// Makes a key unknown; says whether it was known.
     pub(super) fn revoke(&self, id: &str) -> bool {
-        match lock(&self.keys).get_mut(id) {
+        match lock(&self.0).by_id.get_mut(id) {
             Some(key) => {
                 key.standing = Standing::Revoked;
                 true
@@ -211,15 +230,16 @@ impl KeyRing {
     }
 
     fn insert(&self, key: AccessKey) -> AccessKey {
-        let mut keys = lock(&self.keys);
-        if keys.len() >= KEYS_BEFORE_PRUNING {
+        let mut keys = lock(&self.0);
+        if keys.by_id.len() >= keys.prune_at {
             let now = key.issued_at;
-            keys.retain(|_, old| {
+            keys.by_id.retain(|_, old| {
                 old.expires_at
                     .is_none_or(|end| now < end + EXPIRED_KEYS_REMEMBERED_FOR)
             });
+            keys.prune_at = KEYS_BEFORE_PRUNING.max(2 * keys.by_id.len());
         }
-        keys.insert(key.id.clone(), key.clone());
+        keys.by_id.insert(key.id.clone(), key.clone());
         key
     }
 }

@@ -9,8 +9,8 @@ use super::fault::{Answer, Fault, plain};
 use super::identity::{AccessKey, Identity, RoleSession, random_text};
 use super::server::{Respond, Server, Service, lock};
 use bytes::Bytes;
-use hyper::header::{DATE, HeaderValue, SERVER};
-use hyper::{Method, Request, StatusCode};
+use http::header::{DATE, HeaderValue, SERVER};
+use http::{Method, Request, StatusCode};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
@@ -237,7 +237,7 @@ impl Imds {
         if let Some(Fault::DocumentCode(code)) = fault {
             return Some(self.failure_document(code, &role));
         }
-        if !authorize::service_may_assume(&role, "ec2.amazonaws.com") {
+        if !authorize::service_may_assume(&self.account, &role, "ec2.amazonaws.com") {
             return Some(self.failure_document("AssumeRoleUnauthorizedAccess", &role));
         }
         let key = match fault {
@@ -283,7 +283,7 @@ impl Imds {
         }
         let key = self
             .account
-            .issue_session(self.session(role), DOCUMENT_LIFETIME);
+            .issue_session(self.session(role), None, DOCUMENT_LIFETIME);
         let rotate_after = self
             .rotate_after
             .unwrap_or_else(|| self.account.lifetime(DOCUMENT_LIFETIME) / ROTATION_SHARE);

@@ -4,11 +4,22 @@
 //! AWS client can be pointed at it, by [`LocalCloud::sdk_config`] or, in any language, by the
 //! environment variables of [`LocalCloud::environment`].
 //!
-//! It keeps AWS's rules rather than canned answers. The metadata service wants a session token and
-//! rotates its documents; STS checks parameters, trust and session lengths; DynamoDB
-//! ([dynoxide](https://crates.io/crates/dynoxide-rs), on SQLite in memory) refuses keys that no
-//! server here has issued, session tokens that do not belong to them, and sessions that are over.
-//! Each server counts what it is asked and fails as a test wants it to: see [`Server`] and [`Fault`].
+//! It keeps AWS's rules rather than canned answers:
+//!
+//! - The metadata service wants a session token, rotates its documents, and has none for a role that
+//!   does not admit EC2.
+//! - STS checks parameters, trust policies with their conditions, session lengths and role chaining.
+//! - DynamoDB is [dynoxide](https://crates.io/crates/dynoxide-rs), on SQLite in memory, with tables for
+//!   each account.
+//! - STS and DynamoDB verify signatures and refuse, with AWS's statuses, codes and sentences: keys that
+//!   were not issued here, session tokens that do not belong to them, sessions that are over, clocks that
+//!   are off, and what the policies of a role, a user or a session do not allow. Until it is given a
+//!   policy, a role or user may do everything.
+//! - Each server counts what it is asked and fails as a test wants it to: see [`Server`] and [`Fault`].
+//!
+//! Not there: TLS, account-based endpoints, condition keys of single items
+//! (`dynamodb:LeadingKeys`) and of organizations. A policy that asks for what is not there is refused
+//! when it is installed.
 //!
 //! ```
 //! # async fn example() -> aws_credential_strategies::Result<()> {
@@ -23,12 +34,14 @@
 //! cloud.create_table(("MyTable", "id"))?;
 //! cloud.put_item("MyTable", &json!({ "id": "123", "name": "Ada" }))?;
 //!
-//! let dynamodb = cloud.sdk_config(); // region, endpoints and a plain HTTP client; no credentials
+//! let config = cloud.sdk_config(); // region, endpoints and a plain HTTP client; no credentials
+//! assert!(config.credentials_provider().is_none());
 //! assert_eq!(cloud.imds().calls().total(), 0);
 //! # Ok(())
 //! # }
 //! ```
 
+mod access;
 mod account;
 mod assume_role;
 mod auth;
@@ -38,10 +51,12 @@ mod dynamodb;
 mod fault;
 mod identity;
 mod imds;
+mod policy;
 mod role;
 mod server;
 mod sts;
 mod table;
+mod table_arn;
 mod xml;
 
 pub use builder::LocalCloudBuilder;
@@ -203,24 +218,31 @@ impl LocalCloud {
                 "AWS_ENDPOINT_URL_DYNAMODB",
                 self.dynamodb.endpoint().to_owned(),
             ),
+            // some machines have it switched off for all programs
+            ("AWS_EC2_METADATA_DISABLED", "false".to_owned()),
             ("AWS_REGION", self.account.region.clone()),
             // what the AWS CLI and boto3 read
             ("AWS_DEFAULT_REGION", self.account.region.clone()),
         ]
     }
 
-    /// Adds a role, or replaces the one with the same ARN, and says its ARN. Sessions of a replaced
-    /// role live on.
+    /// Adds a role, or changes the one with the same ARN, and says its ARN. Sessions of a role that is
+    /// changed live on; from their next request on they may do what the role may.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Usage`] for a name, path, account or session length that IAM would refuse.
+    /// [`ErrorKind::Usage`] for a name, path, account, session length, trust or policy that IAM would
+    /// refuse, and for conditions that are not evaluated here.
     pub fn add_role(&self, role: Role) -> Result<String> {
+        const ADD: Operation = Operation::new("add role");
         role.check()?;
-        Ok(self.account.install(role))
+        let name = role.name.clone();
+        self.account
+            .install(role)
+            .map_err(|error| error.during(ADD).on(name))
     }
 
-    /// Deletes a role of the cloud's account and says whether it was there. Its sessions live on;
+    /// Deletes a role of the cloud's account and says whether it was there. Its sessions end as unknown;
     /// attached to the instance, it is gone from there too.
     pub fn remove_role(&self, name: &str) -> bool {
         let arn = self.role_arn(name);
@@ -276,6 +298,39 @@ impl LocalCloud {
             .keys
             .issue_long_lived(identity, self.account.now())
             .credentials("LocalCloud")
+    }
+
+    /// Attaches a policy to a user: anything that serialises to a policy document, or its JSON text. May
+    /// be called repeatedly; until then the user may do everything.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Usage`] for a policy that IAM would refuse, or that is not evaluated here.
+    pub fn permit_user(&self, user: &str, policy: &impl Serialize) -> Result<()> {
+        let policy = policy::document(policy).map_err(|reason| {
+            Error::usage("policy", reason)
+                .during(CHANGE)
+                .on(user.to_owned())
+        })?;
+        self.account.permit_user(user, policy);
+        Ok(())
+    }
+
+    /// Adds a managed policy and says its ARN, for sessions that are cut down by `PolicyArns`. Those of
+    /// AWS that are most used with DynamoDB are there, as far as they concern it:
+    /// `AdministratorAccess`, `PowerUserAccess`, `ReadOnlyAccess`, `AmazonDynamoDBFullAccess` (also
+    /// `_v2`) and `AmazonDynamoDBReadOnlyAccess`.
+    ///
+    /// # Errors
+    ///
+    /// As [`permit_user`](LocalCloud::permit_user).
+    pub fn add_policy(&self, name: &str, policy: &impl Serialize) -> Result<String> {
+        let policy = policy::document(policy).map_err(|reason| {
+            Error::usage("policy", reason)
+                .during(CHANGE)
+                .on(name.to_owned())
+        })?;
+        Ok(self.account.add_managed_policy(name, policy))
     }
 
     /// Registers a multi-factor device: its serial number or ARN, and the six digits it shows.

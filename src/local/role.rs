@@ -1,8 +1,10 @@
 //! Roles of the embedded cloud, and whom they admit.
 
 use super::builder::check_account;
-use super::identity::unique_id;
 use crate::error::{Error, Operation, Result};
+use crate::iam::TrustPolicy;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -15,8 +17,8 @@ const MAX_SESSION: RangeInclusive<Duration> =
 
 /// An IAM role, to be added with [`LocalCloud::add_role`](super::LocalCloud::add_role).
 ///
-/// Unless told otherwise it lives in the cloud's account, admits that account, and its sessions last
-/// [an hour at most](DEFAULT_MAX_SESSION).
+/// Unless told otherwise it lives in the cloud's account, admits that account, may do everything, and
+/// its sessions last [an hour at most](DEFAULT_MAX_SESSION).
 #[derive(Clone, Debug)]
 pub struct Role {
     pub(super) name: String,
@@ -24,7 +26,8 @@ pub struct Role {
     pub(super) account: Option<String>,
     pub(super) trust: Option<Trust>,
     pub(super) max_session: Duration,
-    pub(super) id: String,
+    /// Documents, not yet read.
+    pub(super) permissions: Option<Vec<Value>>,
 }
 
 impl Role {
@@ -37,7 +40,7 @@ impl Role {
             account: None,
             trust: None,
             max_session: DEFAULT_MAX_SESSION,
-            id: unique_id("AROA", 21),
+            permissions: None,
         }
     }
 
@@ -59,6 +62,19 @@ impl Role {
     #[must_use]
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.path = path.into();
+        self
+    }
+
+    /// Attaches a policy: anything that serialises to a policy document, or its JSON text. May be called
+    /// repeatedly.
+    ///
+    /// Until then the role may do everything. That is for convenience; a role on AWS may do nothing
+    /// before it has a policy.
+    #[must_use]
+    pub fn permissions(mut self, policy: &impl Serialize) -> Self {
+        // what does not serialise is refused as no document when the role is added
+        let document = serde_json::to_value(policy).unwrap_or_default();
+        self.permissions.get_or_insert_default().push(document);
         self
     }
 
@@ -103,31 +119,26 @@ impl Role {
     }
 }
 
-/// Whom a role admits, and on which conditions.
+/// Whom a role admits: a [`TrustPolicy`], or a shorthand for one.
 ///
-/// The principals are AWS's: a service, an account, one role, one user. `ec2.amazonaws.com` lets the
-/// metadata service hand out the role's credentials.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A trust policy is enforced as it is written, conditions included. The shorthand also lets callers
+/// tag their sessions and set a source identity, which a policy has to allow by `sts:TagSession` and
+/// `sts:SetSourceIdentity`; its conditions are for callers, not for services.
+#[derive(Clone, Debug, Default)]
 pub struct Trust {
-    pub(super) principals: Vec<Principal>,
-    pub(super) external_id: Option<String>,
-    pub(super) needs_mfa: bool,
-}
-
-/// One entry of a trust policy's principals.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Principal {
-    Account(String),
-    /// A role or a user; a role's sessions are meant too.
-    Arn(String),
-    Service(String),
+    policies: Vec<TrustPolicy>,
+    /// What may stand under `AWS` in a policy.
+    callers: Vec<String>,
+    services: Vec<String>,
+    external_id: Option<String>,
+    needs_mfa: bool,
 }
 
 impl Trust {
     /// Everybody in an account, by its 12 digits.
     #[must_use]
     pub fn account(account: impl Into<String>) -> Self {
-        Trust::one(Principal::Account(account.into()))
+        Trust::principal(account)
     }
 
     /// EC2, so that the role can be attached to an instance.
@@ -145,24 +156,34 @@ impl Trust {
     /// One role, in all its sessions, or one user, by ARN.
     #[must_use]
     pub fn principal(arn: impl Into<String>) -> Self {
-        Trust::one(Principal::Arn(arn.into()))
+        Trust {
+            callers: vec![arn.into()],
+            ..Trust::default()
+        }
     }
 
     /// A service, for example `lambda.amazonaws.com`.
     #[must_use]
     pub fn service(service: impl Into<String>) -> Self {
-        Trust::one(Principal::Service(service.into()))
+        Trust {
+            services: vec![service.into()],
+            ..Trust::default()
+        }
     }
 
-    /// Those that the other admits too; conditions of either hold for all.
+    /// Those that the other admits too; conditions of either hold for the callers of both.
     #[must_use]
     pub fn or(mut self, other: Trust) -> Self {
         let Trust {
-            principals,
+            policies,
+            callers,
+            services,
             external_id,
             needs_mfa,
         } = other;
-        self.principals.extend(principals);
+        self.policies.extend(policies);
+        self.callers.extend(callers);
+        self.services.extend(services);
         self.external_id = self.external_id.or(external_id);
         self.needs_mfa |= needs_mfa;
         self
@@ -182,9 +203,56 @@ impl Trust {
         self
     }
 
-    fn one(principal: Principal) -> Self {
+    /// The one policy that says all this; `None` admits nobody.
+    pub(super) fn into_policy(self) -> Result<Option<TrustPolicy>> {
+        let Trust {
+            mut policies,
+            callers,
+            services,
+            external_id,
+            needs_mfa,
+        } = self;
+        let mut statements = Vec::new();
+        if !callers.is_empty() {
+            let mut conditions = Map::new();
+            if let Some(id) = external_id {
+                conditions.insert("StringEquals".to_owned(), json!({ "sts:ExternalId": id }));
+            }
+            if needs_mfa {
+                conditions.insert(
+                    "Bool".to_owned(),
+                    json!({ "aws:MultiFactorAuthPresent": "true" }),
+                );
+            }
+            let mut statement = json!({
+                "Effect": "Allow",
+                "Principal": { "AWS": callers },
+                "Action": ["sts:AssumeRole", "sts:SetSourceIdentity", "sts:TagSession"],
+            });
+            if let (false, Some(members)) = (conditions.is_empty(), statement.as_object_mut()) {
+                members.insert("Condition".to_owned(), conditions.into());
+            }
+            statements.push(statement);
+        }
+        if !services.is_empty() {
+            statements.push(json!({
+                "Effect": "Allow",
+                "Principal": { "Service": services },
+                "Action": "sts:AssumeRole",
+            }));
+        }
+        if !statements.is_empty() {
+            let document = json!({ "Version": "2012-10-17", "Statement": statements });
+            policies.push(TrustPolicy::from_json(&document.to_string())?);
+        }
+        Ok(policies.into_iter().reduce(TrustPolicy::and))
+    }
+}
+
+impl From<TrustPolicy> for Trust {
+    fn from(policy: TrustPolicy) -> Self {
         Trust {
-            principals: vec![principal],
+            policies: vec![policy],
             ..Trust::default()
         }
     }

@@ -2,11 +2,11 @@
 
 use super::fault::{Answer, Fault, Reply};
 use bytes::Bytes;
+use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -205,7 +205,7 @@ async fn answer<S: Respond>(
     server: &Server<S>,
     request: Request<Incoming>,
     reset_on_close: &AtomicBool,
-) -> io::Result<hyper::Response<Reply>> {
+) -> io::Result<http::Response<Reply>> {
     let (head, body) = request.into_parts();
     let body = match Limited::new(body, MAX_REQUEST_BYTES).collect().await {
         Ok(body) => body.to_bytes(),

@@ -2,15 +2,16 @@
 
 use super::account::{Account, timestamp};
 use super::assume_role::AssumeRoleRequest;
-use super::auth::Signed;
+use super::auth::{AuthFault, authenticate};
 use super::authorize::{self, Assumption};
 use super::fault::{Answer, Fault, plain};
-use super::identity::{AccessKey, Identity, KeyFault, RoleSession, request_id};
+use super::identity::{AccessKey, Identity, RoleSession, request_id};
+use super::policy::PolicySet;
 use super::server::{Respond, Service, lock};
 use super::xml::Xml;
 use bytes::Bytes;
-use hyper::header::{DATE, HeaderValue};
-use hyper::{Method, Request, StatusCode};
+use http::header::{DATE, HeaderValue};
+use http::{Method, Request, StatusCode};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
@@ -21,6 +22,9 @@ pub const MAX_CHAINED_SESSION: Duration = Duration::from_secs(60 * 60);
 
 /// What `AssumeRole` grants when it is not told how long; AWS's default.
 const DEFAULT_SESSION: Duration = Duration::from_secs(60 * 60);
+
+/// The largest session token, in bytes; what its utilization is a percentage of.
+const MAX_TOKEN_BYTES: usize = 4096;
 
 const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 const API_VERSION: &str = "2011-06-15";
@@ -137,40 +141,42 @@ impl Sts {
     }
 
     fn caller(&self, request: &Request<Bytes>) -> Result<AccessKey, Refusal> {
-        let Some(signed) = Signed::read(request) else {
-            return Err(Refusal::forbidden(
-                "MissingAuthenticationToken",
-                "Request is missing Authentication Token",
-            ));
-        };
-        self.account
-            .admit(&signed.key_id, signed.token.as_deref())
-            .map_err(|fault| match fault {
-                KeyFault::Expired => Refusal::forbidden(
-                    "ExpiredToken",
-                    "The security token included in the request is expired",
+        authenticate(&self.account, request, "sts").map_err(|fault| {
+            let (code, message) = match fault {
+                AuthFault::Expired => ("ExpiredToken", usual_message("ExpiredToken").into()),
+                AuthFault::Signature(message) => ("SignatureDoesNotMatch", message),
+                AuthFault::Unsigned => (
+                    "MissingAuthenticationToken",
+                    usual_message("MissingAuthenticationToken").into(),
                 ),
-                KeyFault::Unknown => Refusal::forbidden(
+                AuthFault::UnknownKey => (
                     "InvalidClientTokenId",
-                    "The security token included in the request is invalid.",
+                    usual_message("InvalidClientTokenId").into(),
                 ),
-            })
+            };
+            Refusal::forbidden(code, message)
+        })
     }
 
     fn assume_role(&self, caller: &AccessKey, parameters: &Parameters) -> Result<Answer, Refusal> {
         let request = AssumeRoleRequest::read(parameters)?;
-        let caller = &caller.identity;
+        let key = caller;
+        let caller = &key.identity;
         let denied = || Refusal::not_authorized("sts:AssumeRole", caller, &request.role_arn);
         let role = self.account.role(&request.role_arn).ok_or_else(denied)?;
         let with_mfa = self.check_mfa(request.mfa.as_ref())?;
-        let assumption = Assumption {
-            caller,
-            external_id: request.external_id.as_deref(),
-            with_mfa,
+        let inherited = match caller {
+            Identity::Role(session) => session.source_identity.as_deref(),
+            Identity::User { .. } => None,
         };
-        if !authorize::may_assume(&role, &assumption) {
-            return Err(denied());
-        }
+        let assumption = Assumption {
+            caller: key,
+            request: &request,
+            with_mfa,
+            source_identity: inherited.or(request.source_identity.as_deref()),
+        };
+        authorize::may_assume(&self.account, &role, &assumption)
+            .map_err(|action| Refusal::not_authorized(action, caller, &request.role_arn))?;
         let chained = match caller {
             Identity::Role(session) => Some(session),
             Identity::User { .. } => None,
@@ -188,9 +194,8 @@ impl Sts {
                 "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining",
             ));
         }
-        let inherited = chained.and_then(|session| session.source_identity.clone());
         // once set, a source identity stays for the whole chain
-        if let (Some(inherited), Some(asked)) = (&inherited, &request.source_identity)
+        if let (Some(inherited), Some(asked)) = (inherited, request.source_identity.as_deref())
             && inherited != asked
         {
             return Err(Refusal::not_authorized(
@@ -199,6 +204,7 @@ impl Sts {
                 &request.role_arn,
             ));
         }
+        let policies = self.session_policies(&request)?;
         let (tags, transitive) = request.session_tags(chained)?;
         let session = RoleSession {
             account: role.account.clone(),
@@ -208,12 +214,36 @@ impl Sts {
             session_name: request.session_name.clone(),
             tags,
             transitive,
-            source_identity: inherited.or_else(|| request.source_identity.clone()),
+            source_identity: assumption.source_identity.map(str::to_owned),
         };
         let key = self
             .account
-            .issue_session(Identity::Role(session), duration);
+            .issue_session(Identity::Role(session), policies, duration);
         Ok(assumed(&key, &request))
+    }
+
+    /// What the session is cut down to, if anything.
+    fn session_policies(
+        &self,
+        request: &AssumeRoleRequest,
+    ) -> Result<Option<Arc<PolicySet>>, Refusal> {
+        if request.policy.is_none() && request.policy_arns.is_empty() {
+            return Ok(None);
+        }
+        let mut policies = PolicySet::empty();
+        if let Some(policy) = &request.policy {
+            policies.add(policy.clone());
+        }
+        for arn in &request.policy_arns {
+            let Some(policy) = self.account.managed_policy(arn) else {
+                return Err(Refusal::bad_request(
+                    "ValidationError",
+                    format!("Policy {arn} does not exist or is not attachable."),
+                ));
+            };
+            policies.add(policy);
+        }
+        Ok(Some(Arc::new(policies)))
     }
 
     /// Whether a valid code was given; a wrong one is refused, none is not.
@@ -296,7 +326,10 @@ impl Respond for Sts {
             503 => "ServiceUnavailable",
             _ => "InternalFailure",
         });
-        let message = message.unwrap_or_else(|| usual_message(code));
+        let of_account = message_of_account(code, &self.account.id);
+        let message = message
+            .or(of_account.as_deref())
+            .unwrap_or_else(|| usual_message(code));
         let mut answer = self.error(status, code, message);
         self.date(&mut answer);
         answer
@@ -383,6 +416,10 @@ fn assumed(key: &AccessKey, request: &AssumeRoleRequest) -> Answer {
         if let Some(percent) = request.packed_size {
             result.text("PackedPolicySize", &percent.to_string());
         }
+        let size = key.token.as_deref().unwrap_or_default().len();
+        let percent = (size * 100).div_ceil(MAX_TOKEN_BYTES);
+        result.text("SessionTokenUtilization", &percent.to_string());
+        result.text("SessionTokenSize", &size.to_string());
     });
     xml.element("ResponseMetadata", |metadata| {
         metadata.text("RequestId", &id);
@@ -398,6 +435,15 @@ fn response(status: StatusCode, xml: Xml, request_id: &str) -> Answer {
     answer
 }
 
+/// What STS says with a code that speaks of the account.
+fn message_of_account(code: &str, account: &str) -> Option<String> {
+    code.starts_with("RegionDisabled").then(|| {
+        format!(
+            "STS is not activated in this region for account:{account}. Your account administrator can activate STS in this region using the IAM Console."
+        )
+    })
+}
+
 /// What STS says with a code, where nothing else was asked for.
 fn usual_message(code: &str) -> &'static str {
     match code {
@@ -408,11 +454,9 @@ fn usual_message(code: &str) -> &'static str {
         }
         "InvalidClientTokenId" => "The security token included in the request is invalid.",
         "MalformedPolicyDocument" => "Syntax errors in policy.",
+        "MissingAuthenticationToken" => "Request is missing Authentication Token",
         "PackedPolicyTooLarge" => {
             "Packed policy consumes 105% of allotted space, please use smaller policy."
-        }
-        "RegionDisabledException" => {
-            "STS is not activated in this region for account:123456789012. Your account administrator can activate STS in this region using the IAM Console."
         }
         "ServiceUnavailable" => "The request has failed due to a temporary failure of the server.",
         "SignatureDoesNotMatch" => {

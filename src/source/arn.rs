@@ -35,47 +35,50 @@ pub(crate) struct RoleArn {
 
 impl RoleArn {
     pub(crate) fn parse(text: &str) -> Result<Self> {
-        let refuse = |what: String| Error::usage(FIELD, format!("{EXPECTED}, {what}"));
+        let refuse = |what: String| Error::usage(FIELD, format!("{EXPECTED}; {what}"));
         let parts: Vec<&str> = text.splitn(6, ':').collect();
         let [arn, partition, service, region, account, resource] = parts[..] else {
-            return Err(refuse("not a text without its six parts".to_owned()));
+            return Err(refuse(
+                "this does not have the six parts of an ARN".to_owned(),
+            ));
         };
         if arn != "arn" {
-            return Err(refuse("not a text that begins otherwise".to_owned()));
+            return Err(refuse("this does not begin with arn:".to_owned()));
         }
         if !is_partition(partition) {
-            return Err(refuse("the partition is not aws or aws-…".to_owned()));
+            return Err(refuse("its partition is not aws or aws-…".to_owned()));
         }
         match service {
             "iam" => {}
             "sts" => return Err(refuse(instead_of_session(partition, account, resource))),
             "ec2" => {
                 return Err(refuse(
-                    "not of an EC2 resource: an instance is no principal and no role, its instance \
+                    "this is an EC2 resource: an instance is no principal and no role, its instance \
                      profile holds the role"
                         .to_owned(),
                 ));
             }
-            other => return Err(refuse(format!("not one of the service {other:?}"))),
+            other => return Err(refuse(format!("this is of the service {other:?}"))),
         }
         if !region.is_empty() {
-            return Err(refuse("IAM ARNs have no region".to_owned()));
+            return Err(refuse("ARNs of IAM have no region".to_owned()));
         }
         if !is_account_id(account) {
-            return Err(refuse("the account is not 12 digits".to_owned()));
+            return Err(refuse("its account is not 12 digits".to_owned()));
         }
         let path = match resource.split_once('/') {
             Some(("role", path)) => path,
             Some(("user", _)) => {
                 return Err(refuse(
-                    "not a user's: users cannot be assumed, sign in as the user and assume a role"
+                    "this is a user, and users cannot be assumed: sign with the user's keys as base and \
+                     assume a role"
                         .to_owned(),
                 ));
             }
             Some(("instance-profile", _)) => {
                 return Err(refuse(
-                    "not an instance profile's: name the role in it, see aws iam \
-                     get-instance-profile"
+                    "this is an instance profile: name the role in it, which aws iam \
+                     get-instance-profile shows"
                         .to_owned(),
                 ));
             }
@@ -83,12 +86,12 @@ impl RoleArn {
                 return Err(refuse(instead_of_session(partition, account, resource)));
             }
             _ if resource == "root" => {
-                return Err(refuse("not the account's root".to_owned()));
+                return Err(refuse("this is the account itself".to_owned()));
             }
-            _ => return Err(refuse("the resource does not begin with role/".to_owned())),
+            _ => return Err(refuse("its resource does not begin with role/".to_owned())),
         };
         if path.len() > ROLE_PATH_LIMIT {
-            return Err(refuse("the path and name are too long".to_owned()));
+            return Err(refuse("its path and name are too long".to_owned()));
         }
         let name = path.rsplit('/').next().unwrap_or_default();
         let well_formed = path
@@ -96,7 +99,7 @@ impl RoleArn {
             .all(|segment| !segment.is_empty() && segment.bytes().all(|b| b.is_ascii_graphic()));
         if !well_formed || !super::imds::is_role_name(name) {
             return Err(refuse(
-                "the role's name is not 1 to 64 of A-Z a-z 0-9 _ + = , . @ -".to_owned(),
+                "its name is not 1 to 64 of A-Z a-z 0-9 _ + = , . @ -".to_owned(),
             ));
         }
         Ok(RoleArn {
@@ -132,7 +135,7 @@ impl fmt::Debug for RoleArn {
 
 fn instead_of_session(partition: &str, account: &str, resource: &str) -> String {
     let role = resource.split('/').nth(1).unwrap_or("ROLE");
-    format!("not a session's: name the role itself, arn:{partition}:iam::{account}:role/{role}")
+    format!("this is a session: name the role itself, arn:{partition}:iam::{account}:role/{role}")
 }
 
 pub(crate) fn is_account_id(text: &str) -> bool {

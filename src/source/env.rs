@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 /// Where variables are read from; a variable that is empty counts as unset, as in the AWS SDKs.
 #[derive(Clone)]
-pub(crate) struct Env(Arc<dyn Fn(&str) -> Option<Result<String>> + Send + Sync>);
+pub(crate) struct Env(Arc<Read>);
+
+type Read = dyn Fn(&str) -> Option<Result<String>> + Send + Sync;
 
 impl Env {
     /// The process's own variables.

@@ -2,10 +2,13 @@
 
 mod arn;
 mod env;
+#[doc(hidden)]
+pub mod fuzzing;
 mod imds;
 mod sts;
 mod told;
 
+pub(crate) use arn::account_in;
 pub use imds::{
     DEFAULT_ANSWER_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_ENDPOINT, DEFAULT_ENDPOINT_IPV6,
     DEFAULT_MAX_ATTEMPTS, DEFAULT_TOKEN_TTL, ImdsSource, ImdsSourceBuilder, TokenCheck,
@@ -15,17 +18,22 @@ pub use sts::{
     DEFAULT_STS_CALL_TIMEOUT, DEFAULT_STS_CONNECT_TIMEOUT, DEFAULT_STS_MAX_ATTEMPTS,
     MAX_SESSION_DURATION, MIN_SESSION_DURATION, StsSource, StsSourceBuilder,
 };
-pub(crate) use sts::{BaseCredentials, Origin};
+pub(crate) use sts::{BaseCredentials, Origin, StsSettings};
 
 use crate::error::Result;
 use aws_credential_types::Credentials;
 use std::fmt;
 use std::future::Future;
 
+/// Refuses what is not the ARN of a role.
+pub(crate) fn check_role_arn(text: &str) -> Result<()> {
+    arn::RoleArn::parse(text).map(|_| ())
+}
+
 /// The name of Option A, in logs, errors and credentials.
-pub(crate) const INSTANCE_PROFILE: &str = "InstanceProfile";
+pub(crate) const INSTANCE_PROFILE_NAME: &str = "InstanceProfile";
 /// The name of Option B.
-pub(crate) const ASSUME_ROLE: &str = "AssumeRole";
+pub(crate) const ASSUME_ROLE_NAME: &str = "AssumeRole";
 
 /// Fetches credentials once per call; a [`CredentialCache`](crate::CredentialCache) does the rest.
 ///

@@ -6,8 +6,7 @@ use crate::refresh::{
     Clock, CredentialCache, INTERACTIVE_WAIT_TIMEOUT, Jitter, RefreshMode, RefreshPolicy,
     Rejection, Status,
 };
-use crate::sdk;
-use crate::source::{ASSUME_ROLE, Base, StsSource, StsSourceBuilder};
+use crate::source::{ASSUME_ROLE_NAME, Base, StsSource, StsSourceBuilder};
 use async_trait::async_trait;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, future};
@@ -41,7 +40,6 @@ use tokio::sync::watch;
 ///     .region(Region::new("us-east-1"))
 ///     .session_name("EC2Session")
 ///     .external_id("42")
-/// #   .http_client(aws_smithy_runtime_api::client::http::http_client_fn(|_, _| unreachable!()))
 ///     .build()?;
 /// let credentials = strategy.credentials().await?;
 /// println!("{}", credentials.access_key_id());
@@ -75,7 +73,15 @@ impl AssumeRole {
     ///
     /// # Errors
     ///
-    /// That of the call.
+    /// That of the call, even while the credentials held are valid.
+    ///
+    /// # Cancel safety
+    ///
+    /// The call goes on without the caller, for all others and for the cache.
+    ///
+    /// # Concurrent calls
+    ///
+    /// Share one call to STS; there is at most one a second.
     pub async fn refresh(&self) -> Result<Credentials> {
         self.cache.refresh().await
     }
@@ -107,7 +113,7 @@ impl AssumeRole {
 #[async_trait]
 impl CredentialStrategy for AssumeRole {
     fn name(&self) -> &'static str {
-        ASSUME_ROLE
+        ASSUME_ROLE_NAME
     }
 
     async fn credentials(&self) -> Result<Credentials> {
@@ -136,7 +142,7 @@ impl ProvideCredentials for AssumeRole {
     where
         Self: 'a,
     {
-        sdk::provide(self)
+        self.cache.provide_credentials()
     }
 
     fn fallback_on_interrupt(&self) -> Option<Credentials> {
@@ -252,8 +258,8 @@ impl AssumeRoleBuilder {
     /// time the role is assumed; default: no MFA. When it fails, STS is not asked.
     ///
     /// A background refresh cannot ask a person, so with MFA the refresh is
-    /// [on demand](RefreshMode::OnDemand) whatever the policy says, and both a fetch and those who wait
-    /// for it have at least [`INTERACTIVE_WAIT_TIMEOUT`].
+    /// [on demand](RefreshMode::OnDemand) whatever the policy says, and a fetch, with those who wait for
+    /// it, has [`INTERACTIVE_WAIT_TIMEOUT`].
     pub fn mfa<A, F, E>(mut self, serial: impl Into<String>, code: A) -> Self
     where
         A: Fn() -> F + Send + Sync + 'static,

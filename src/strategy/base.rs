@@ -3,7 +3,7 @@
 use super::CredentialStrategy;
 use crate::error::Result;
 use crate::refresh::Rejection;
-use crate::source::{ASSUME_ROLE, Base, BaseCredentials, INSTANCE_PROFILE, Origin};
+use crate::source::{ASSUME_ROLE_NAME, Base, BaseCredentials, INSTANCE_PROFILE_NAME, Origin};
 use async_trait::async_trait;
 use aws_credential_types::Credentials;
 
@@ -24,8 +24,8 @@ impl<S: CredentialStrategy> BaseCredentials for StrategyBase<S> {
     /// By name, which `Arc<dyn CredentialStrategy>` forwards.
     fn origin(&self) -> Origin {
         match self.0.name() {
-            INSTANCE_PROFILE => Origin::InstanceProfile,
-            ASSUME_ROLE => Origin::AssumedRole,
+            INSTANCE_PROFILE_NAME => Origin::InstanceProfile,
+            ASSUME_ROLE_NAME => Origin::AssumedRole,
             _ => Origin::Unknown,
         }
     }

@@ -6,8 +6,10 @@ use crate::refresh::{RefreshMode, RefreshPolicy};
 use crate::source::Base;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
-use serde::{Deserialize, Serialize};
+use serde::de::{Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,7 +56,10 @@ pub struct StrategyConfig(Settings);
 
 /// Every setting there is. One flat type, so that an error knows the path of what it is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "an object with the member `strategy`"
+)]
 struct Settings {
     strategy: Kind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,13 +67,13 @@ struct Settings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     endpoint: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    connect_timeout_seconds: Option<u64>,
+    connect_timeout_seconds: Option<Seconds>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    answer_timeout_seconds: Option<u64>,
+    answer_timeout_seconds: Option<Seconds>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     max_attempts: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    token_ttl_seconds: Option<u64>,
+    token_ttl_seconds: Option<Seconds>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     role_arn: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -80,7 +85,7 @@ struct Settings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     external_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    duration_seconds: Option<u64>,
+    duration_seconds: Option<Seconds>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     policy: Option<serde_json::Map<String, serde_json::Value>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -114,18 +119,21 @@ impl Kind {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "an object with settings of the refresh"
+)]
 struct Refresh {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rules: Option<Rules>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mode: Option<Mode>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    advisory_window_seconds: Option<u64>,
+    advisory_window_seconds: Option<Seconds>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    fetch_timeout_seconds: Option<u64>,
+    fetch_timeout_seconds: Option<Seconds>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    wait_timeout_seconds: Option<u64>,
+    wait_timeout_seconds: Option<Seconds>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     serve_expired: Option<bool>,
 }
@@ -142,6 +150,44 @@ enum Rules {
 enum Mode {
     Background,
     OnDemand,
+}
+
+/// A duration; its own type so that an error says what the number counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+struct Seconds(u64);
+
+impl<'de> Deserialize<'de> for Seconds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_u64(SecondsVisitor)
+    }
+}
+
+struct SecondsVisitor;
+
+impl Visitor<'_> for SecondsVisitor {
+    type Value = Seconds;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a whole number of seconds")
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, seconds: u64) -> Result<Seconds, E> {
+        Ok(Seconds(seconds))
+    }
+
+    /// Formats with signed integers only, for example TOML.
+    fn visit_i64<E: serde::de::Error>(self, seconds: i64) -> Result<Seconds, E> {
+        u64::try_from(seconds)
+            .map(Seconds)
+            .map_err(|_| E::invalid_value(Unexpected::Signed(seconds), &self))
+    }
+}
+
+impl From<Seconds> for Duration {
+    fn from(Seconds(seconds): Seconds) -> Self {
+        Duration::from_secs(seconds)
+    }
 }
 
 impl StrategyConfig {
@@ -222,16 +268,16 @@ impl Settings {
             builder = builder.endpoint(endpoint);
         }
         if let Some(seconds) = self.connect_timeout_seconds {
-            builder = builder.connect_timeout(Duration::from_secs(seconds));
+            builder = builder.connect_timeout(seconds.into());
         }
         if let Some(seconds) = self.answer_timeout_seconds {
-            builder = builder.answer_timeout(Duration::from_secs(seconds));
+            builder = builder.answer_timeout(seconds.into());
         }
         if let Some(attempts) = self.max_attempts {
             builder = builder.max_attempts(attempts);
         }
         if let Some(seconds) = self.token_ttl_seconds {
-            builder = builder.token_ttl(Duration::from_secs(seconds));
+            builder = builder.token_ttl(seconds.into());
         }
         Ok(Arc::new(builder.build()?))
     }
@@ -262,7 +308,7 @@ impl Settings {
             builder = builder.external_id(id);
         }
         if let Some(seconds) = self.duration_seconds {
-            builder = builder.duration(Duration::from_secs(seconds));
+            builder = builder.duration(seconds.into());
         }
         if let Some(policy) = &self.policy {
             builder = builder.policy(serde_json::Value::Object(policy.clone()).to_string());
@@ -299,13 +345,13 @@ impl Settings {
             Some(Mode::OnDemand) => policy = policy.mode(RefreshMode::OnDemand),
         }
         if let Some(seconds) = refresh.advisory_window_seconds {
-            policy = policy.advisory_window(Duration::from_secs(seconds));
+            policy = policy.advisory_window(seconds.into());
         }
         if let Some(seconds) = refresh.fetch_timeout_seconds {
-            policy = policy.fetch_timeout(Duration::from_secs(seconds));
+            policy = policy.fetch_timeout(seconds.into());
         }
         if let Some(seconds) = refresh.wait_timeout_seconds {
-            policy = policy.wait_timeout(Duration::from_secs(seconds));
+            policy = policy.wait_timeout(seconds.into());
         }
         if let Some(serve) = refresh.serve_expired {
             policy = policy.serve_expired(serve);

@@ -3,8 +3,7 @@
 use super::CredentialStrategy;
 use crate::error::Result;
 use crate::refresh::{Clock, CredentialCache, Jitter, RefreshPolicy, Rejection, Status};
-use crate::sdk;
-use crate::source::{INSTANCE_PROFILE, ImdsSource, ImdsSourceBuilder};
+use crate::source::{INSTANCE_PROFILE_NAME, ImdsSource, ImdsSourceBuilder};
 use async_trait::async_trait;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, future};
@@ -67,7 +66,15 @@ impl InstanceProfile {
     ///
     /// # Errors
     ///
-    /// That of the fetch.
+    /// That of the fetch, even while the credentials held are valid.
+    ///
+    /// # Cancel safety
+    ///
+    /// The fetch goes on without the caller, for all others and for the cache.
+    ///
+    /// # Concurrent calls
+    ///
+    /// Share one fetch; there is at most one a second.
     pub async fn refresh(&self) -> Result<Credentials> {
         self.cache.refresh().await
     }
@@ -99,7 +106,7 @@ impl InstanceProfile {
 #[async_trait]
 impl CredentialStrategy for InstanceProfile {
     fn name(&self) -> &'static str {
-        INSTANCE_PROFILE
+        INSTANCE_PROFILE_NAME
     }
 
     async fn credentials(&self) -> Result<Credentials> {
@@ -128,7 +135,7 @@ impl ProvideCredentials for InstanceProfile {
     where
         Self: 'a,
     {
-        sdk::provide(self)
+        self.cache.provide_credentials()
     }
 
     fn fallback_on_interrupt(&self) -> Option<Credentials> {

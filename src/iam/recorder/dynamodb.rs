@@ -10,7 +10,9 @@ use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
     BeforeSerializationInterceptorContextRef, Input,
 };
-use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::interceptors::{
+    Intercept, SharedInterceptor, dyn_dispatch_hint,
+};
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
@@ -41,6 +43,16 @@ impl Intercept for PolicyRecorder {
 }
 
 impl PolicyRecorder {
+    /// The recorder for a client's config, by `push_interceptor`.
+    ///
+    /// The SDK then does not look up on each call whether the interceptor is switched off, which costs
+    /// more than the recorder itself. So it cannot be, by `disable_interceptor`; for that, give a clone to
+    /// `interceptor`.
+    #[must_use]
+    pub fn interceptor(&self) -> SharedInterceptor {
+        SharedInterceptor::permanent(self.clone())
+    }
+
     /// The calls that a program makes request by request. The input's type tells the operation, which
     /// is cheaper than looking up its name; the most frequent first.
     fn see_items(&self, input: &Input) -> bool {
@@ -139,6 +151,7 @@ impl PolicyRecorder {
                 self.see_partiql(operation, statement);
             }
         } else {
+            self.see_new_table(input);
             let action = format!("dynamodb:{operation}");
             self.record(match resource(input) {
                 Some((table, Some(index))) if is_table(table) && arn::is_table_name(index) => {
@@ -151,6 +164,22 @@ impl PolicyRecorder {
                 Some(_) => return,
                 None => Grant::on_any(action),
             });
+        }
+    }
+
+    /// Tags and a policy given at birth need the actions that would add them later.
+    fn see_new_table(&self, input: &Input) {
+        let Some(input) = input.downcast_ref::<op::create_table::CreateTableInput>() else {
+            return;
+        };
+        let Some(table) = input.table_name().filter(|name| is_table(name)) else {
+            return;
+        };
+        if !input.tags().is_empty() {
+            self.record(Grant::on_table("dynamodb:TagResource", table));
+        }
+        if input.resource_policy().is_some() {
+            self.record(Grant::on_table("dynamodb:PutResourcePolicy", table));
         }
     }
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// Sees every call of a DynamoDB client and knows the least policy that would do.
 ///
 /// It is an SDK interceptor: a `Dynamo` carries one, so calls through the raw client are seen as well,
-/// paginators included; any other DynamoDB client takes a clone through its config's `interceptor`.
+/// paginators included; any other DynamoDB client takes [`interceptor`](PolicyRecorder::interceptor).
 /// Clones share what they have seen.
 ///
 /// Recorded is what the program asks for, before the request is sent, whether or not it is allowed or
@@ -31,6 +31,10 @@ use std::sync::Arc;
 /// | PartiQL | of each statement: `PartiQLSelect`, `PartiQLInsert`, `PartiQLUpdate`, `PartiQLDelete` | its table, or the index selected from |
 /// | about one table, by its name or ARN: `DescribeTable`, `UpdateTimeToLive`, … | its own | table |
 /// | everything else: `ListTables`, … | its own | `*` |
+///
+/// Restoring a backup, exporting or replicating a table need more than their own action, partly of other
+/// services; that is not known here. A call of another service and a PartiQL statement that is not
+/// understood make [`policy`](PolicyRecorder::policy) fail, rather than be left out of it.
 ///
 /// # Concurrent calls
 ///
@@ -140,8 +144,8 @@ impl PolicyRecorder {
 
     /// The least policy that allows what has been recorded, for tables in this region and account.
     ///
-    /// Region and account may be `*`. A managed policy holds at most 6,144 characters without white
-    /// space, the inline policies of a role together 10,240.
+    /// Region and account may be `*`. With many tables, compare its [`size`](PermissionPolicy::size) with
+    /// IAM's quotas.
     ///
     /// # Errors
     ///

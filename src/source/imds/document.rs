@@ -1,7 +1,7 @@
 //! What the metadata service says, read from bytes; no socket needed.
 
 use crate::error::{Error, ErrorKind, Operation, Result};
-use crate::source::INSTANCE_PROFILE;
+use crate::source::INSTANCE_PROFILE_NAME;
 use aws_credential_types::Credentials;
 use aws_credential_types::credential_feature::AwsCredentialFeature;
 use aws_smithy_types::DateTime;
@@ -129,7 +129,7 @@ impl Document<'_> {
             .secret_access_key(secret_access_key)
             .session_token(token)
             .expiry(expiry)
-            .provider_name(INSTANCE_PROFILE);
+            .provider_name(INSTANCE_PROFILE_NAME);
         credentials.set_account_id(
             account_id
                 .filter(|id| !id.is_empty())

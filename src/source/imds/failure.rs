@@ -9,8 +9,8 @@ use crate::error::{Error, ErrorKind, Operation};
 const ATTACH_A_ROLE: &str = "attach one with aws iam add-role-to-instance-profile \
      --instance-profile-name PROFILE --role-name ROLE and aws ec2 associate-iam-instance-profile \
      --instance-id INSTANCE --iam-instance-profile Name=PROFILE";
-const RAISE_HOP_LIMIT: &str = "if this runs in a container, the hop limit may be 1: aws ec2 \
-     modify-instance-metadata-options --instance-id INSTANCE --http-put-response-hop-limit 2";
+const RAISE_HOP_LIMIT: &str = "raise it with aws ec2 modify-instance-metadata-options --instance-id \
+     INSTANCE --http-put-response-hop-limit 2";
 const ENABLE_SERVICE: &str = "is the service on? aws ec2 modify-instance-metadata-options \
      --instance-id INSTANCE --http-endpoint enabled";
 
@@ -83,10 +83,7 @@ pub(super) fn status(status: u16) -> Error {
         ),
         403 => error(ErrorKind::Refused, "the metadata service forbids this").hint(ENABLE_SERVICE),
         500..600 => error(ErrorKind::Service, "the metadata service failed"),
-        _ => error(
-            ErrorKind::Malformed,
-            "the metadata service gave an answer that IMDSv2 has not",
-        ),
+        _ => error(ErrorKind::Malformed, "the answer is not one of IMDSv2's"),
     }
     .with_status(status)
 }

@@ -69,7 +69,7 @@ impl Endpoint {
             Error::usage(
                 field,
                 format!(
-                    "expected an http URI such as {DEFAULT_ENDPOINT} or {DEFAULT_ENDPOINT_IPV6}, {what}"
+                    "expected an http URI such as {DEFAULT_ENDPOINT} or {DEFAULT_ENDPOINT_IPV6}; {what}"
                 ),
             )
         };
@@ -86,7 +86,7 @@ impl Endpoint {
             .ok_or_else(|| refuse("this has no host"))?
             .as_str();
         if authority.contains('@') {
-            return Err(refuse("without user or password"));
+            return Err(refuse("this has a user or password"));
         }
         let host = uri.host().unwrap_or_default();
         let host = host
@@ -106,7 +106,7 @@ impl Endpoint {
             _ => Self::HTTP_PORT,
         };
         if uri.query().is_some() {
-            return Err(refuse("without a query"));
+            return Err(refuse("this has a query"));
         }
         Ok(Endpoint {
             host: host.to_owned(),

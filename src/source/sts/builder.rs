@@ -164,6 +164,11 @@ impl StsSourceBuilder {
         self
     }
 
+    pub(crate) fn settings(mut self, settings: StsSettings) -> Self {
+        self.settings = settings;
+        self
+    }
+
     pub(crate) fn has_base(&self) -> bool {
         self.base.is_some() || self.base_is_empty
     }

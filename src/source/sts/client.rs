@@ -13,7 +13,6 @@ use aws_smithy_runtime_api::shared::IntoShared;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
-use hyper::Uri;
 use std::time::Duration;
 
 /// How often STS is asked in one call: the first attempt and two more for throttling and failures of
@@ -113,6 +112,11 @@ impl StsSettings {
         })
     }
 
+    pub(crate) fn has_region(&self) -> bool {
+        let given = self.sdk_config.as_ref().and_then(SdkConfig::region);
+        self.region.is_some() || given.is_some()
+    }
+
     pub(crate) fn set_http_client(&mut self, client: impl HttpClient + 'static) {
         self.http_client = Some(client.into_shared());
     }
@@ -162,23 +166,32 @@ impl Sts {
 }
 
 fn checked_endpoint(endpoint: String) -> Result<String> {
-    let well_formed = endpoint.parse::<Uri>().is_ok_and(|uri| {
-        matches!(uri.scheme_str(), Some("http" | "https"))
-            && uri.host().is_some_and(|host| !host.is_empty())
-            && !uri
-                .authority()
-                .is_some_and(|authority| authority.as_str().contains('@'))
-            && uri.query().is_none()
-    });
-    if well_formed {
-        Ok(endpoint)
-    } else {
-        Err(Error::usage(
-            "sts_endpoint",
-            "expected an http or https URI such as https://sts.us-east-1.amazonaws.com, without user, \
-             password or query",
-        ))
+    if is_endpoint(&endpoint) {
+        return Ok(endpoint);
     }
+    Err(Error::usage(
+        "sts_endpoint",
+        "expected an http or https URI such as https://sts.us-east-1.amazonaws.com, without user, \
+         password or query",
+    ))
+}
+
+fn is_endpoint(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return false;
+    };
+    let authority = rest.split('/').next().unwrap_or_default();
+    // The last colon of a bare IPv6 address stands inside its brackets.
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    matches!(scheme, "http" | "https")
+        && !host.is_empty()
+        && port.is_none_or(|port| port.parse::<u16>().is_ok())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_graphic() && !matches!(c, '@' | '?' | '#'))
 }
 
 /// What the caller set, and ours where the caller set nothing.
@@ -191,4 +204,53 @@ fn timeouts(given: Option<&TimeoutConfig>) -> TimeoutConfig {
     let mut timeouts = given.map_or_else(|| TimeoutConfig::builder().build(), TimeoutConfig::clone);
     timeouts.take_defaults_from(&ours);
     timeouts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_are_told_from_other_texts() {
+        for good in [
+            "https://sts.us-east-1.amazonaws.com",
+            "http://127.0.0.1:4566/",
+            "http://[::1]:4566/prefix",
+            "https://[fd00::1]",
+        ] {
+            assert!(is_endpoint(good), "{good}");
+        }
+        for bad in [
+            "",
+            "sts.us-east-1.amazonaws.com",
+            "https://",
+            "https:///path",
+            "https://:443",
+            "https://host:port",
+            "https://host:99999",
+            "https://a b",
+            "https://user@host",
+            "https://host?query",
+            "ftp://host",
+        ] {
+            assert!(!is_endpoint(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn time_limits_that_were_given_stay_and_the_others_are_ours() {
+        let ours = timeouts(None);
+        assert_eq!(ours.connect_timeout(), Some(DEFAULT_STS_CONNECT_TIMEOUT));
+        assert_eq!(
+            ours.operation_attempt_timeout(),
+            Some(DEFAULT_STS_ATTEMPT_TIMEOUT)
+        );
+        assert_eq!(ours.operation_timeout(), Some(DEFAULT_STS_CALL_TIMEOUT));
+        let given = TimeoutConfig::builder()
+            .operation_timeout(Duration::from_secs(1))
+            .build();
+        let both = timeouts(Some(&given));
+        assert_eq!(both.operation_timeout(), Some(Duration::from_secs(1)));
+        assert_eq!(both.connect_timeout(), Some(DEFAULT_STS_CONNECT_TIMEOUT));
+    }
 }

@@ -170,7 +170,7 @@ impl<'a> Call<'a> {
     }
 
     /// STS answered with an error, or with something that is not its answer.
-    fn refused(
+    pub(super) fn refused(
         &self,
         status: u16,
         error: &impl ProvideErrorMetadata,
@@ -218,12 +218,12 @@ impl<'a> Call<'a> {
     ) -> (ErrorKind, Option<Cow<'static, str>>) {
         match code {
             "AccessDenied" => (
-                ErrorKind::AccessDenied(denied(message)),
+                ErrorKind::AccessDenied(Denied::parse(message)),
                 self.why_denied(message, signer),
             ),
             "ExpiredToken" => (
                 ErrorKind::Credential(CredentialFault::Expired),
-                Some("the base credentials are over: their own refresh fails, or this host's clock is off".into()),
+                Some("the base credentials have expired: their own refresh fails, or this host's clock is off".into()),
             ),
             "InvalidClientTokenId" if signer.session_token().is_none() => (
                 ErrorKind::Credential(CredentialFault::Unrecognized),
@@ -303,16 +303,15 @@ pub(super) fn of_provider(error: &(dyn StdError + 'static)) -> Error {
     let mut layer: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(current) = layer {
         if let Some(found) = code_of(current) {
-            terminal |= found == "AccessDenied" || TERMINAL.contains(&bare(&found));
-            terminal |= bare(&found) == "AccessDenied";
+            terminal |= bare(&found) == "AccessDenied" || TERMINAL.contains(&bare(&found));
             code = Some(found);
         }
         layer = current.source();
     }
     let mut mapped = Error::new(
         ErrorKind::Credential(CredentialFault::Unavailable),
-        ASSUME_ROLE,
-        "the base gave no credentials",
+        Operation::FETCH,
+        "the credentials provider gave none",
     )
     .caused_by(Told::chain(error));
     if let Some(code) = code {
@@ -355,52 +354,4 @@ fn is_terminal(code: &str, signer: &Credentials) -> bool {
 
 fn bare(code: &str) -> &str {
     code.strip_suffix(SUFFIX).unwrap_or(code)
-}
-
-/// Reads `User: P is not authorized to perform: A on resource: R because …`; what is not there stays
-/// unknown, since the text is no contract.
-pub(crate) fn denied(message: &str) -> Denied {
-    let after = |marker: &str| {
-        let start = message.find(marker)? + marker.len();
-        let rest = message.get(start..)?.trim_start();
-        let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
-        rest.get(..end)
-            .map(|word| word.trim_end_matches([',', '.']).to_owned())
-            .filter(|word| !word.is_empty())
-    };
-    let mut denied = Denied::default();
-    denied.principal = after("User: ");
-    denied.action = after("not authorized to perform: ");
-    denied.resource = after("on resource: ");
-    denied.reason = message
-        .find(" because ")
-        .and_then(|at| message.get(at + " because ".len()..))
-        .map(|reason| reason.trim().to_owned());
-    denied
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_denial_is_read_as_far_as_it_goes() {
-        let read = denied(
-            "User: arn:aws:sts::111122223333:assumed-role/Web/i-0 is not authorized to perform: \
-             sts:AssumeRole on resource: arn:aws:iam::123456789012:role/App because no session policy \
-             allows it",
-        );
-        assert_eq!(
-            read.principal.as_deref(),
-            Some("arn:aws:sts::111122223333:assumed-role/Web/i-0")
-        );
-        assert_eq!(read.action.as_deref(), Some("sts:AssumeRole"));
-        assert_eq!(
-            read.resource.as_deref(),
-            Some("arn:aws:iam::123456789012:role/App")
-        );
-        assert_eq!(read.reason.as_deref(), Some("no session policy allows it"));
-        assert_eq!(denied("Access denied"), Denied::default());
-        assert_eq!(denied("User: "), Denied::default());
-    }
 }

@@ -15,9 +15,10 @@ pub use client::{
     CallerIdentity, DEFAULT_STS_ATTEMPT_TIMEOUT, DEFAULT_STS_CALL_TIMEOUT,
     DEFAULT_STS_CONNECT_TIMEOUT, DEFAULT_STS_MAX_ATTEMPTS,
 };
+pub(crate) use client::{Sts, StsSettings};
+pub(crate) use response::read as read_response;
 pub use rules::{DEFAULT_SESSION_DURATION, MAX_SESSION_DURATION, MIN_SESSION_DURATION};
 
-use self::client::Sts;
 use self::failure::{ASSUME_ROLE, Assumed, Call};
 use self::observe::Observer;
 use self::rules::Request;
@@ -28,6 +29,12 @@ use std::fmt;
 
 /// Credentials of a role that is assumed: one call of [`fetch`](CredentialSource::fetch) is one
 /// `sts:AssumeRole`, signed with the base credentials of that moment.
+///
+/// A fetch fails with [`AccessDenied`](crate::ErrorKind::AccessDenied),
+/// [`Invalid`](crate::ErrorKind::Invalid) and what else only a person can mend as a
+/// [terminal](crate::Error::is_terminal) error, and with everything else as one that heals by itself.
+/// Throttling and failures of the service are tried [again](DEFAULT_STS_MAX_ATTEMPTS) within the fetch.
+/// When STS finds the base's session expired, the base is told, and the call made once more.
 ///
 /// It remembers no credentials: for that put it into a [`CredentialCache`](crate::CredentialCache), or
 /// use [`AssumeRole`](crate::AssumeRole).
@@ -112,7 +119,11 @@ impl StsSource {
 
 impl CredentialSource for StsSource {
     fn name(&self) -> &'static str {
-        crate::source::ASSUME_ROLE
+        crate::source::ASSUME_ROLE_NAME
+    }
+
+    fn subject(&self) -> Option<String> {
+        Some(self.role_arn().to_owned())
     }
 
     async fn fetch(&self) -> Result<Credentials> {

@@ -182,8 +182,26 @@ fn some<T: Clone>(list: &[T]) -> Option<Vec<T>> {
 
 /// Tells sessions of different hosts and processes apart in CloudTrail.
 fn default_session_name() -> String {
-    let id = std::process::id();
-    format!("{}-{id}", env!("CARGO_PKG_NAME"))
+    let host = hostname::get().unwrap_or_default();
+    session_name_on(&host.to_string_lossy(), std::process::id())
+}
+
+/// The crate, the host's name without its domain, as far as there is room, and the process.
+fn session_name_on(host: &str, process: u32) -> String {
+    let start = env!("CARGO_PKG_NAME");
+    let end = process.to_string();
+    let room = SESSION_NAME_LIMIT.saturating_sub(start.len() + end.len() + 2);
+    let label = host.split('.').next().unwrap_or_default();
+    let host: String = label
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
+        .take(room)
+        .collect();
+    if host.is_empty() {
+        format!("{start}-{end}")
+    } else {
+        format!("{start}-{host}-{end}")
+    }
 }
 
 fn is_name(text: &str) -> bool {
@@ -340,4 +358,27 @@ fn check_serial(serial: &str) -> Result<()> {
         "expected the serial number of a device, or an ARN such as \
          arn:aws:iam::123456789012:mfa/alice",
     ))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn default_session_names_tell_hosts_and_processes_apart_within_the_limit() {
+        let name = |host: &str, process| {
+            checked_name("session_name", session_name_on(host, process)).unwrap()
+        };
+        assert_eq!(
+            name("ip-10-0-0-1.ec2.internal", 42),
+            "aws-credential-strategies-ip-10-0-0-1-42"
+        );
+        assert_eq!(name("", 42), "aws-credential-strategies-42");
+        assert_eq!(name("\u{fc}", 42), "aws-credential-strategies-42");
+        let long = name(&"x".repeat(200), u32::MAX);
+        assert_eq!(long.len(), SESSION_NAME_LIMIT);
+        assert!(long.ends_with("x-4294967295"), "{long}");
+        assert!(default_session_name().ends_with(&std::process::id().to_string()));
+    }
 }

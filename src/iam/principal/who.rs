@@ -1,20 +1,12 @@
-//! The `Principal` element: whom a trust policy names, and whether that is the caller.
+//! One principal, or one caller: what it is, and whether the one is the other.
 
-use super::arn::{self, Arn};
-use super::decode::Element;
-use super::statement::OneOrMany;
+use super::Admission;
 use crate::error::{Error, Result};
-use serde::ser::{Serialize, SerializeMap, Serializer};
-
-/// Who calls `AssumeRole` or one of its siblings.
-///
-/// For [`TrustPolicy::admitting`](super::TrustPolicy::admitting).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Caller(Who);
+use crate::iam::arn::{self, Arn};
 
 /// A caller, or the one that a principal names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Who {
+pub(super) enum Who {
     /// An account: every principal of it as a principal, its root user as a caller.
     Account {
         /// A bare account id names the account in whatever partition.
@@ -42,7 +34,8 @@ enum Who {
     Service {
         name: String,
     },
-    /// One session of a role, whose path its ARN does not show.
+    /// One session of a role: a caller's with the role's path, a principal's without, since the ARN of a
+    /// session does not show it.
     Session {
         partition: String,
         account: String,
@@ -56,230 +49,9 @@ enum Who {
     },
 }
 
-/// How a principal admits a caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Admission {
-    /// The account is named: the caller's own policy has to allow the call as well.
-    Delegated,
-    /// The caller is named, or anyone is: within the account of the role that is enough.
-    Direct,
-}
-
-impl Caller {
-    /// An AWS service, for example `ec2.amazonaws.com`.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) when it is not the name of a service.
-    pub fn service(name: &str) -> Result<Self> {
-        Who::service("caller", name).map(Caller)
-    }
-
-    /// The root user of an account, or an IAM user, by ARN.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) when it is neither: the session of a role is made
-    /// by [`session`](Caller::session), since its ARN does not show the path of the role.
-    pub fn from_arn(arn: &str) -> Result<Self> {
-        match Who::from_arn("caller", arn)? {
-            who @ (Who::Account { .. } | Who::User { .. } | Who::FederatedUser { .. }) => {
-                Ok(Caller(who))
-            }
-            _ => Err(Error::usage(
-                "caller",
-                format!("expected the ARN of a user or of an account's root, not `{arn}`"),
-            )),
-        }
-    }
-
-    /// A session of a role, by the ARN of the role and the name of the session.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) when the first is not the ARN of a role or the
-    /// second not the name of a session.
-    pub fn session(role_arn: &str, session: &str) -> Result<Self> {
-        let Who::Role {
-            partition,
-            account,
-            path,
-        } = Who::from_arn("caller", role_arn)?
-        else {
-            return Err(Error::usage(
-                "caller",
-                format!("expected the ARN of a role, not `{role_arn}`"),
-            ));
-        };
-        if !arn::is_iam_name(session) {
-            return Err(Error::usage(
-                "caller",
-                format!("expected a session name of 2 to 64 of `[\\w+=,.@-]`, not `{session}`"),
-            ));
-        }
-        Ok(Caller(Who::Session {
-            partition,
-            account,
-            role: path,
-            session: session.to_owned(),
-        }))
-    }
-
-    /// An identity of a web identity or SAML provider: its ARN, or the name of a built-in one such as
-    /// `accounts.google.com`.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) when it is neither.
-    pub fn federated(provider: &str) -> Result<Self> {
-        Who::federated("caller", provider).map(Caller)
-    }
-}
-
-/// The `Principal` element of one statement.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Principals {
-    /// `"Principal": "*"`.
-    anyone: bool,
-    aws: Vec<String>,
-    federated: Vec<String>,
-    service: Vec<String>,
-}
-
-impl Principals {
-    pub(super) fn add_anyone(&mut self) {
-        self.anyone = true;
-    }
-
-    pub(super) fn add_aws(&mut self, field: &str, principal: &str) -> Result<()> {
-        Who::from_principal(field, principal)?;
-        self.aws.push(principal.to_owned());
-        Ok(())
-    }
-
-    pub(super) fn add_federated(&mut self, field: &str, provider: &str) -> Result<()> {
-        Who::federated(field, provider)?;
-        self.federated.push(provider.to_owned());
-        Ok(())
-    }
-
-    pub(super) fn add_service(&mut self, field: &str, service: &str) -> Result<()> {
-        Who::service(field, service)?;
-        self.service.push(service.to_owned());
-        Ok(())
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        !self.anyone && self.aws.is_empty() && self.federated.is_empty() && self.service.is_empty()
-    }
-
-    pub(super) fn admits_anyone(&self) -> bool {
-        self.anyone || self.aws.iter().any(|principal| principal == ANYONE)
-    }
-
-    pub(super) fn is_federated(&self) -> bool {
-        !self.federated.is_empty()
-    }
-
-    pub(super) fn is_only_federated(&self) -> bool {
-        self.is_federated() && !self.anyone && self.aws.is_empty() && self.service.is_empty()
-    }
-
-    pub(super) fn decode(element: &Element<'_>) -> Result<Self> {
-        let mut principals = Principals::default();
-        if element.is_text() {
-            let text = element.text()?;
-            if text != ANYONE {
-                return Err(element.refuse(format_args!(
-                    "expected an object such as {{\"AWS\": \"{text}\"}}; only `*` stands by itself"
-                )));
-            }
-            principals.anyone = true;
-            return Ok(principals);
-        }
-        for (kind, members) in element.members()? {
-            for (member, text) in members.texts()? {
-                match kind {
-                    "AWS" => principals.add_aws(member.path(), &text)?,
-                    "Federated" => principals.add_federated(member.path(), &text)?,
-                    "Service" => principals.add_service(member.path(), &text)?,
-                    "CanonicalUser" => {
-                        return Err(member.refuse(
-                            "a canonical user id belongs in an S3 bucket policy: name the account under \
-                             `AWS`",
-                        ));
-                    }
-                    _ => {
-                        return Err(members.refuse(
-                            "no such kind of principal: expected AWS, Federated or Service",
-                        ));
-                    }
-                }
-            }
-        }
-        if principals.is_empty() {
-            return Err(element.refuse("expected at least one principal"));
-        }
-        Ok(principals)
-    }
-
-    /// How, if at all, one of the principals admits the caller.
-    pub(super) fn admit(&self, Caller(caller): &Caller) -> Option<Admission> {
-        if self.anyone {
-            return Some(Admission::Direct);
-        }
-        let aws = self.aws.iter().map(|p| Who::from_principal("AWS", p));
-        let federated = self
-            .federated
-            .iter()
-            .map(|p| Who::federated("Federated", p));
-        let service = self.service.iter().map(|p| Who::service("Service", p));
-        aws.chain(federated)
-            .chain(service)
-            .filter_map(|named| named.ok()?.admits(caller))
-            .max()
-    }
-}
-
-impl Serialize for Principals {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Principals {
-            anyone,
-            aws,
-            federated,
-            service,
-        } = self;
-        if *anyone {
-            return serializer.serialize_str(ANYONE);
-        }
-        let mut map = serializer.serialize_map(None)?;
-        for (kind, principals) in [("AWS", aws), ("Federated", federated), ("Service", service)] {
-            if !principals.is_empty() {
-                map.serialize_entry(kind, &OneOrMany(principals))?;
-            }
-        }
-        map.end()
-    }
-}
-
-const ANYONE: &str = "*";
-
-/// Prefixes of the unique ids of users and roles (IAM User Guide, "IAM identifiers").
-const UNIQUE_ID_PREFIXES: [&str; 2] = ["AIDA", "AROA"];
-
-/// Providers that need no provider resource in the account
-/// (IAM JSON policy elements: Principal, "OIDC federated principals").
-const BUILT_IN_PROVIDERS: [&str; 4] = [
-    "accounts.google.com",
-    "cognito-identity.amazonaws.com",
-    "graph.facebook.com",
-    "www.amazon.com",
-];
-
 impl Who {
     /// What may stand under `AWS`.
-    fn from_principal(field: &str, text: &str) -> Result<Self> {
+    pub(super) fn from_principal(field: &str, text: &str) -> Result<Self> {
         if text == ANYONE {
             return Ok(Who::Anyone);
         }
@@ -303,7 +75,7 @@ impl Who {
         Who::from_arn(field, text)
     }
 
-    fn from_arn(field: &str, text: &str) -> Result<Self> {
+    pub(super) fn from_arn(field: &str, text: &str) -> Result<Self> {
         let Some(arn) = Arn::split(text) else {
             return refuse(
                 field,
@@ -342,7 +114,9 @@ impl Who {
                 name: rest.to_owned(),
             }),
             ("sts", "assumed-role") => match rest.split_once('/') {
-                Some((role, session)) if arn::is_iam_name(role) && arn::is_iam_name(session) => {
+                Some((role, session))
+                    if arn::is_iam_name(role) && arn::is_session_name(session) =>
+                {
                     Ok(Who::Session {
                         partition,
                         account,
@@ -371,7 +145,7 @@ impl Who {
         }
     }
 
-    fn federated(field: &str, text: &str) -> Result<Self> {
+    pub(super) fn federated(field: &str, text: &str) -> Result<Self> {
         let of_account = Arn::split(text).is_some_and(|arn| {
             arn::is_partition(arn.partition)
                 && arn.service == "iam"
@@ -396,7 +170,7 @@ impl Who {
         )
     }
 
-    fn service(field: &str, text: &str) -> Result<Self> {
+    pub(super) fn service(field: &str, text: &str) -> Result<Self> {
         let host = text.contains('.')
             && text.split('.').all(|label| {
                 !label.is_empty()
@@ -420,7 +194,7 @@ impl Who {
     }
 
     /// Whether this principal admits the caller.
-    fn admits(&self, caller: &Who) -> Option<Admission> {
+    pub(super) fn admits(&self, caller: &Who) -> Option<Admission> {
         let admission = match (self, caller) {
             (Who::Anyone, _) => Admission::Direct,
             (Who::Account { partition, account }, caller) => {
@@ -498,6 +272,20 @@ impl Who {
     }
 }
 
+pub(super) const ANYONE: &str = "*";
+
+/// Prefixes of the unique ids of users and roles (IAM User Guide, "IAM identifiers").
+const UNIQUE_ID_PREFIXES: [&str; 2] = ["AIDA", "AROA"];
+
+/// Providers that need no provider resource in the account
+/// (IAM JSON policy elements: Principal, "OIDC federated principals").
+const BUILT_IN_PROVIDERS: [&str; 4] = [
+    "accounts.google.com",
+    "cognito-identity.amazonaws.com",
+    "graph.facebook.com",
+    "www.amazon.com",
+];
+
 /// What people name as a principal although IAM takes no such thing, and what to write instead.
 fn not_a_principal(arn: &Arn<'_>) -> Option<String> {
     let (kind, name) = arn.resource.split_once('/').unwrap_or((arn.resource, ""));
@@ -528,11 +316,20 @@ fn not_a_principal(arn: &Arn<'_>) -> Option<String> {
         ("iam", "oidc-provider" | "saml-provider") => {
             "an identity provider stands under `Federated`, not under `AWS`".to_owned()
         }
-        _ if arn.resource.contains(['*', '?']) || account.contains(['*', '?']) => format!(
-            "a principal holds no wildcard; name each role, or name the account and add the condition \
-             {{\"ArnLike\": {{\"aws:PrincipalArn\": \"arn:{}:{}::{account}:{}\"}}}}",
-            arn.partition, arn.service, arn.resource,
+        ("sts", "assumed-role") if name.contains(['*', '?']) => format!(
+            "a principal holds no wildcard; to admit every session of a role name the role, {}",
+            role_form(arn, name.split('/').next().unwrap_or_default()),
         ),
+        ("iam", "role" | "user") if name.contains(['*', '?']) && arn::is_account(account) => {
+            format!(
+                "a principal holds no wildcard; name each {kind}, or name the account {account} and add the \
+             condition {{\"ArnLike\": {{\"aws:PrincipalArn\": \"arn:{}:iam::{account}:{}\"}}}}",
+                arn.partition, arn.resource,
+            )
+        }
+        _ if arn.resource.contains(['*', '?']) || account.contains(['*', '?']) => {
+            "a principal holds no wildcard; name each account, role or user".to_owned()
+        }
         _ => return None,
     })
 }

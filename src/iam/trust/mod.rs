@@ -1,5 +1,9 @@
 //! Trust policies: who may assume a role.
 
+mod builder;
+
+pub use builder::TrustPolicyBuilder;
+
 use super::decode::{self, Element};
 use super::permission::{PermissionPolicy, unique, write_json};
 use super::principal::{Admission, Caller, Principals};
@@ -8,7 +12,6 @@ use crate::error::{Error, Result};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
 /// A role's trust policy: who may assume it, and under which conditions.
 ///
@@ -68,16 +71,13 @@ impl TrustPolicy {
     /// Trusts the EC2 service: what the role of an instance profile needs.
     #[must_use]
     pub fn ec2() -> Self {
-        let mut principals = Principals::default();
-        // a constant that the check takes; a test builds the same by the checked way
-        let _ = principals.add_service("service", EC2);
         TrustPolicy {
             version: Version::default(),
             id: None,
             statements: vec![TrustStatement {
                 sid: None,
                 effect: Effect::Allow,
-                principals,
+                principals: Principals::ec2(),
                 action: Patterns::of([ASSUME_ROLE]),
                 conditions: Conditions::default(),
             }],
@@ -173,7 +173,9 @@ impl TrustPolicy {
 
     /// The statements, allowing and denying, whose principal is the caller.
     ///
-    /// Action and conditions are another matter: [`evaluable_for`](TrustPolicy::evaluable_for).
+    /// `:root` and a bare account id admit every principal of the account, the ARN of a role its
+    /// sessions, that of a session just that one, `*` everybody, services and federated identities
+    /// included. Action and conditions are another matter: [`evaluable_for`](TrustPolicy::evaluable_for).
     pub fn admitting<'a>(
         &'a self,
         caller: &'a Caller,
@@ -259,7 +261,7 @@ impl TrustStatement {
     #[must_use]
     pub fn without_principal(&self) -> Statement {
         Statement::new(self.effect, self.action.clone(), Patterns::of(["*"]))
-            .with_sid(self.sid.clone())
+            .with_sid(self.sid.clone().filter(|sid| !sid.is_empty()))
             .with_conditions(self.conditions.clone())
     }
 
@@ -319,7 +321,7 @@ impl TrustStatement {
     fn validate(&self, path: &str) -> Result<()> {
         self.without_principal().validate(path)?;
         for action in self.action.values() {
-            if action != "*" && !action.to_ascii_lowercase().starts_with("sts:") {
+            if !action.starts_with('*') && !action.to_ascii_lowercase().starts_with("sts:") {
                 let element = self.action.element("Action", "NotAction");
                 return Err(Error::usage(
                     format!("{path}.{element}"),
@@ -356,270 +358,7 @@ impl Serialize for TrustStatement {
     }
 }
 
-/// Builds a [`TrustPolicy`] of one statement; [`TrustPolicy::and`] joins several.
-#[derive(Clone, Debug, Default)]
-#[must_use = "a builder does nothing until `build`"]
-pub struct TrustPolicyBuilder {
-    principals: Principals,
-    anyone_unconditionally: bool,
-    /// `sts:TagSession`, `sts:SetSourceIdentity`: a caller may only pass what the policy lets it pass.
-    passes: Vec<&'static str>,
-    conditions: Conditions,
-    audience_key: Option<String>,
-    /// The first thing that was wrong, told by `build`.
-    wrong: Option<Error>,
-}
-
-impl TrustPolicyBuilder {
-    /// Trusts an AWS service, for example `lambda.amazonaws.com`.
-    ///
-    /// Where the service acts for many customers, restrict it by
-    /// [`source_account`](TrustPolicyBuilder::source_account) or
-    /// [`source_arn`](TrustPolicyBuilder::source_arn).
-    pub fn service(self, name: &str) -> Self {
-        self.trust(|principals| principals.add_service("service", name))
-    }
-
-    /// Trusts every principal of an account whose own policy allows `sts:AssumeRole` on the role; 12
-    /// digits. Outside the partition `aws`, give the ARN of the account's root to
-    /// [`principal`](TrustPolicyBuilder::principal).
-    pub fn account(self, id: &str) -> Self {
-        self.trust(|principals| {
-            if super::arn::is_account(id) {
-                return principals.add_aws("account", &format!("arn:aws:iam::{id}:root"));
-            }
-            Err(Error::usage(
-                "account",
-                format!("expected the 12 digits of an account, not `{id}`"),
-            ))
-        })
-    }
-
-    /// Trusts the sessions of a role, by its ARN.
-    pub fn role(self, arn: &str) -> Self {
-        self.trust(|principals| {
-            only(arn, ":role/", "role").and_then(|()| principals.add_aws("role", arn))
-        })
-    }
-
-    /// Trusts an IAM user, by its ARN.
-    pub fn user(self, arn: &str) -> Self {
-        self.trust(|principals| {
-            only(arn, ":user/", "user").and_then(|()| principals.add_aws("user", arn))
-        })
-    }
-
-    /// Trusts whatever may stand under `AWS`: an account, its root, a role, a user, one session of a role.
-    pub fn principal(self, principal: &str) -> Self {
-        self.trust(|principals| principals.add_aws("principal", principal))
-    }
-
-    /// Trusts the tokens that an OpenID Connect provider issues for an audience.
-    ///
-    /// The provider is the ARN of `aws iam create-open-id-connect-provider`, or a built-in one such as
-    /// `accounts.google.com`. Restrict it further by
-    /// [`subject`](TrustPolicyBuilder::subject): a provider that many share, as that of GitHub, issues
-    /// tokens of one audience for all of them.
-    pub fn oidc(mut self, provider: &str, audience: &str) -> Self {
-        let issuer = provider
-            .split_once(":oidc-provider/")
-            .map_or(provider, |(_, issuer)| issuer)
-            .to_owned();
-        self.conditions.add(
-            "StringEquals".to_owned(),
-            format!("{issuer}:aud"),
-            [audience],
-        );
-        self.audience_key = Some(issuer);
-        self.trust(|principals| principals.add_federated("oidc", provider))
-    }
-
-    /// Restricts [`oidc`](TrustPolicyBuilder::oidc) to subjects of a form, for example
-    /// `repo:example/app:ref:refs/heads/main`; may hold `*` and `?`.
-    pub fn subject(mut self, pattern: &str) -> Self {
-        match self.audience_key.clone() {
-            Some(issuer) => self.condition("StringLike", &format!("{issuer}:sub"), [pattern]),
-            None => {
-                self.note(Error::usage(
-                    "subject",
-                    "expected `oidc` before it, which names the provider",
-                ));
-                self
-            }
-        }
-    }
-
-    /// Trusts anyone who meets the conditions; there must be at least one.
-    pub fn anyone(self) -> Self {
-        self.trust(|principals| {
-            principals.add_anyone();
-            Ok(())
-        })
-    }
-
-    /// Trusts anyone at all, without a condition.
-    pub fn anyone_unconditionally(mut self) -> Self {
-        self.anyone_unconditionally = true;
-        self.anyone()
-    }
-
-    /// Asks for an external id, which keeps a third party that serves many customers from being talked
-    /// into using this role for another of them; 2 to 1,224 of `[\w+=,.@:/-]`.
-    pub fn external_id(mut self, id: &str) -> Self {
-        let valid = EXTERNAL_ID_LENGTHS.contains(&id.len())
-            && id
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&b));
-        if !valid {
-            self.note(Error::usage(
-                "external_id",
-                "expected 2 to 1224 letters, digits and `_+=,.@:/-`",
-            ));
-        }
-        self.condition("StringEquals", "sts:ExternalId", [id])
-    }
-
-    /// Restricts a service to acting for resources of an account; 12 digits.
-    pub fn source_account(mut self, id: &str) -> Self {
-        if !super::arn::is_account(id) {
-            self.note(Error::usage(
-                "source_account",
-                format!("expected the 12 digits of an account, not `{id}`"),
-            ));
-        }
-        self.condition("StringEquals", "aws:SourceAccount", [id])
-    }
-
-    /// Restricts a service to acting for a resource, by its ARN; may hold `*` and `?`.
-    pub fn source_arn(mut self, arn: &str) -> Self {
-        if !arn.starts_with("arn:") {
-            self.note(Error::usage(
-                "source_arn",
-                format!("expected an ARN, not `{arn}`"),
-            ));
-        }
-        self.condition("ArnLike", "aws:SourceArn", [arn])
-    }
-
-    /// Asks for multi-factor authentication.
-    pub fn mfa(self) -> Self {
-        self.condition("Bool", "aws:MultiFactorAuthPresent", ["true"])
-    }
-
-    /// Asks for multi-factor authentication at most this long ago; whole seconds.
-    pub fn mfa_within(self, age: Duration) -> Self {
-        let seconds = age.as_secs().to_string();
-        self.mfa()
-            .condition("NumericLessThan", "aws:MultiFactorAuthAge", [seconds])
-    }
-
-    /// Asks for one of these source identities, and lets the caller set it.
-    pub fn source_identity<V>(mut self, names: V) -> Self
-    where
-        V: IntoIterator<Item: Into<String>>,
-    {
-        self.passes.push(SET_SOURCE_IDENTITY);
-        self.condition("StringEquals", "sts:SourceIdentity", names)
-    }
-
-    /// Asks for a session tag with one of these values, and lets the caller pass session tags.
-    pub fn session_tag<V>(mut self, key: &str, values: V) -> Self
-    where
-        V: IntoIterator<Item: Into<String>>,
-    {
-        self.passes.push(TAG_SESSION);
-        self.condition("StringEquals", &format!("aws:RequestTag/{key}"), values)
-    }
-
-    /// Any other condition, for example `("StringEquals", "aws:PrincipalOrgID", ["o-a1b2c3d4e5"])`.
-    pub fn condition<V>(mut self, operator: &str, key: &str, values: V) -> Self
-    where
-        V: IntoIterator<Item: Into<String>>,
-    {
-        self.conditions
-            .add(operator.to_owned(), key.to_owned(), values);
-        self
-    }
-
-    /// The policy.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage), naming what was given and what to write instead.
-    pub fn build(self) -> Result<TrustPolicy> {
-        let TrustPolicyBuilder {
-            principals,
-            anyone_unconditionally,
-            passes,
-            conditions,
-            audience_key: _,
-            wrong,
-        } = self;
-        if let Some(wrong) = wrong {
-            return Err(wrong);
-        }
-        if principals.is_empty() {
-            return Err(Error::usage(
-                "principal",
-                "expected at least one: whom does the role trust?",
-            ));
-        }
-        if principals.is_federated() && !principals.is_only_federated() {
-            return Err(Error::usage(
-                "oidc",
-                "an identity provider needs an action of its own: build it alone, then join the two \
-                 policies by `and`",
-            ));
-        }
-        let assume = if principals.is_federated() {
-            ASSUME_ROLE_WITH_WEB_IDENTITY
-        } else {
-            ASSUME_ROLE
-        };
-        let mut actions = vec![assume];
-        for action in [SET_SOURCE_IDENTITY, TAG_SESSION] {
-            if passes.contains(&action) {
-                actions.push(action);
-            }
-        }
-        let statement = TrustStatement {
-            sid: None,
-            effect: Effect::Allow,
-            principals,
-            action: Patterns::of(actions),
-            conditions,
-        };
-        statement.validate("trust policy")?;
-        if statement.is_open() && !anyone_unconditionally {
-            return Err(open_to_anyone("principal".to_owned()));
-        }
-        Ok(TrustPolicy {
-            version: Version::default(),
-            id: None,
-            statements: vec![statement],
-        })
-    }
-
-    fn trust(mut self, add: impl FnOnce(&mut Principals) -> Result<()>) -> Self {
-        if let Err(wrong) = add(&mut self.principals) {
-            self.note(wrong);
-        }
-        self
-    }
-
-    fn note(&mut self, wrong: Error) {
-        self.wrong.get_or_insert(wrong);
-    }
-}
-
-const EC2: &str = "ec2.amazonaws.com";
 const ASSUME_ROLE: &str = "sts:AssumeRole";
-const ASSUME_ROLE_WITH_WEB_IDENTITY: &str = "sts:AssumeRoleWithWebIdentity";
-const SET_SOURCE_IDENTITY: &str = "sts:SetSourceIdentity";
-const TAG_SESSION: &str = "sts:TagSession";
-
-/// Shortest and longest external id (STS API reference, `AssumeRole`).
-const EXTERNAL_ID_LENGTHS: std::ops::RangeInclusive<usize> = 2..=1224;
 
 fn open_to_anyone(field: String) -> Error {
     Error::usage(
@@ -628,19 +367,4 @@ fn open_to_anyone(field: String) -> Error {
          condition such as aws:PrincipalOrgID (if it is meant: `anyone_unconditionally`, \
          `from_json_allowing_anyone`)",
     )
-}
-
-/// Whether an ARN is of the kind that the setter is for, or of a kind that explains itself.
-fn only(arn: &str, kind: &str, field: &'static str) -> Result<()> {
-    let other = [":root", ":role/", ":user/", ":federated-user/"]
-        .iter()
-        .any(|other| *other != kind && arn.contains(other));
-    let session = arn.contains(":assumed-role/");
-    if arn == "*" || super::arn::is_account(arn) || other || session {
-        return Err(Error::usage(
-            field,
-            format!("expected the ARN of a {field}, not `{arn}`; `principal` takes the others"),
-        ));
-    }
-    Ok(())
 }

@@ -1,0 +1,117 @@
+//! What mends a failed step: a command, or the policy document to set.
+
+use crate::error::{Error, ErrorKind};
+use crate::iam::{PermissionPolicy, Statement, TrustPolicy};
+use crate::source::CallerIdentity;
+use std::error::Error as StdError;
+
+pub(super) const CLOCK: &str = "set the clock: sudo chronyc makestep (on EC2 with \
+     `server 169.254.169.123 prefer iburst` in chrony.conf)";
+pub(super) const EXPIRED: &str = "the metadata service cannot renew them at the moment, or this host's \
+     clock is ahead; AWS may still accept them";
+pub(super) const CALLER: &str = "see that the provider of the base credentials works by itself";
+
+/// An error and the layers below it, on one line, without what mends it.
+pub(super) fn in_one_line(error: &Error) -> String {
+    let outer = error.without_advice();
+    let mut line = outer.to_string();
+    let mut layer = StdError::source(&outer);
+    while let Some(current) = layer {
+        line.push_str(": ");
+        line.extend(current.to_string().chars().filter(|c| !c.is_control()));
+        layer = current.source();
+    }
+    line
+}
+
+pub(super) fn unreachable(error: &Error) -> String {
+    let advice = advice(error, "");
+    match error.kind() {
+        ErrorKind::Disabled => advice,
+        _ => format!("{advice}\noff EC2 there is no metadata service: use Option B"),
+    }
+}
+
+pub(super) fn no_token(error: &Error) -> String {
+    advice(
+        error,
+        "see what answers at this address: aws ec2 describe-instances --instance-ids INSTANCE --query \
+         'Reservations[].Instances[].MetadataOptions'",
+    )
+}
+
+pub(super) fn no_role(error: &Error) -> String {
+    advice(error, "ask again in a minute: the metadata service fails")
+}
+
+pub(super) fn no_document(error: &Error, role: Option<&str>) -> String {
+    if matches!(error.kind(), ErrorKind::AccessDenied(_)) {
+        return format!(
+            "set this trust policy with aws iam update-assume-role-policy --role-name {} \
+             --policy-document file://trust.json\n{}",
+            role.unwrap_or("ROLE"),
+            TrustPolicy::ec2()
+        );
+    }
+    advice(
+        error,
+        "ask again in a minute; if it stays, replace the instance profile: aws ec2 \
+         replace-iam-instance-profile-association --association-id ASSOCIATION \
+         --iam-instance-profile Name=PROFILE",
+    )
+}
+
+pub(super) fn caller(error: &Error) -> String {
+    advice(
+        error,
+        "see that STS can be reached from here: curl https://sts.REGION.amazonaws.com",
+    )
+}
+
+/// For a denial the two policies that have to agree, written for this caller and this role.
+pub(super) fn assumption(
+    error: &Error,
+    role_arn: &str,
+    external_id: Option<&str>,
+    caller: Option<&CallerIdentity>,
+) -> String {
+    let fallback =
+        "see what AWS says to it: aws sts assume-role --role-arn ROLE --role-session-name test";
+    let (ErrorKind::AccessDenied(_), Some(caller)) = (error.kind(), caller) else {
+        return advice(error, fallback);
+    };
+    let principal = principal(&caller.arn);
+    let mut trust = TrustPolicy::builder().principal(&principal);
+    if let Some(id) = external_id {
+        trust = trust.external_id(id);
+    }
+    let role = role_arn.rsplit('/').next().unwrap_or(role_arn);
+    let permission = PermissionPolicy::new([Statement::allow(["sts:AssumeRole"], [role_arn])]);
+    match (trust.build(), permission) {
+        (Ok(trust), Ok(permission)) => format!(
+            "{}\n1. the role's trust policy, for aws iam update-assume-role-policy --role-name {role} \
+             --policy-document file://trust.json:\n{trust}\n2. the caller's own policy, for aws iam \
+             put-role-policy or put-user-policy:\n{permission}",
+            advice(error, fallback),
+        ),
+        _ => advice(error, fallback),
+    }
+}
+
+/// A session of a role is admitted by naming its role; the path, if any, does not show in the session.
+fn principal(arn: &str) -> String {
+    let session = arn
+        .split_once(":sts::")
+        .and_then(|(start, rest)| Some((start, rest.split_once(":assumed-role/")?)));
+    match session {
+        Some((start, (account, role_and_session))) => {
+            let role = role_and_session.split('/').next().unwrap_or_default();
+            format!("{start}:iam::{account}:role/{role}")
+        }
+        None => arn.to_owned(),
+    }
+}
+
+fn advice(error: &Error, otherwise: &str) -> String {
+    error.advice().unwrap_or(otherwise).to_owned()
+}

@@ -1,0 +1,216 @@
+//! The elements `Action` and `Resource`, their negations, and whether they apply to a grant.
+
+use crate::error::{Error, Result};
+use crate::iam::decode::Element;
+use crate::iam::grant::Target;
+use crate::iam::wildcard;
+use serde::ser::{Serialize, Serializer};
+
+/// Whether a statement speaks about a grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::iam) enum Applies {
+    No,
+    /// It depends on what only the request knows.
+    Perhaps,
+    Surely,
+}
+
+impl Applies {
+    fn not(self) -> Self {
+        match self {
+            Applies::No => Applies::Surely,
+            Applies::Perhaps => Applies::Perhaps,
+            Applies::Surely => Applies::No,
+        }
+    }
+}
+
+/// `Action` or `NotAction`, `Resource` or `NotResource`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::iam) struct Patterns {
+    negated: bool,
+    values: Vec<String>,
+}
+
+impl Patterns {
+    pub(in crate::iam) fn of(values: impl IntoIterator<Item: Into<String>>) -> Self {
+        Patterns {
+            negated: false,
+            values: values.into_iter().map(Into::into).collect(),
+        }
+    }
+
+    pub(in crate::iam) fn values(&self) -> &[String] {
+        &self.values
+    }
+
+    /// Takes one of a pair of elements that exclude each other.
+    pub(in crate::iam) fn decode_once(
+        slot: &mut Option<Patterns>,
+        negated: bool,
+        element: &Element<'_>,
+    ) -> Result<()> {
+        let values = element.texts()?.into_iter().map(|(_, text)| text).collect();
+        if slot.replace(Patterns { negated, values }).is_some() {
+            return Err(
+                element.refuse("excluded by its positive or negative twin: keep one of them")
+            );
+        }
+        Ok(())
+    }
+
+    /// The name under which it stands in the statement.
+    pub(in crate::iam) fn element(
+        &self,
+        positive: &'static str,
+        negative: &'static str,
+    ) -> &'static str {
+        if self.negated { negative } else { positive }
+    }
+
+    pub(in crate::iam) fn validate_actions(&self, path: &str) -> Result<()> {
+        let element = self.element("Action", "NotAction");
+        self.validate(
+            &format!("{path}.{element}"),
+            "expected `service:Operation` or `*`",
+            |value| {
+                value == "*"
+                    || value.split_once(':').is_some_and(|(service, action)| {
+                        let plain = |b: u8| b.is_ascii_alphanumeric();
+                        !service.is_empty()
+                            && service.bytes().all(|b| plain(b) || b == b'-')
+                            && !action.is_empty()
+                            && action.bytes().all(|b| plain(b) || b"*?_-".contains(&b))
+                    })
+            },
+        )
+    }
+
+    pub(super) fn validate_resources(&self, path: &str) -> Result<()> {
+        let element = self.element("Resource", "NotResource");
+        self.validate(
+            &format!("{path}.{element}"),
+            "expected an ARN or `*`",
+            |value| {
+                value == "*" || (value.starts_with("arn:") && !value.contains(char::is_control))
+            },
+        )
+    }
+
+    fn validate(&self, path: &str, expected: &str, valid: impl Fn(&str) -> bool) -> Result<()> {
+        if self.values.is_empty() {
+            return Err(Error::usage(path.to_owned(), "expected at least one"));
+        }
+        for value in &self.values {
+            if !valid(value) {
+                return Err(Error::usage(
+                    path.to_owned(),
+                    format!("{expected}, not `{value}`"),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn applies_to_action(&self, action: &str) -> Applies {
+        let action = action.to_ascii_lowercase();
+        // actions are compared without regard to case, resources with
+        let any = self
+            .values
+            .iter()
+            .any(|pattern| wildcard::matches(&pattern.to_ascii_lowercase(), &action));
+        let applies = if any { Applies::Surely } else { Applies::No };
+        if self.negated { applies.not() } else { applies }
+    }
+
+    pub(super) fn applies_to_target(&self, target: &Target<'_>) -> Applies {
+        let applies = self
+            .values
+            .iter()
+            .map(|pattern| resource_applies(pattern, target))
+            .max()
+            .unwrap_or(Applies::No);
+        if self.negated { applies.not() } else { applies }
+    }
+}
+
+impl Serialize for Patterns {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        OneOrMany(&self.values).serialize(serializer)
+    }
+}
+
+/// Compares segment by segment: in IAM a wildcard stays between its colons, except that a `*` at the
+/// end of the pattern runs to the end of the ARN. Parts of the target that are not known yet take
+/// whatever the pattern says.
+fn resource_applies(pattern: &str, target: &Target<'_>) -> Applies {
+    if pattern == "*" {
+        return Applies::Surely;
+    }
+    let Target::Arn {
+        place,
+        service,
+        resource,
+    } = target
+    else {
+        return Applies::No;
+    };
+    let [partition, region, account] = match place {
+        Some(place) => place.map(Some),
+        None => [None; 3],
+    };
+    let parts = [
+        Some("arn"),
+        partition,
+        Some(*service),
+        region,
+        account,
+        Some(&**resource),
+    ];
+    if pattern.contains("${") {
+        let whole = parts.map(|part| part.unwrap_or("*")).join(":");
+        return if wildcard::overlap(&blank_variables(pattern), &whole) {
+            Applies::Perhaps
+        } else {
+            Applies::No
+        };
+    }
+    let mut patterns = pattern.splitn(parts.len(), ':').peekable();
+    for part in parts {
+        let Some(wanted) = patterns.next() else {
+            return Applies::No;
+        };
+        if part.is_some_and(|part| !wildcard::matches(wanted, part)) {
+            return Applies::No;
+        }
+        if patterns.peek().is_none() && wanted.ends_with('*') {
+            return Applies::Surely;
+        }
+    }
+    Applies::Surely
+}
+
+/// The pattern with every `${…}` as a wildcard.
+fn blank_variables(pattern: &str) -> String {
+    let mut blank = String::with_capacity(pattern.len());
+    let mut rest = pattern;
+    while let Some((before, after)) = rest.split_once("${") {
+        blank.push_str(before);
+        blank.push('*');
+        rest = after.split_once('}').map_or("", |(_, after)| after);
+    }
+    blank.push_str(rest);
+    blank
+}
+
+/// One string as itself, several as an array: as IAM documents are written.
+pub(in crate::iam) struct OneOrMany<'a>(pub(in crate::iam) &'a [String]);
+
+impl Serialize for OneOrMany<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            [one] => serializer.serialize_str(one),
+            many => serializer.collect_seq(many),
+        }
+    }
+}

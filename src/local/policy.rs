@@ -1,0 +1,242 @@
+//! Policy documents of identities and sessions, evaluated by `iam-rs`.
+//!
+//! A document is refused at the door when it says something that would not be evaluated here as AWS
+//! does, rather than being understood by half.
+
+use crate::iam::{Statement, TrustPolicy};
+use iam_rs::{
+    Arn, Context, Decision, IAMAction, IAMEffect, IAMPolicy, IAMRequest, IAMResource, IAMStatement,
+    PolicyEvaluator, Principal, PrincipalId, Validate as _,
+};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+/// The condition keys that requests carry here; `aws:PrincipalTag/` and a tag key, besides.
+const CONDITION_KEYS: [&str; 16] = [
+    "aws:CurrentTime",
+    "aws:EpochTime",
+    "aws:PrincipalAccount",
+    "aws:PrincipalArn",
+    "aws:PrincipalType",
+    "aws:RequestedRegion",
+    "aws:ResourceAccount",
+    "aws:SecureTransport",
+    "aws:SourceIdentity",
+    "aws:SourceIp",
+    "aws:TokenIssueTime",
+    "aws:userid",
+    "aws:username",
+    "dynamodb:EnclosingOperation",
+    "dynamodb:ReturnValues",
+    "dynamodb:Select",
+];
+
+/// Those that `AssumeRole` carries besides, and services that assume a role.
+const TRUST_CONDITION_KEYS: [&str; 9] = [
+    "aws:MultiFactorAuthAge",
+    "aws:MultiFactorAuthPresent",
+    "aws:SourceAccount",
+    "aws:SourceArn",
+    "aws:TagKeys",
+    "sts:ExternalId",
+    "sts:RoleSessionName",
+    "sts:SourceIdentity",
+    "sts:TransitiveTagKeys",
+];
+
+/// What policies together say about one access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Allowed,
+    /// A statement forbids it; nothing can outweigh that.
+    Forbidden,
+    /// No statement speaks for it.
+    NotAllowed,
+}
+
+/// Policies that are evaluated together: what one allows is allowed, what one denies is not.
+#[derive(Clone, Debug)]
+pub(super) struct PolicySet(PolicyEvaluator);
+
+impl PolicySet {
+    pub(super) fn empty() -> Self {
+        PolicySet(PolicyEvaluator::new())
+    }
+
+    pub(super) fn add(&mut self, policy: IAMPolicy) {
+        self.0.add_policy(policy);
+    }
+
+    /// Adds one statement; one that cannot be read forbids everything.
+    pub(super) fn add_statement(&mut self, statement: &Statement) {
+        let document = json!({ "Version": "2012-10-17", "Statement": [statement] });
+        let policy = serde_json::from_value(document).unwrap_or_else(|_| {
+            IAMPolicy::new().add_statement(
+                IAMStatement::new(IAMEffect::Deny)
+                    .with_action(IAMAction::Single("*".to_owned()))
+                    .with_resource(IAMResource::Single("*".to_owned())),
+            )
+        });
+        self.0.add_policy(policy);
+    }
+
+    /// What they say about an access of `principal`; a document that cannot be evaluated forbids.
+    pub(super) fn verdict(
+        &self,
+        principal: &str,
+        action: &str,
+        resource: &str,
+        context: &Context,
+    ) -> Verdict {
+        let Ok(resource) = Arn::parse(resource) else {
+            return Verdict::Forbidden;
+        };
+        let request = IAMRequest::new_with_context(
+            Principal::Aws(PrincipalId::String(principal.to_owned())),
+            action,
+            resource,
+            context.clone(),
+        );
+        match self.0.evaluate(&request).map(|result| result.decision) {
+            Ok(Decision::Allow) => Verdict::Allowed,
+            Ok(Decision::NotApplicable) => Verdict::NotAllowed,
+            Ok(Decision::Deny) | Err(_) => Verdict::Forbidden,
+        }
+    }
+}
+
+/// Reads a document from whatever serialises to one, or to its text.
+///
+/// # Errors
+///
+/// Why it is not taken, in one line.
+pub(super) fn document(policy: &impl Serialize) -> Result<IAMPolicy, String> {
+    let mut document = match serde_json::to_value(policy) {
+        Ok(Value::String(text)) => {
+            serde_json::from_str(&text).map_err(|error| format!("no JSON: {error}"))?
+        }
+        Ok(document) => document,
+        Err(error) => return Err(format!("does not serialise: {error}")),
+    };
+    // IAM's default is the older version, which differs in one thing only: it has no variables
+    let version = document.get("Version").and_then(Value::as_str);
+    if matches!(version, None | Some("2008-10-17")) && document.is_object() {
+        if document.to_string().contains("${") {
+            return Err("policy variables need version 2012-10-17".to_owned());
+        }
+        if let Some(members) = document.as_object_mut() {
+            members.insert("Version".to_owned(), "2012-10-17".into());
+        }
+    }
+    let policy: IAMPolicy =
+        serde_json::from_value(document).map_err(|error| format!("no policy document: {error}"))?;
+    // no statement at all allows nothing, which is sound, if seldom meant
+    if !policy.statement.is_empty() {
+        policy
+            .validate_result()
+            .map_err(|error| error.to_string())?;
+    }
+    for statement in &policy.statement {
+        if statement.principal.is_some() || statement.not_principal.is_some() {
+            return Err(
+                "a policy of an identity or a session has no Principal: it is whoever holds it"
+                    .to_owned(),
+            );
+        }
+        let conditions = statement
+            .condition
+            .iter()
+            .flat_map(|block| &block.conditions);
+        for (key, value) in conditions.flat_map(|(_, keys)| keys) {
+            if !is_known(key) {
+                return Err(format!(
+                    "condition key {key} is not evaluated by the embedded cloud"
+                ));
+            }
+            if value.to_json_value().to_string().contains("${") {
+                return Err(format!(
+                    "condition key {key}: policy variables are not substituted in conditions by the embedded cloud"
+                ));
+            }
+        }
+    }
+    Ok(policy)
+}
+
+/// The policies that AWS manages and that are most used with DynamoDB, as far as they concern it and
+/// STS; by the name in their ARN.
+pub(super) fn aws_managed(arn: &str) -> Option<IAMPolicy> {
+    const READ: &[&str] = &[
+        "dynamodb:BatchGet*",
+        "dynamodb:Describe*",
+        "dynamodb:Get*",
+        "dynamodb:List*",
+        "dynamodb:PartiQLSelect",
+        "dynamodb:Query",
+        "dynamodb:Scan",
+    ];
+    let actions = match arn.strip_prefix("arn:aws:iam::aws:policy/")? {
+        "AdministratorAccess" | "PowerUserAccess" => &["*"],
+        "AmazonDynamoDBFullAccess" | "AmazonDynamoDBFullAccess_v2" => &["dynamodb:*"][..],
+        "AmazonDynamoDBReadOnlyAccess" | "ReadOnlyAccess" => READ,
+        _ => return None,
+    };
+    let actions = actions.iter().map(|&action| action.to_owned()).collect();
+    Some(
+        IAMPolicy::new().add_statement(
+            IAMStatement::new(IAMEffect::Allow)
+                .with_action(IAMAction::Multiple(actions))
+                .with_resource(IAMResource::Single("*".to_owned())),
+        ),
+    )
+}
+
+/// Refuses a trust whose conditions would not be evaluated as on AWS.
+///
+/// # Errors
+///
+/// Why it is not taken, in one line.
+pub(super) fn check_trust(trust: &TrustPolicy) -> Result<(), String> {
+    if let Some(variable) = trust.condition_variables().first() {
+        return Err(format!(
+            "policy variable {variable}: not substituted in conditions by the embedded cloud"
+        ));
+    }
+    let document = serde_json::to_value(trust).unwrap_or_default();
+    let statements = document.get("Statement").and_then(Value::as_array);
+    for statement in statements.into_iter().flatten() {
+        let principal = statement.get("Principal").and_then(Value::as_object);
+        // whom a provider vouches for never calls here, so its conditions never matter
+        if principal.is_some_and(|kinds| kinds.keys().all(|kind| kind == "Federated")) {
+            continue;
+        }
+        let conditions = statement.get("Condition").and_then(Value::as_object);
+        let keys = conditions
+            .into_iter()
+            .flat_map(Map::values)
+            .filter_map(Value::as_object)
+            .flat_map(Map::keys);
+        for key in keys {
+            let known = TRUST_CONDITION_KEYS
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(key));
+            if !known && !is_known(key) {
+                return Err(format!(
+                    "condition key {key} is not evaluated by the embedded cloud"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_known(key: &str) -> bool {
+    let tag = key.split_once('/').is_some_and(|(prefix, _)| {
+        ["aws:PrincipalTag", "aws:RequestTag"]
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(prefix))
+    });
+    tag || CONDITION_KEYS
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(key))
+}
