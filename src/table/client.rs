@@ -3,6 +3,7 @@
 use super::endpoint::EndpointSettings;
 use super::handle::Table;
 use super::name::TableName;
+use super::transact::{TransactGet, TransactWrite};
 use crate::sdk::SdkProvider;
 use crate::strategy::CredentialStrategy;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -190,8 +191,14 @@ impl<S: CredentialStrategy + ?Sized> Dynamo<S> {
         &self.strategy
     }
 
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
+    /// Writes on several items, in any of the tables, that happen all or not at all.
+    pub fn transact_write(&self) -> TransactWrite {
+        TransactWrite::new(Arc::clone(&self.shared))
+    }
+
+    /// Reads of several items, in any of the tables, of one moment.
+    pub fn transact_get(&self) -> TransactGet {
+        TransactGet::new(Arc::clone(&self.shared))
     }
 }
 
@@ -228,6 +235,11 @@ impl Target {
 
     pub(crate) fn table(&self) -> &str {
         self.name.as_str()
+    }
+
+    /// Whether both mean the same table through the same client.
+    pub(crate) fn is_same(&self, other: &Target) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared) && self.table() == other.table()
     }
 }
 

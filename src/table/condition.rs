@@ -345,7 +345,11 @@ macro_rules! comparisons {
             }
 
             fn compare(self, operator: &'static str, other: impl IntoOperand) -> Cond {
-                Cond(Node::Compare(self.into_operand(), operator, other.into_operand()))
+                Cond(Node::Compare(
+                    self.into_operand(),
+                    operator,
+                    other.into_operand(),
+                ))
             }
         }
     };
@@ -491,7 +495,10 @@ impl Raw {
         }
         out.push_str(rest);
         let names = self.names.iter().map(|(name, _)| name);
-        match names.chain(values.keys()).find(|p| !written.contains(&p.as_str())) {
+        match names
+            .chain(values.keys())
+            .find(|p| !written.contains(&p.as_str()))
+        {
             Some(unused) => Err(raw_problem(format!(
                 "the placeholder {unused:?} is not in the expression"
             ))),

@@ -62,7 +62,10 @@ impl FromStr for Cursor {
             (!key.is_empty()).then_some(key)
         };
         parse().map(Cursor).ok_or_else(|| {
-            Error::usage("cursor", "expected a cursor that a page of this query returned")
+            Error::usage(
+                "cursor",
+                "expected a cursor that a page of this query returned",
+            )
         })
     }
 }

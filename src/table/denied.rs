@@ -4,15 +4,13 @@ use crate::error::Denied;
 
 /// `User: <arn> is not authorized to perform: <action> on resource: <arn> because <why>`
 pub(crate) fn parse(message: &str) -> Denied {
-    let mut denied = Denied::default();
-    denied.principal = word_after(message, "User: ");
-    denied.action = word_after(message, "perform: ");
-    denied.resource = word_after(message, "on resource: ");
-    denied.reason = message
-        .split_once(" because ")
-        .map(|(_, why)| why.trim().to_owned())
-        .filter(|why| !why.is_empty());
-    denied
+    let reason = message.split_once(" because ").map(|(_, why)| why.trim());
+    Denied {
+        principal: word_after(message, "User: "),
+        action: word_after(message, "perform: "),
+        resource: word_after(message, "on resource: "),
+        reason: reason.filter(|why| !why.is_empty()).map(str::to_owned),
+    }
 }
 
 fn word_after(message: &str, marker: &str) -> Option<String> {

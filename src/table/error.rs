@@ -175,9 +175,10 @@ impl<'a> Call<'a> {
             SdkError::DispatchFailure(failure) if failure.is_user() => {
                 new(ErrorKind::Other, "the HTTP client refused the request").needs_human()
             }
-            SdkError::ConstructionFailure(_) => {
-                new(ErrorKind::Usage, "the SDK refused the request; nothing was sent")
-            }
+            SdkError::ConstructionFailure(_) => new(
+                ErrorKind::Usage,
+                "the SDK refused the request; nothing was sent",
+            ),
             _ if names_no_http_client(error) => {
                 return new(ErrorKind::Usage, "there is no HTTP client")
                     .hint("enable the feature `https`, or give one in the SdkConfig");
@@ -270,7 +271,9 @@ fn canceled(reasons: &[aws_sdk_dynamodb::types::CancellationReason]) -> Error {
     let heals = reasons.iter().all(|reason| {
         matches!(
             reason.code.as_deref(),
-            None | Some("TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
+            None | Some(
+                "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded"
+            )
         )
     });
     let message = if causes.is_empty() {
@@ -393,5 +396,9 @@ fn access_denied(message: &str) -> Error {
         }
         _ => "the role's policy, a session policy or a boundary does not allow it".to_owned(),
     };
-    new(ErrorKind::AccessDenied(denied), or(message, "not authorized")).hint(hint)
+    new(
+        ErrorKind::AccessDenied(denied),
+        or(message, "not authorized"),
+    )
+    .hint(hint)
 }

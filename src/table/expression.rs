@@ -34,10 +34,7 @@ impl Placeholders {
     }
 
     pub(crate) fn into_maps(self) -> (Option<HashMap<String, String>>, Option<Item>) {
-        (
-            numbered("#n", self.names),
-            numbered(":v", self.values),
-        )
+        (numbered("#n", self.names), numbered(":v", self.values))
     }
 }
 
@@ -47,5 +44,9 @@ fn numbered<T>(prefix: &str, entries: Vec<T>) -> Option<HashMap<String, T>> {
         return None;
     }
     let numbered = entries.into_iter().enumerate();
-    Some(numbered.map(|(i, entry)| (format!("{prefix}{i}"), entry)).collect())
+    Some(
+        numbered
+            .map(|(i, entry)| (format!("{prefix}{i}"), entry))
+            .collect(),
+    )
 }

@@ -8,15 +8,20 @@
 //! placeholders always, so reserved words need no care. Nothing is asked of DynamoDB that the caller did
 //! not ask for: no hidden `DescribeTable`, no return values, no consumed capacity.
 
+mod backoff;
+mod batch_get;
+mod batch_write;
 mod client;
 mod condition;
 mod cursor;
+mod delete;
 mod denied;
 mod endpoint;
 mod error;
 mod expression;
 mod get;
 mod handle;
+mod identity;
 mod key;
 mod name;
 mod operations;
@@ -26,19 +31,33 @@ mod put;
 mod query;
 mod raw;
 mod read;
+mod running;
+mod scan;
+mod transact;
+mod update;
 mod value;
+mod wait;
 mod write;
 
+pub use backoff::Backoff;
+pub use batch_get::{BatchGet, BatchItems, MOST_KEYS_PER_REQUEST};
+pub use batch_write::{
+    BatchItem, BatchReport, BatchWrite, DEFAULT_BATCH_CONCURRENCY, MOST_WRITES_PER_REQUEST,
+};
 pub use client::{AnyStrategy, DEFAULT_ATTEMPT_TIMEOUT, DEFAULT_OPERATION_TIMEOUT, Dynamo};
 pub use condition::{Attr, Cond, IntoOperand, Operand, Size, Sort, SortCond, attr, size, sort};
 pub use cursor::Cursor;
+pub use delete::Delete;
 pub use get::Get;
 pub use handle::Table;
 pub use key::{IntoKey, Key};
-pub use pages::{ItemStream, Page};
+pub use pages::{ItemStream, MOST_SEGMENTS_AT_ONCE, Page};
 pub use path::{Path, Step};
 pub use put::Put;
 pub use query::Query;
+pub use scan::{MOST_SEGMENTS, Scan};
+pub use transact::{Check, LONGEST_TOKEN, MOST_ITEMS_PER_TRANSACTION, TransactGet, TransactWrite};
+pub use update::Update;
 pub use value::{IntoValue, Value, from_item, to_item};
 pub use write::Attempt;
 

@@ -51,7 +51,9 @@ fn check_table(text: &str) -> Result<()> {
     let expected = || {
         Error::usage(
             "table",
-            format!("expected arn:<partition>:dynamodb:<region>:<12 digits>:table/<name>, not {text:?}"),
+            format!(
+                "expected arn:<partition>:dynamodb:<region>:<12 digits>:table/<name>, not {text:?}"
+            ),
         )
     };
     let mut parts = text.splitn(6, ':').skip(1);

@@ -1,12 +1,12 @@
 //! The loop over pages, ours instead of the SDK's paginator: that one ends in silence when a page
 //! repeats its `LastEvaluatedKey`, and overwrites `Limit`.
 
+use super::Item;
 use super::client::Target;
 use super::cursor::Cursor;
 use super::error::Call;
 use super::read::ReadOptions;
 use super::value::from_item;
-use super::Item;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
@@ -74,28 +74,38 @@ impl ReadOptions {
     }
 }
 
+/// How many segments of a scan are read at the same time, however many there are: each has a request in
+/// flight and a page in memory.
+pub const MOST_SEGMENTS_AT_ONCE: usize = 16;
+
 /// A query or a scan, ready to be read in one of the ways.
 pub(crate) struct Reading {
     target: Target,
     operation: Operation,
     limits: Limits,
-    requests: Result<Vec<PageRequest>>,
+    request: Result<PageRequest>,
+    segments: u32,
 }
 
 impl Reading {
-    /// One request for each segment that is read at the same time.
     pub(crate) fn new(
         target: Target,
         operation: Operation,
         limits: Limits,
-        requests: Result<Vec<PageRequest>>,
+        request: Result<PageRequest>,
     ) -> Self {
         Reading {
             target,
             operation,
             limits,
-            requests,
+            request,
+            segments: 1,
         }
+    }
+
+    pub(crate) fn segments(mut self, segments: u32) -> Self {
+        self.segments = segments;
+        self
     }
 
     pub(crate) async fn all<T: DeserializeOwned>(self) -> Result<Vec<T>> {
@@ -115,14 +125,15 @@ impl Reading {
             target,
             operation,
             limits,
-            requests,
+            request,
+            segments,
         } = self;
         let call = Call::on(&target, operation);
-        let mut requests = requests.map_err(|error| call.explain(error))?;
-        let (Some(request), true) = (requests.pop(), requests.is_empty()) else {
+        let request = request.map_err(|error| call.explain(error))?;
+        if segments != 1 {
             let expected = "expected one segment: a page of several has no one cursor";
             return Err(call.explain(Error::usage("segments", expected)));
-        };
+        }
         if limits.take.is_some() && limits.filtered {
             let expected = "expected no take beside a filter or raw(..): a page cannot be cut; use stream(), or page_size";
             return Err(call.explain(Error::usage("take", expected)));
@@ -148,10 +159,7 @@ impl Reading {
             let expected = "expected no take for a count: it is of all items";
             return Err(call.explain(Error::usage("take", expected)));
         }
-        self.requests = self.requests.map(|requests| {
-            let counting = requests.into_iter().map(PageRequest::counting);
-            counting.collect()
-        });
+        self.request = self.request.map(PageRequest::counting);
         let mut pages = Pages::new(self);
         let mut count = 0;
         while let Some(page) = poll_fn(|cx| pages.poll_page(cx, None)).await {
@@ -167,6 +175,20 @@ impl PageRequest {
         match self {
             PageRequest::Query(query) => PageRequest::Query(Box::new(query.select(Select::Count))),
             PageRequest::Scan(scan) => PageRequest::Scan(Box::new(scan.select(Select::Count))),
+        }
+    }
+
+    fn of_segment(self, segment: u32, total: u32) -> Self {
+        match self {
+            PageRequest::Scan(scan) if total > 1 => {
+                // both are at most a million
+                let (segment, total) = (i32::try_from(segment), i32::try_from(total));
+                let scan = scan
+                    .set_segment(segment.ok())
+                    .set_total_segments(total.ok());
+                PageRequest::Scan(Box::new(scan))
+            }
+            whole => whole,
         }
     }
 }
@@ -193,10 +215,10 @@ async fn fetch(
     let page = match request {
         PageRequest::Query(mut query) => {
             if limit.is_some() {
-                query = Box::new(query.set_limit(limit));
+                *query = query.set_limit(limit);
             }
             if start.is_some() {
-                query = Box::new(query.set_exclusive_start_key(start.clone()));
+                *query = query.set_exclusive_start_key(start.clone());
             }
             let output = query.send().await.map_err(|error| call.failed(error))?;
             RawPage {
@@ -209,10 +231,10 @@ async fn fetch(
         }
         PageRequest::Scan(mut scan) => {
             if limit.is_some() {
-                scan = Box::new(scan.set_limit(limit));
+                *scan = scan.set_limit(limit);
             }
             if start.is_some() {
-                scan = Box::new(scan.set_exclusive_start_key(start.clone()));
+                *scan = scan.set_exclusive_start_key(start.clone());
             }
             let output = scan.send().await.map_err(|error| call.failed(error))?;
             RawPage {
@@ -267,11 +289,15 @@ struct Pages {
     target: Target,
     operation: Operation,
     limits: Limits,
-    lanes: Vec<Lane>,
+    request: Option<PageRequest>,
     problem: Option<Error>,
+    lanes: Vec<Lane>,
+    segments: u32,
+    /// Segments that have a lane, or had one.
+    begun: u32,
     requests: usize,
     capacity: Option<f64>,
-    /// Where the page that was handed out last started, and the one after it.
+    /// Where the page that was handed out last started, and the one after it; of the only segment.
     page_start: Option<Item>,
     next_start: Option<Item>,
 }
@@ -282,30 +308,27 @@ impl Pages {
             target,
             operation,
             mut limits,
-            requests,
-        } = reading;
-        let start = limits.start.take();
-        let (requests, problem) = match requests {
-            Ok(requests) => (requests, None),
-            Err(error) => {
-                let error = Call::on(&target, operation).explain(error);
-                (Vec::new(), Some(error))
-            }
-        };
-        let lanes = requests.into_iter().map(|request| Lane {
             request,
-            state: LaneState::Next(start.clone()),
-        });
+            segments,
+        } = reading;
+        let (request, problem) = match request {
+            Ok(request) => (Some(request), None),
+            Err(error) => (None, Some(Call::on(&target, operation).explain(error))),
+        };
+        let next_start = limits.start.take();
         Pages {
-            lanes: lanes.collect(),
             target,
             operation,
             limits,
+            request,
             problem,
+            lanes: Vec::new(),
+            segments,
+            begun: 0,
             requests: 0,
             capacity: None,
             page_start: None,
-            next_start: start,
+            next_start,
         }
     }
 
@@ -318,12 +341,13 @@ impl Pages {
         if let Some(problem) = self.problem.take() {
             return Poll::Ready(Some(Err(problem)));
         }
+        self.begin_lanes();
         let limit = page_limit(&self.limits, left);
-        let several = self.lanes.len() > 1;
         let mut waiting = false;
         for lane in &mut self.lanes {
             if let LaneState::Next(start) = &lane.state {
-                if self.limits.max_requests.is_some_and(|max| self.requests >= max) {
+                let most = self.limits.max_requests;
+                if most.is_some_and(|most| self.requests >= most) {
                     continue;
                 }
                 self.requests += 1;
@@ -342,26 +366,18 @@ impl Pages {
                 waiting = true;
                 continue;
             };
-            let page = match page {
-                Ok(page) => page,
+            match page {
+                Ok(page) => {
+                    let last_key = page.last_key.clone();
+                    lane.state = last_key.map_or(LaneState::Done, |key| LaneState::Next(Some(key)));
+                    self.handed_out(&page);
+                    return Poll::Ready(Some(Ok(page)));
+                }
                 Err(error) => {
-                    self.lanes.clear();
-                    self.next_start = None;
+                    self.end();
                     return Poll::Ready(Some(Err(error)));
                 }
-            };
-            lane.state = match &page.last_key {
-                Some(key) => LaneState::Next(Some(key.clone())),
-                None => LaneState::Done,
-            };
-            if !several {
-                self.next_start.clone_from(&page.last_key);
             }
-            let units = page.capacity.as_ref().and_then(|c| c.capacity_units);
-            if let Some(units) = units {
-                self.capacity = Some(self.capacity.unwrap_or_default() + units);
-            }
-            return Poll::Ready(Some(Ok(page)));
         }
         if waiting {
             Poll::Pending
@@ -370,10 +386,39 @@ impl Pages {
         }
     }
 
+    fn begin_lanes(&mut self) {
+        let Some(request) = &self.request else { return };
+        self.lanes
+            .retain(|lane| !matches!(lane.state, LaneState::Done));
+        while self.begun < self.segments && self.lanes.len() < MOST_SEGMENTS_AT_ONCE {
+            self.lanes.push(Lane {
+                request: request.clone().of_segment(self.begun, self.segments),
+                state: LaneState::Next(self.next_start.clone()),
+            });
+            self.begun += 1;
+        }
+    }
+
+    fn handed_out(&mut self, page: &RawPage) {
+        if self.segments == 1 {
+            self.next_start.clone_from(&page.last_key);
+        }
+        let units = page.capacity.as_ref().and_then(|c| c.capacity_units);
+        if let Some(units) = units {
+            self.capacity = Some(self.capacity.unwrap_or_default() + units);
+        }
+    }
+
+    /// After an error nothing more is read; where it happened is still known.
+    fn end(&mut self) {
+        self.lanes.clear();
+        self.request = None;
+    }
+
     /// Whether the end was reached, and not the ceiling.
     fn check_complete(&self) -> Result<()> {
-        let more = self.lanes.iter().any(|lane| matches!(lane.state, LaneState::Next(_)));
-        if !more {
+        let lane_left = |lane: &Lane| !matches!(lane.state, LaneState::Done);
+        if self.begun == self.segments && !self.lanes.iter().any(lane_left) {
             return Ok(());
         }
         let message = format!("max_requests({}) was reached before the end", self.requests);
@@ -396,7 +441,7 @@ impl<T> ItemStream<T> {
             &self.pages.next_start
         };
         key.clone()
-            .filter(|_| self.pages.lanes.len() == 1)
+            .filter(|_| self.pages.segments == 1)
             .map(Cursor::new)
     }
 

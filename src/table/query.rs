@@ -35,11 +35,7 @@ pub struct Query {
 }
 
 impl Query {
-    pub(crate) fn new(
-        target: Target,
-        attribute: &str,
-        partition: Result<AttributeValue>,
-    ) -> Self {
+    pub(crate) fn new(target: Target, attribute: &str, partition: Result<AttributeValue>) -> Self {
         Query {
             target,
             attribute: attribute.to_owned(),
@@ -82,14 +78,12 @@ impl Query {
             .map_err(|error| call.failed(error))
     }
 
-    fn into_reading(mut self) -> Reading {
-        let options = std::mem::take(&mut self.options);
-        let limits = options.limits(self.raw.is_some());
-        self.options = options;
+    fn into_reading(self) -> Reading {
+        let limits = self.options.limits(self.raw.is_some());
         let target = self.target.clone();
         let request = self.into_request();
-        let requests = request.map(|request| vec![PageRequest::Query(Box::new(request))]);
-        Reading::new(target, QUERY, limits, requests)
+        let request = request.map(|request| PageRequest::Query(Box::new(request)));
+        Reading::new(target, QUERY, limits, request)
     }
 
     fn into_request(self) -> Result<QueryFluentBuilder> {
@@ -104,9 +98,13 @@ impl Query {
         } = self;
         target.name.check()?;
         options.check()?;
-        let partition = partition.map_err(|e| e.in_field(format!("key attribute {attribute:?}")))?;
+        let partition =
+            partition.map_err(|e| e.in_field(format!("key attribute {attribute:?}")))?;
         if attribute.is_empty() {
-            return Err(Error::usage("query", "expected the name of the partition key attribute"));
+            return Err(Error::usage(
+                "query",
+                "expected the name of the partition key attribute",
+            ));
         }
         let mut placeholders = Placeholders::default();
         let mut keys = attr(Path::attribute(attribute)).eq(super::Value(partition));
@@ -136,7 +134,9 @@ impl Query {
             .set_index_name(options.index)
             .set_scan_index_forward(descending.then_some(false))
             .set_consistent_read(options.consistent.then_some(true))
-            .set_return_consumed_capacity(options.capacity.then_some(ReturnConsumedCapacity::Total));
+            .set_return_consumed_capacity(
+                options.capacity.then_some(ReturnConsumedCapacity::Total),
+            );
         Ok(raw.apply(request))
     }
 }

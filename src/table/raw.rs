@@ -35,7 +35,9 @@ impl<F: 'static> Raw<F> {
         if self.is_some() {
             return Err(Error::usage(
                 "raw",
-                format!("expected an operation without raw(..) in a {whole}: it has no request of its own"),
+                format!(
+                    "expected an operation without raw(..) in a {whole}: it has no request of its own"
+                ),
             ));
         }
         Ok(())

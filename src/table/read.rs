@@ -50,7 +50,7 @@ pub(crate) fn projection(paths: &[Path], placeholders: &mut Placeholders) -> Res
     Ok(text)
 }
 
-/// The setters and the ways to read that `Query` and `Scan` share; both
+/// The setters and the ways to read that [`Query`](super::Query) and [`Scan`](super::Scan) share; both
 /// have `options: ReadOptions`, `raw` and `fn into_reading(self) -> Reading`.
 macro_rules! reads_items {
     ($operation:ident, $fluent:ident) => {
@@ -118,10 +118,7 @@ macro_rules! reads_items {
             }
 
             /// Changes the SDK's request, for settings that are not here; every page is read so.
-            pub fn raw(
-                mut self,
-                change: impl FnOnce($fluent) -> $fluent + Send + 'static,
-            ) -> Self {
+            pub fn raw(mut self, change: impl FnOnce($fluent) -> $fluent + Send + 'static) -> Self {
                 self.raw = self.raw.then(change);
                 self
             }

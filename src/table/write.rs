@@ -1,7 +1,9 @@
 //! What the writes have in common: conditions, versions, and a failed condition as a value.
 
 use super::Item;
+use super::client::Target;
 use super::condition::{Cond, attr};
+use super::error::Call;
 use super::expression::Placeholders;
 use super::path::Path;
 use super::value::from_item;
@@ -34,13 +36,15 @@ impl<T> Attempt<T> {
 
 impl<T: DeserializeOwned> Attempt<T> {
     /// Makes a value of a failed condition; every other error stays one.
-    pub(crate) fn from_result<O>(result: Result<O>) -> Result<Self> {
+    pub(crate) fn from_result<O>(target: &Target, result: Result<O>) -> Result<Self> {
         match result {
             Ok(_) => Ok(Attempt::Written),
             Err(error) if *error.kind() == ErrorKind::Conflict => {
                 let there = error.conflict_item().filter(|item| !item.is_empty());
                 let there = there.cloned().map(from_item).transpose();
-                there.map(Attempt::Rejected).map_err(|decode| decode.during(error.operation()))
+                there
+                    .map(Attempt::Rejected)
+                    .map_err(|decode| Call::on(target, error.operation()).explain(decode))
             }
             Err(error) => Err(error),
         }
@@ -68,7 +72,9 @@ impl Expressions {
         let condition = condition
             .map(|condition| {
                 let mut text = String::new();
-                condition.render(&mut text, &mut placeholders).map(|()| text)
+                condition
+                    .render(&mut text, &mut placeholders)
+                    .map(|()| text)
             })
             .transpose()?;
         let (names, values) = placeholders.into_maps();
@@ -95,7 +101,10 @@ pub(crate) fn version(attribute: &str, expected: Option<u64>) -> Result<Version>
     };
     let next = expected.map_or(Some(1), |expected| expected.checked_add(1));
     let next = next.ok_or_else(|| {
-        Error::usage("version", "expected a version below the largest 64-bit number")
+        Error::usage(
+            "version",
+            "expected a version below the largest 64-bit number",
+        )
     })?;
     Ok(Version {
         condition,
