@@ -250,9 +250,8 @@ impl Error {
             .with(|inner| inner.field = Some(field.into()))
     }
 
-    /// Names the field, when a value could not know where it stands.
-    #[cfg_attr(not(feature = "table"), allow(dead_code))]
-    pub(crate) fn in_field(self, field: impl Into<Cow<'static, str>>) -> Self {
+    /// The same error about a setting that goes by another name where it was given.
+    pub(crate) fn naming(self, field: impl Into<Cow<'static, str>>) -> Self {
         self.with(|inner| inner.field = Some(field.into()))
     }
 
@@ -270,6 +269,10 @@ impl Error {
 
     pub(crate) fn needs_human(self) -> Self {
         self.with(|inner| inner.outlook = Outlook::Terminal)
+    }
+
+    pub(crate) fn asks_for_fewer_calls(self) -> Self {
+        self.with(|inner| inner.outlook = Outlook::Throttled)
     }
 
     pub(crate) fn heals_by_itself(self) -> Self {

@@ -18,7 +18,7 @@ pub use error::{CancellationReason, CredentialFault, Denied, Error, ErrorKind, O
 pub use refresh::{CredentialCache, RefreshMode, RefreshPolicy, Rejection, Status};
 pub use sdk::SdkProvider;
 pub use source::CredentialSource;
-pub use strategy::CredentialStrategy;
+pub use strategy::{AssumeRole, CredentialStrategy, InstanceProfile, StrategyConfig};
 #[cfg(feature = "table")]
 pub use table::{Dynamo, Table};
 

@@ -1,9 +1,31 @@
 //! Where credentials come from: one call is one fetch, with no memory of credentials.
 
+mod arn;
+mod env;
+mod imds;
+mod sts;
+mod told;
+
+pub use imds::{
+    DEFAULT_ANSWER_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_ENDPOINT, DEFAULT_ENDPOINT_IPV6,
+    DEFAULT_MAX_ATTEMPTS, DEFAULT_TOKEN_TTL, ImdsSource, ImdsSourceBuilder, TokenCheck,
+};
+pub use sts::{
+    Base, CallerIdentity, DEFAULT_SESSION_DURATION, DEFAULT_STS_ATTEMPT_TIMEOUT,
+    DEFAULT_STS_CALL_TIMEOUT, DEFAULT_STS_CONNECT_TIMEOUT, DEFAULT_STS_MAX_ATTEMPTS,
+    MAX_SESSION_DURATION, MIN_SESSION_DURATION, StsSource, StsSourceBuilder,
+};
+pub(crate) use sts::{BaseCredentials, Origin};
+
 use crate::error::Result;
 use aws_credential_types::Credentials;
 use std::fmt;
 use std::future::Future;
+
+/// The name of Option A, in logs, errors and credentials.
+pub(crate) const INSTANCE_PROFILE: &str = "InstanceProfile";
+/// The name of Option B.
+pub(crate) const ASSUME_ROLE: &str = "AssumeRole";
 
 /// Fetches credentials once per call; a [`CredentialCache`](crate::CredentialCache) does the rest.
 ///
@@ -14,6 +36,11 @@ use std::future::Future;
 pub trait CredentialSource: fmt::Debug + Send + Sync + 'static {
     /// A short name for logs and errors, the same for the life of the process.
     fn name(&self) -> &'static str;
+
+    /// The role or profile it asks for, for [`Status`](crate::Status); `None` where not known.
+    fn subject(&self) -> Option<String> {
+        None
+    }
 
     /// Fetches new credentials.
     ///

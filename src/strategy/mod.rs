@@ -1,7 +1,17 @@
 //! The strategies, and the one trait they stand behind.
 
+mod assume_role;
+mod base;
+mod config;
+mod instance_profile;
+
+pub use assume_role::{AssumeRole, AssumeRoleBuilder};
+pub use config::StrategyConfig;
+pub use instance_profile::{InstanceProfile, InstanceProfileBuilder};
+
 use crate::error::Result;
-use crate::refresh::{Rejection, Status};
+use crate::refresh::{Clock, CredentialCache, Jitter, RefreshPolicy, Rejection, Status};
+use crate::source::CredentialSource;
 use async_trait::async_trait;
 use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::identity::Identity;
@@ -73,4 +83,48 @@ impl<S: CredentialStrategy + ?Sized> CredentialStrategy for Arc<S> {
     fn status(&self) -> Status {
         (**self).status()
     }
+}
+
+#[async_trait]
+impl<F: CredentialSource> CredentialStrategy for CredentialCache<F> {
+    fn name(&self) -> &'static str {
+        self.source().name()
+    }
+
+    async fn credentials(&self) -> Result<Credentials> {
+        CredentialCache::credentials(self).await
+    }
+
+    fn current(&self) -> Option<Arc<Credentials>> {
+        CredentialCache::current(self)
+    }
+
+    fn current_identity(&self) -> Option<Identity> {
+        CredentialCache::current_identity(self)
+    }
+
+    fn invalidate(&self, rejected: &str) -> Rejection {
+        CredentialCache::invalidate(self, rejected)
+    }
+
+    fn status(&self) -> Status {
+        CredentialCache::status(self)
+    }
+}
+
+/// A cache around a source, on the clocks and with the chance that its builder was given.
+fn cache<F: CredentialSource>(
+    source: F,
+    policy: RefreshPolicy,
+    clock: Option<Clock>,
+    jitter: Option<Jitter>,
+) -> CredentialCache<F> {
+    let mut cache = CredentialCache::new(source, policy);
+    if let Some(clock) = clock {
+        cache = cache.with_clock(clock);
+    }
+    if let Some(jitter) = jitter {
+        cache = cache.with_jitter(jitter);
+    }
+    cache
 }

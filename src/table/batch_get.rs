@@ -59,7 +59,7 @@ impl BatchGet {
         let keys = keys.into_iter().enumerate().map(|(position, key)| {
             key.into_key().map_err(|error| {
                 let field = error.field().unwrap_or("key").to_owned();
-                error.in_field(format!("key {position}, {field}"))
+                error.naming(format!("key {position}, {field}"))
             })
         });
         BatchGet {

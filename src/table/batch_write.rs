@@ -199,7 +199,7 @@ impl BatchWrite {
                     || format!("write {position}"),
                     |field| format!("write {position}, {field}"),
                 );
-                self.problem.get_or_insert_with(|| problem.in_field(field));
+                self.problem.get_or_insert_with(|| problem.naming(field));
             }
         }
         self

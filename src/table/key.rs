@@ -140,7 +140,7 @@ impl<P: IntoValue, S: IntoValue> IntoKey for ((String, P), (String, S)) {
 fn key_attribute(name: String, value: impl IntoValue) -> Result<(String, AttributeValue)> {
     let value = value
         .into_value()
-        .map_err(|e| e.in_field(format!("key attribute {name:?}")))?;
+        .map_err(|e| e.naming(format!("key attribute {name:?}")))?;
     check_key_attribute(&name, &value)?;
     Ok((name, value))
 }

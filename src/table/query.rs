@@ -99,7 +99,7 @@ impl Query {
         target.name.check()?;
         options.check()?;
         let partition =
-            partition.map_err(|e| e.in_field(format!("key attribute {attribute:?}")))?;
+            partition.map_err(|e| e.naming(format!("key attribute {attribute:?}")))?;
         if attribute.is_empty() {
             return Err(Error::usage(
                 "query",

@@ -311,7 +311,7 @@ impl<I> Whole<I> {
                     Some(field) => format!("item {position}, {field}"),
                     None => format!("item {position}"),
                 };
-                let error = Call::on(&target, self.operation).explain(error.in_field(field));
+                let error = Call::on(&target, self.operation).explain(error.naming(field));
                 self.problem.get_or_insert(error);
             }
         }

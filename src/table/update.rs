@@ -396,7 +396,7 @@ impl Clauses {
 
 /// A value's error with the attribute that it was for.
 fn at(path: &Path, value: Result<AttributeValue>) -> Result<AttributeValue> {
-    value.map_err(|error| error.in_field(format!("attribute {path}")))
+    value.map_err(|error| error.naming(format!("attribute {path}")))
 }
 
 /// A set of the members of a list: serde has no sets.

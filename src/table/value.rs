@@ -188,6 +188,6 @@ fn refused(trail: &Trail<'_>, why: &'static str) -> Error {
     let error = Error::new(ErrorKind::Encode, Operation::CONFIGURE, why).needs_human();
     match trail {
         Trail::Root => error,
-        _ => error.in_field(format!("attribute {trail}")),
+        _ => error.naming(format!("attribute {trail}")),
     }
 }

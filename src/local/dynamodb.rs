@@ -1,0 +1,381 @@
+//! DynamoDB: dynoxide, behind a gate that knows the cloud's sessions.
+//!
+//! Dynoxide speaks DynamoDB's wire protocol, error texts and all, but its router is private, so it
+//! listens on a loopback port of its own, one for each account, and this server stands in front.
+
+use super::account::Account;
+use super::auth::Signed;
+use super::fault::{Answer, Fault, plain};
+use super::identity::{AccessKey, KeyFault, request_id};
+use super::server::{Respond, Service, lock};
+use bytes::Bytes;
+use dynoxide::Database;
+use dynoxide::auth_material::{self, AuthMaterial};
+use http_body_util::{BodyExt as _, Full};
+use hyper::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HOST, HeaderValue, SERVER, TRANSFER_ENCODING,
+};
+use hyper::{Method, Request, StatusCode, Uri};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::json;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::io;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+use tokio::sync::oneshot;
+
+const JSON: &str = "application/x-amz-json-1.0";
+
+/// What dynoxide's ARNs begin with; answers carry the cloud's own region and account in its place.
+const ENGINE_ARN: &str = "arn:aws:dynamodb:dynoxide:000000000000:";
+
+/// The operations that speak of resources; in any other, such a text would be somebody's data.
+const OPERATIONS_WITH_ARNS: [&str; 13] = [
+    "CreateTable",
+    "DeleteTable",
+    "DescribeStream",
+    "DescribeTable",
+    "DescribeTimeToLive",
+    "GetRecords",
+    "GetShardIterator",
+    "ListStreams",
+    "ListTagsOfResource",
+    "TagResource",
+    "UntagResource",
+    "UpdateTable",
+    "UpdateTimeToLive",
+];
+
+/// The DynamoDB of a [`LocalCloud`](super::LocalCloud); its handle is
+/// [`Server<DynamoDb>`](super::Server).
+pub struct DynamoDb {
+    account: Arc<Account>,
+    client: Client<HttpConnector, Full<Bytes>>,
+    /// One for each account that was heard of.
+    engines: Mutex<HashMap<String, Arc<Engine>>>,
+}
+
+/// A database and the loopback port it listens on; ends with its last user.
+struct Engine {
+    database: Database,
+    endpoint: String,
+    /// Dropping it shuts the engine down.
+    _running: oneshot::Sender<()>,
+}
+
+/// A kind of call to DynamoDB: the operation's name, for example `GetItem`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DynamoDbCall(String);
+
+impl From<&str> for DynamoDbCall {
+    fn from(operation: &str) -> Self {
+        DynamoDbCall(operation.to_owned())
+    }
+}
+
+/// How many calls of each operation DynamoDB had.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DynamoDbCalls(BTreeMap<String, u64>);
+
+impl DynamoDbCalls {
+    /// Calls of one operation, for example `GetItem`.
+    #[must_use]
+    pub fn of(&self, operation: &str) -> u64 {
+        self.0.get(operation).copied().unwrap_or_default()
+    }
+
+    /// Each operation that was called, and how often, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().map(|(name, count)| (name.as_str(), *count))
+    }
+
+    /// All calls.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.values().sum()
+    }
+}
+
+impl DynamoDb {
+    /// Starts with the database of the cloud's own account; must run inside a tokio runtime.
+    pub(super) fn start(account: Arc<Account>) -> io::Result<Self> {
+        let own = Arc::new(Engine::start()?);
+        Ok(DynamoDb {
+            client: Client::builder(TokioExecutor::new()).build_http(),
+            engines: Mutex::new(HashMap::from([(account.id.clone(), own)])),
+            account,
+        })
+    }
+
+    /// The database of an account, to be used without credentials and without being counted.
+    pub(super) fn database(&self, account: &str) -> io::Result<Database> {
+        self.engine(account).map(|engine| engine.database.clone())
+    }
+
+    fn engine(&self, account: &str) -> io::Result<Arc<Engine>> {
+        let mut engines = lock(&self.engines);
+        if let Some(engine) = engines.get(account) {
+            return Ok(Arc::clone(engine));
+        }
+        let engine = Arc::new(Engine::start()?);
+        engines.insert(account.to_owned(), Arc::clone(&engine));
+        Ok(engine)
+    }
+
+    async fn answer(&self, request: Request<Bytes>) -> Answer {
+        // a health check, or what DynamoDB answers 404 to
+        if request.method() != Method::POST {
+            return self.forward(&self.account.id, request).await;
+        }
+        match self.caller(&request) {
+            Ok(key) => self.forward(key.identity.account(), request).await,
+            Err(refusal) => *refusal,
+        }
+    }
+
+    fn caller(&self, request: &Request<Bytes>) -> Result<AccessKey, Box<Answer>> {
+        let headers = request.headers();
+        let material = AuthMaterial {
+            authorization: headers
+                .get(AUTHORIZATION)
+                .and_then(|value| value.to_str().ok()),
+            query: request.uri().query().unwrap_or_default(),
+            has_date_header: headers.contains_key("x-amz-date") || headers.contains_key(DATE),
+        };
+        if let Some(body) = auth_material::validate(material) {
+            return Err(Box::new(answer(StatusCode::BAD_REQUEST, body.into())));
+        }
+        let Some(signed) = Signed::read(request) else {
+            return Err(Box::new(error(
+                StatusCode::BAD_REQUEST,
+                "IncompleteSignatureException",
+                "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term",
+            )));
+        };
+        self.account
+            .admit(&signed.key_id, signed.token.as_deref())
+            .map_err(|fault| {
+                let code = match fault {
+                    KeyFault::Expired => "ExpiredTokenException",
+                    KeyFault::Unknown => "UnrecognizedClientException",
+                };
+                Box::new(error(StatusCode::BAD_REQUEST, code, usual_message(code)))
+            })
+    }
+
+    async fn forward(&self, account: &str, request: Request<Bytes>) -> Answer {
+        let operation = operation(&request).to_owned();
+        match self.exchange(account, request, &operation).await {
+            Ok(answer) => answer,
+            Err(_) => error(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "InternalServerError",
+                usual_message("InternalServerError"),
+            ),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        account: &str,
+        request: Request<Bytes>,
+        operation: &str,
+    ) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
+        // held until the answer is in, so that a cloud that ends does not cut it off
+        let engine = self.engine(account)?;
+        let speaks_of_arns = OPERATIONS_WITH_ARNS.contains(&operation);
+        let arn = format!("arn:aws:dynamodb:{}:{account}:", self.account.region);
+        let (mut head, mut body) = request.into_parts();
+        if speaks_of_arns {
+            body = replace(&body, &arn, ENGINE_ARN);
+        }
+        let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+        head.uri = Uri::try_from(format!("{}{path}", engine.endpoint))?;
+        for name in [HOST, CONTENT_LENGTH, TRANSFER_ENCODING] {
+            head.headers.remove(name);
+        }
+        let response = self
+            .client
+            .request(Request::from_parts(head, Full::new(body)))
+            .await?;
+        let (mut head, body) = response.into_parts();
+        let mut body = body.collect().await?.to_bytes();
+        if speaks_of_arns {
+            body = replace(&body, ENGINE_ARN, &arn);
+        }
+        for name in ["connection", "x-dynoxide-version", "transfer-encoding"] {
+            head.headers.remove(name);
+        }
+        head.headers.remove(DATE);
+        head.headers.remove(CONTENT_LENGTH);
+        let mut answer = Answer::from_parts(head, body);
+        sum_up(&mut answer);
+        Ok(answer)
+    }
+
+    fn date(&self, answer: &mut Answer) {
+        if let Ok(date) = HeaderValue::from_str(&self.account.http_date()) {
+            answer.headers_mut().insert(DATE, date);
+        }
+    }
+}
+
+impl Engine {
+    fn start() -> io::Result<Self> {
+        let database = Database::memory().map_err(io::Error::other)?;
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        listener.set_nonblocking(true)?;
+        let endpoint = format!("http://{}", listener.local_addr()?);
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let (running, ended) = oneshot::channel::<()>();
+        let served = database.clone();
+        tokio::spawn(async move {
+            let end = async move {
+                let _ = ended.await;
+            };
+            // an engine that failed refuses connections, which its callers see as a 500
+            let _ = dynoxide::server::serve_with_shutdown(listener, served, end).await;
+        });
+        Ok(Engine {
+            database,
+            endpoint,
+            _running: running,
+        })
+    }
+}
+
+impl Service for DynamoDb {
+    type Call = DynamoDbCall;
+    type Calls = DynamoDbCalls;
+
+    fn calls(counts: &BTreeMap<DynamoDbCall, u64>) -> DynamoDbCalls {
+        DynamoDbCalls(
+            counts
+                .iter()
+                .map(|(DynamoDbCall(operation), count)| (operation.clone(), *count))
+                .collect(),
+        )
+    }
+}
+
+impl Respond for DynamoDb {
+    fn classify(&self, request: &Request<Bytes>) -> DynamoDbCall {
+        DynamoDbCall(operation(request).to_owned())
+    }
+
+    async fn respond(&self, request: Request<Bytes>, _fault: Option<&Fault>) -> Answer {
+        let mut answer = self.answer(request).await;
+        self.date(&mut answer);
+        answer
+    }
+
+    fn refuse(&self, status: StatusCode, code: Option<&str>, message: Option<&str>) -> Answer {
+        let code = code.unwrap_or(match status.as_u16() {
+            400 => "ValidationException",
+            403 => "AccessDeniedException",
+            429 => "ThrottlingException",
+            503 => "ServiceUnavailable",
+            _ => "InternalServerError",
+        });
+        let mut answer = error(status, code, message.unwrap_or_else(|| usual_message(code)));
+        self.date(&mut answer);
+        answer
+    }
+}
+
+impl fmt::Debug for DynamoDb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DynamoDb").finish_non_exhaustive()
+    }
+}
+
+/// The operation that `X-Amz-Target` names; empty when there is none.
+fn operation(request: &Request<Bytes>) -> &str {
+    request
+        .headers()
+        .get("x-amz-target")
+        .and_then(|value| value.to_str().ok())
+        .and_then(|target| target.split_once('.'))
+        .map_or("", |(_, operation)| operation)
+}
+
+fn error(status: StatusCode, code: &str, message: &str) -> Answer {
+    let namespace = if GENERIC_CODES.contains(&code) {
+        "com.amazon.coral.service"
+    } else if code == "ValidationException" {
+        "com.amazon.coral.validate"
+    } else {
+        "com.amazonaws.dynamodb.v20120810"
+    };
+    let body = json!({ "__type": format!("{namespace}#{code}"), "message": message });
+    answer(status, body.to_string().into())
+}
+
+/// Codes of the framework that all of AWS's JSON services share; the rest are DynamoDB's own.
+const GENERIC_CODES: [&str; 10] = [
+    "AccessDeniedException",
+    "ExpiredTokenException",
+    "IncompleteSignatureException",
+    "InvalidSignatureException",
+    "MissingAuthenticationTokenException",
+    "SerializationException",
+    "ServiceUnavailable",
+    "ThrottlingException",
+    "UnknownOperationException",
+    "UnrecognizedClientException",
+];
+
+fn answer(status: StatusCode, body: Bytes) -> Answer {
+    let mut answer = plain(status, JSON, body);
+    if let Ok(id) = HeaderValue::from_str(&request_id()) {
+        answer.headers_mut().insert("x-amzn-requestid", id);
+    }
+    sum_up(&mut answer);
+    answer
+}
+
+/// The headers that depend on the body or on who is speaking.
+fn sum_up(answer: &mut Answer) {
+    let checksum = crc32fast::hash(answer.body());
+    let headers = answer.headers_mut();
+    headers.insert("x-amz-crc32", checksum.into());
+    headers.insert(SERVER, HeaderValue::from_static("Server"));
+    headers
+        .entry(CONTENT_TYPE)
+        .or_insert(HeaderValue::from_static(JSON));
+}
+
+fn replace(body: &Bytes, from: &str, to: &str) -> Bytes {
+    match std::str::from_utf8(body) {
+        Ok(text) if text.contains(from) => text.replace(from, to).into(),
+        _ => body.clone(),
+    }
+}
+
+/// What DynamoDB says with a code, where nothing else was asked for.
+fn usual_message(code: &str) -> &'static str {
+    match code {
+        "AccessDeniedException" => "User is not authorized to perform this operation",
+        "ConditionalCheckFailedException" => "The conditional request failed",
+        "ExpiredTokenException" => "The security token included in the request is expired",
+        "InternalServerError" => "Internal server error",
+        "InvalidSignatureException" => {
+            "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
+        }
+        "MissingAuthenticationTokenException" => "Request is missing Authentication Token",
+        "ProvisionedThroughputExceededException" => {
+            "The level of configured provisioned throughput for the table was exceeded. Consider increasing your provisioning level with the UpdateTable API."
+        }
+        "RequestLimitExceeded" => {
+            "Throughput exceeds the current throughput limit for your account. Please contact AWS Support to request a limit increase."
+        }
+        "ResourceNotFoundException" => "Requested resource not found",
+        "ServiceUnavailable" => "Service is unavailable. Please try again later.",
+        "ThrottlingException" => "Rate of requests exceeds the allowed throughput.",
+        "UnrecognizedClientException" => "The security token included in the request is invalid.",
+        _ => "The request was refused.",
+    }
+}

@@ -1,0 +1,285 @@
+//! Who is who in the embedded cloud: identities, their access keys, and which of them still hold.
+
+use super::server::lock;
+use aws_credential_types::Credentials;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime};
+
+/// From this many keys on, those long expired are forgotten when a new one is issued.
+const KEYS_BEFORE_PRUNING: usize = 10_000;
+
+/// How long an expired key is told apart from one that never was.
+const EXPIRED_KEYS_REMEMBERED_FOR: Duration = Duration::from_secs(60 * 60);
+
+/// Who a request comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Identity {
+    Role(RoleSession),
+    User {
+        account: String,
+        name: String,
+        id: String,
+    },
+}
+
+/// One session of a role: what `AssumeRole` made, or the metadata service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RoleSession {
+    pub(super) account: String,
+    /// The ARN of the role itself, path included.
+    pub(super) role_arn: String,
+    pub(super) role_name: String,
+    pub(super) role_id: String,
+    pub(super) session_name: String,
+    pub(super) tags: BTreeMap<String, String>,
+    /// The keys of `tags` that sessions assumed from this one inherit.
+    pub(super) transitive: Vec<String>,
+    pub(super) source_identity: Option<String>,
+}
+
+impl Identity {
+    pub(super) fn account(&self) -> &str {
+        match self {
+            Identity::Role(session) => &session.account,
+            Identity::User { account, .. } => account,
+        }
+    }
+
+    pub(super) fn arn(&self) -> String {
+        match self {
+            Identity::Role(session) => format!(
+                "arn:aws:sts::{}:assumed-role/{}/{}",
+                session.account, session.role_name, session.session_name
+            ),
+            Identity::User { account, name, .. } => format!("arn:aws:iam::{account}:user/{name}"),
+        }
+    }
+
+    /// The `UserId` of `GetCallerIdentity`.
+    pub(super) fn user_id(&self) -> String {
+        match self {
+            Identity::Role(session) => format!("{}:{}", session.role_id, session.session_name),
+            Identity::User { id, .. } => id.clone(),
+        }
+    }
+}
+
+/// An access key, long-lived or of a session.
+#[derive(Clone)]
+pub(super) struct AccessKey {
+    pub(super) id: String,
+    pub(super) secret: String,
+    pub(super) token: Option<String>,
+    pub(super) identity: Identity,
+    pub(super) issued_at: SystemTime,
+    pub(super) expires_at: Option<SystemTime>,
+    standing: Standing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Refused as expired, whatever its expiry says.
+    Ended,
+    /// As good as never issued.
+    Revoked,
+    Valid,
+}
+
+impl AccessKey {
+    pub(super) fn credentials(&self, provider: &'static str) -> Credentials {
+        let mut credentials = Credentials::builder()
+            .access_key_id(&self.id)
+            .secret_access_key(&self.secret)
+            .account_id(self.identity.account())
+            .provider_name(provider);
+        credentials.set_session_token(self.token.clone());
+        credentials.set_expiry(self.expires_at);
+        credentials.build()
+    }
+}
+
+impl fmt::Debug for AccessKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessKey")
+            .field("id", &self.id)
+            .field("identity", &self.identity)
+            .field("issued_at", &self.issued_at)
+            .field("expires_at", &self.expires_at)
+            .field("standing", &self.standing)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a key does not get in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum KeyFault {
+    Expired,
+    Unknown,
+}
+
+/// Every key that was issued; the one table that all three servers share.
+#[derive(Debug, Default)]
+pub(super) struct KeyRing {
+    keys: Mutex<HashMap<String, AccessKey>>,
+}
+
+impl KeyRing {
+    /// A session key that ends at a whole second, as AWS writes them, and not before `lifetime`.
+    pub(super) fn issue_session(
+        &self,
+        identity: Identity,
+        now: SystemTime,
+        lifetime: Duration,
+    ) -> AccessKey {
+        self.insert(AccessKey {
+            id: key_id("ASIA"),
+            secret: random_text(SECRET_CHARS),
+            token: Some(session_token()),
+            identity,
+            issued_at: now,
+            expires_at: Some(whole_second_from(now + lifetime)),
+            standing: Standing::Valid,
+        })
+    }
+
+    /// A session key that was over before it was handed out.
+    pub(super) fn issue_expired(&self, identity: Identity, ended_at: SystemTime) -> AccessKey {
+        self.insert(AccessKey {
+            id: key_id("ASIA"),
+            secret: random_text(SECRET_CHARS),
+            token: Some(session_token()),
+            identity,
+            issued_at: ended_at,
+            expires_at: Some(whole_second_from(ended_at)),
+            standing: Standing::Ended,
+        })
+    }
+
+    pub(super) fn issue_long_lived(&self, identity: Identity, now: SystemTime) -> AccessKey {
+        self.insert(AccessKey {
+            id: key_id("AKIA"),
+            secret: random_text(SECRET_CHARS),
+            token: None,
+            identity,
+            issued_at: now,
+            expires_at: None,
+            standing: Standing::Valid,
+        })
+    }
+
+    /// Finds the key that a request was signed with; key id and session token belong together.
+    pub(super) fn admit(
+        &self,
+        id: &str,
+        token: Option<&str>,
+        now: SystemTime,
+    ) -> Result<AccessKey, KeyFault> {
+        let keys = lock(&self.keys);
+        let key = keys.get(id).ok_or(KeyFault::Unknown)?;
+        if key.standing == Standing::Revoked || key.token.as_deref() != token {
+            return Err(KeyFault::Unknown);
+        }
+        let over = key.expires_at.is_some_and(|end| end <= now);
+        if over || key.standing == Standing::Ended {
+            return Err(KeyFault::Expired);
+        }
+        Ok(key.clone())
+    }
+
+    /// Ends every session issued so far; long-lived keys stay.
+    pub(super) fn expire_sessions(&self) {
+        for key in lock(&self.keys).values_mut() {
+            if key.token.is_some() && key.standing == Standing::Valid {
+                key.standing = Standing::Ended;
+            }
+        }
+    }
+
+    /// Makes a key unknown; says whether it was known.
+    pub(super) fn revoke(&self, id: &str) -> bool {
+        match lock(&self.keys).get_mut(id) {
+            Some(key) => {
+                key.standing = Standing::Revoked;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn insert(&self, key: AccessKey) -> AccessKey {
+        let mut keys = lock(&self.keys);
+        if keys.len() >= KEYS_BEFORE_PRUNING {
+            let now = key.issued_at;
+            keys.retain(|_, old| {
+                old.expires_at
+                    .is_none_or(|end| now < end + EXPIRED_KEYS_REMEMBERED_FOR)
+            });
+        }
+        keys.insert(key.id.clone(), key.clone());
+        key
+    }
+}
+
+/// The length of AWS's secret access keys.
+const SECRET_CHARS: usize = 40;
+
+/// Key ids are 20 characters: a prefix that names the kind, then base32.
+fn key_id(prefix: &str) -> String {
+    unique_id(prefix, 20)
+}
+
+/// An id such as AWS gives to keys, roles and users: prefix and base32 characters, `length` in all.
+pub(super) fn unique_id(prefix: &str, length: usize) -> String {
+    const BASE32: [char; 32] = [
+        'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'I', 'J', 'K', 'L', 'M', 'N', 'O', 'P', 'Q', 'R',
+        'S', 'T', 'U', 'V', 'W', 'X', 'Y', 'Z', '2', '3', '4', '5', '6', '7',
+    ];
+    let random = std::iter::repeat_with(|| fastrand::choice(BASE32).unwrap_or('A'));
+    prefix.chars().chain(random).take(length).collect()
+}
+
+pub(super) fn random_text(length: usize) -> String {
+    std::iter::repeat_with(fastrand::alphanumeric)
+        .take(length)
+        .collect()
+}
+
+/// Session tokens are long and base64; their length is not fixed on AWS either.
+fn session_token() -> String {
+    const TOKEN_BYTES: usize = 240;
+    let bytes: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..))
+        .take(TOKEN_BYTES)
+        .collect();
+    STANDARD.encode(bytes)
+}
+
+/// The first whole second at or after `time`.
+fn whole_second_from(time: SystemTime) -> SystemTime {
+    match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) if since.subsec_nanos() > 0 => {
+            SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs() + 1)
+        }
+        _ => time,
+    }
+}
+
+/// A request id as STS and DynamoDB write them: a version 4 UUID.
+pub(super) fn request_id() -> String {
+    let mut bits = fastrand::u128(..);
+    bits = (bits & !(0xf << 76)) | (0x4 << 76);
+    bits = (bits & !(0x3 << 62)) | (0x2 << 62);
+    let hex = format!("{bits:032x}");
+    let part = |range: std::ops::Range<usize>| hex.get(range).unwrap_or_default();
+    format!(
+        "{}-{}-{}-{}-{}",
+        part(0..8),
+        part(8..12),
+        part(12..16),
+        part(16..20),
+        part(20..32)
+    )
+}

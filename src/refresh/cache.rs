@@ -1,0 +1,567 @@
+//! The cache around a source: single flight, background refresh, bounded waiting.
+
+use super::cell::Cell;
+use super::clock::{Clock, Jitter, Now};
+use super::decide::{Tick, Verdict, answer, decide, tick};
+use super::flight::{FlightGuard, fly, log_landing};
+use super::policy::{MIN_FORCED_SPACING, RefreshPolicy};
+use super::state::{Flight, Outcome, State};
+use super::status::{Rejection, Status, Tally};
+use super::window::Stage;
+use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::source::CredentialSource;
+use arc_swap::ArcSwap;
+use aws_credential_types::Credentials;
+use aws_smithy_runtime_api::client::identity::Identity;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// A call starts the fetch again when it was abandoned with its runtime, this often at most: a runtime
+/// that is shutting down drops what it is given at once.
+const MAX_ABANDONED: usize = 3;
+
+/// Keeps the credentials of one source valid, for any number of callers.
+///
+/// While credentials are valid every call is answered at once, and a task replaces them ahead of time;
+/// once they are not, all callers wait for the same single fetch, for a bounded time. Cloning shares
+/// the cache: one fetch, however many clients hold a clone.
+///
+/// The constructor does no I/O, spawns nothing and needs no runtime; the first call starts the task. The
+/// last clone dropped ends it.
+///
+/// A third strategy is a [`CredentialSource`] in this cache:
+///
+/// ```
+/// use aws_credential_strategies::{CredentialCache, CredentialSource, Credentials, RefreshPolicy};
+///
+/// #[derive(Debug)]
+/// struct FromVault;
+///
+/// impl CredentialSource for FromVault {
+///     fn name(&self) -> &'static str {
+///         "FromVault"
+///     }
+///     async fn fetch(&self) -> aws_credential_strategies::Result<Credentials> {
+///         Ok(Credentials::new("AKIAEXAMPLE", "secret", None, None, "FromVault"))
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> aws_credential_strategies::Result<()> {
+/// let cache = CredentialCache::new(FromVault, RefreshPolicy::default());
+/// assert_eq!(cache.credentials().await?.access_key_id(), "AKIAEXAMPLE");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Known limit
+///
+/// A host clock that is *behind* when the answer arrives cannot be seen locally: dead credentials then
+/// live longer by that much, until a service rejects them and
+/// [`Recovery`](crate::sdk::Recovery) replaces them.
+pub struct CredentialCache<F>(Arc<Shared<F>>);
+
+pub(super) struct Shared<F> {
+    source: Arc<F>,
+    policy: RefreshPolicy,
+    clock: Clock,
+    jitter: Jitter,
+    state: ArcSwap<State>,
+    /// News for callers that wait, for the timer and for subscribers. Closed with the last handle.
+    news: watch::Sender<Status>,
+    timer_runs: AtomicBool,
+    born: Instant,
+    /// When a call last had to look past the hot path, in ms since `born`, plus one; 0 for never.
+    last_call: AtomicU64,
+    waits: AtomicU64,
+    served_expired: AtomicU64,
+    clamp_warned: AtomicBool,
+}
+
+impl<F: CredentialSource> CredentialCache<F> {
+    /// A cache around `source`: no I/O, no task, no runtime needed yet.
+    #[must_use]
+    pub fn new(source: F, policy: RefreshPolicy) -> Self {
+        CredentialCache(Arc::new(Shared::new(
+            Arc::new(source),
+            policy,
+            Clock::system(),
+            Jitter::random(),
+        )))
+    }
+
+    /// An empty cache around the same source and policy, on another clock; for tests and simulations.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        let Shared {
+            source,
+            policy,
+            jitter,
+            ..
+        } = &*self.0;
+        CredentialCache(Arc::new(Shared::new(
+            Arc::clone(source),
+            *policy,
+            clock,
+            jitter.clone(),
+        )))
+    }
+
+    /// An empty cache around the same source and policy, with other chance; for tests and simulations.
+    #[must_use]
+    pub fn with_jitter(self, jitter: Jitter) -> Self {
+        let Shared {
+            source,
+            policy,
+            clock,
+            ..
+        } = &*self.0;
+        CredentialCache(Arc::new(Shared::new(
+            Arc::clone(source),
+            *policy,
+            clock.clone(),
+            jitter,
+        )))
+    }
+
+    /// Credentials to sign a request with, now.
+    ///
+    /// Valid ones are returned at once, whatever the source does. Otherwise the call starts or joins the
+    /// one fetch and waits for it, until that fetch is
+    /// [`wait_timeout`](RefreshPolicy::wait_timeout) old; after that, or after its failure, it is
+    /// answered with the credentials held, even if they have expired
+    /// ([`serve_expired`](RefreshPolicy::serve_expired)).
+    ///
+    /// # Errors
+    ///
+    /// Only when nothing can be served: the error of the last fetch;
+    /// [`ErrorKind::Timeout`] when it is still under way; [`ErrorKind::NoRuntime`] outside a tokio
+    /// runtime; [`ErrorKind::Usage`] for a policy that does not pass its
+    /// [check](RefreshPolicy::validate).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing for other callers: the fetch goes on, and the next call is
+    /// served from it.
+    ///
+    /// # Concurrent calls
+    ///
+    /// Any number; they share one fetch.
+    pub async fn credentials(&self) -> Result<Credentials> {
+        if let Some(credentials) = self.current() {
+            return Ok((*credentials).clone());
+        }
+        self.0
+            .settle()
+            .await
+            .map(|credentials| (*credentials).clone())
+    }
+
+    /// What [`credentials`](Self::credentials) would return at once, if it is valid: no I/O, no waiting,
+    /// no lock, no allocation.
+    ///
+    /// `None` when nothing has been fetched yet, when the credentials held have expired, and when a
+    /// refresh comes first because they are about to expire or a service rejected them.
+    #[must_use]
+    pub fn current(&self) -> Option<Arc<Credentials>> {
+        let state = self.0.state.load();
+        let held = state.held.as_ref()?;
+        self.0.serves(&state).then(|| Arc::clone(&held.credentials))
+    }
+
+    /// The same as an SDK identity, built once per fetch.
+    #[must_use]
+    pub fn current_identity(&self) -> Option<Identity> {
+        let state = self.0.state.load();
+        let held = state.held.as_ref()?;
+        self.0.serves(&state).then(|| held.identity.clone())
+    }
+
+    /// Fetches now, whatever waits are in force, and returns what came.
+    ///
+    /// Joins a fetch under way. Asks the source at most once a second
+    /// ([`MIN_FORCED_SPACING`](super::MIN_FORCED_SPACING)): within that time the last answer stands.
+    ///
+    /// # Errors
+    ///
+    /// That of the fetch, even while the credentials held are valid; [`ErrorKind::Timeout`],
+    /// [`ErrorKind::NoRuntime`] and [`ErrorKind::Usage`] as in [`credentials`](Self::credentials).
+    ///
+    /// # Cancel safety
+    ///
+    /// As in [`credentials`](Self::credentials).
+    pub async fn refresh(&self) -> Result<Credentials> {
+        self.0.policy.validate()?;
+        let shared = &self.0;
+        let now = shared.clock.now();
+        let seen = shared.load();
+        let recent = seen
+            .last_start()
+            .filter(|start| now.mono.saturating_duration_since(*start) < MIN_FORCED_SPACING);
+        let flight = match (seen.flight(&shared.policy, now), recent) {
+            (Some(flight), _) => Some(flight),
+            (None, Some(_)) => None,
+            (None, None) => Some(shared.start()?),
+        };
+        if let Some(flight) = flight {
+            shared.waits.fetch_add(1, Ordering::Relaxed);
+            shared.wait(flight, flight.patience(&shared.policy)).await?;
+            if shared.load().settled < flight.number {
+                return Err(super::decide::timed_out(&shared.policy));
+            }
+        }
+        let state = shared.load();
+        match (&state.failure, &state.held) {
+            (Some(failure), _) => Err(failure.error.clone()),
+            (None, Some(held)) => Ok((*held.credentials).clone()),
+            (None, None) => Err(super::decide::timed_out(&shared.policy)),
+        }
+    }
+
+    /// Credentials that live for at least `min`: for presigned URLs and long uploads.
+    ///
+    /// At once if those held do; else after one refresh.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Usage`], naming `min`, when even new credentials live shorter; else as in
+    /// [`refresh`](Self::refresh).
+    ///
+    /// # Cancel safety
+    ///
+    /// As in [`credentials`](Self::credentials).
+    pub async fn credentials_valid_for(&self, min: Duration) -> Result<Credentials> {
+        if let Some(credentials) = self.current()
+            && self.left().is_some_and(|left| left >= min)
+        {
+            return Ok((*credentials).clone());
+        }
+        let fetched = self.refresh().await?;
+        let left = self.left().unwrap_or(Duration::ZERO);
+        if left >= min {
+            return Ok(fetched);
+        }
+        Err(Error::usage(
+            "min",
+            format!(
+                "asked for credentials that live for {} s, new ones live for {} s",
+                min.as_secs(),
+                left.as_secs()
+            ),
+        )
+        .during(Operation::FETCH)
+        .via(self.0.source.name())
+        .hint("ask for less, or for a longer session where the source lets you choose"))
+    }
+
+    /// Life left of what is held; `Duration::MAX` if it never expires.
+    fn left(&self) -> Option<Duration> {
+        let state = self.0.state.load();
+        let life = state.held.as_ref()?.life;
+        Some(match life.expiry {
+            None => Duration::MAX,
+            Some(_) => life.left(self.0.clock.now()).duration(),
+        })
+    }
+
+    /// Tells the cache that a service rejected the credentials with this access key id.
+    ///
+    /// Ignored unless it is the key in use. Otherwise a refresh comes before the next answer; the value
+    /// stays as what is served should the refresh fail.
+    pub fn invalidate(&self, rejected: &str) -> Rejection {
+        let shared = &self.0;
+        let now = shared.clock.now();
+        let mut said = Rejection::NotCurrent;
+        let changed = shared.state.update(|state| {
+            let (next, rejection) = state.invalidate(rejected, &shared.policy, now);
+            said = rejection;
+            next.map(|next| (next, ()))
+        });
+        if changed.is_some() {
+            tracing::warn!(
+                source = shared.source.name(),
+                key_id = rejected,
+                "a service rejected the credentials in use, they are being replaced"
+            );
+            shared.publish();
+        }
+        said
+    }
+
+    /// A snapshot; no I/O, no lock.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.0.status()
+    }
+
+    /// News of every fetch that ended and every rejection, as a [`Status`] at that moment.
+    ///
+    /// A receiver does not keep the cache alive: it is closed with the last handle.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<Status> {
+        self.0.news.subscribe()
+    }
+
+    /// The source, for what it can tell beyond credentials.
+    #[must_use]
+    pub fn source(&self) -> &F {
+        &self.0.source
+    }
+}
+
+impl<F: CredentialSource> Shared<F> {
+    fn new(source: Arc<F>, policy: RefreshPolicy, clock: Clock, jitter: Jitter) -> Self {
+        Shared {
+            source,
+            policy,
+            clock,
+            jitter,
+            state: ArcSwap::from_pointee(State::default()),
+            news: watch::Sender::new(Status::default()),
+            timer_runs: AtomicBool::new(false),
+            born: Instant::now(),
+            last_call: AtomicU64::new(0),
+            waits: AtomicU64::new(0),
+            served_expired: AtomicU64::new(0),
+            clamp_warned: AtomicBool::new(false),
+        }
+    }
+
+    fn load(&self) -> Arc<State> {
+        self.state.load_full()
+    }
+
+    /// The hot path: whether what is held is served at once, as it is, and is valid.
+    fn serves(self: &Arc<Self>, state: &State) -> bool {
+        let now = self.clock.now();
+        let verdict = decide(state, &self.policy, now);
+        if verdict.is_serve() {
+            return state.stage(now) < Stage::Expired && answer(state, &self.policy, now).is_ok();
+        }
+        if verdict.waits || state.stage(now) >= Stage::Expired {
+            return false;
+        }
+        // Valid, and a refresh is wanted that nobody has started. Without a runtime nobody can.
+        let _ = self.start();
+        true
+    }
+
+    /// The slow path: starts, joins and waits as the state asks for, then answers.
+    async fn settle(self: &Arc<Self>) -> Result<Arc<Credentials>> {
+        self.policy.validate()?;
+        self.note_call();
+        let mut patience: Option<Instant> = None;
+        for _ in 0..=MAX_ABANDONED {
+            let now = self.clock.now();
+            let state = self.load();
+            let verdict = decide(&state, &self.policy, now);
+            let flight = match verdict {
+                Verdict { starts: true, .. } => self.start().map(Some),
+                _ => Ok(state.flight(&self.policy, now)),
+            };
+            let flight = match flight {
+                Ok(Some(flight)) if verdict.waits => flight,
+                Err(error) if state.held.is_none() => return Err(error),
+                _ => return self.reply(),
+            };
+            let until = *patience.get_or_insert_with(|| flight.patience(&self.policy));
+            if until <= now.mono {
+                return self.reply();
+            }
+            self.waits.fetch_add(1, Ordering::Relaxed);
+            if self.wait(flight, until).await.is_err() {
+                return self.reply();
+            }
+            // Abandoned with its runtime: no answer yet, so look again.
+            if self.load().settled >= flight.number || self.clock.now().mono >= until {
+                return self.reply();
+            }
+        }
+        self.reply()
+    }
+
+    /// The answer that the state gives now.
+    fn reply(&self) -> Result<Arc<Credentials>> {
+        let now = self.clock.now();
+        let state = self.state.load();
+        let answer = answer(&state, &self.policy, now);
+        if answer.is_ok() && state.stage(now) == Stage::Expired {
+            self.served_expired.fetch_add(1, Ordering::Relaxed);
+        }
+        answer
+    }
+
+    /// Waits until this fetch is over, at most until `until`.
+    async fn wait(&self, flight: Flight, until: Instant) -> Result<()> {
+        if Handle::try_current().is_err() {
+            return Err(no_runtime());
+        }
+        let mut news = self.news.subscribe();
+        let over = async {
+            while self.load().flight == Some(flight) {
+                if news.changed().await.is_err() {
+                    break;
+                }
+            }
+        };
+        // Late is not an error here: the state says what there is to serve.
+        let _ = timeout_at(until, over).await;
+        Ok(())
+    }
+
+    /// Starts the fetch, or joins the one that somebody else has just started.
+    fn start(self: &Arc<Self>) -> Result<Flight> {
+        let runtime = Handle::try_current().map_err(|_| no_runtime())?;
+        let now = self.clock.now();
+        let flight = match self.state.update(|state| state.take_off(&self.policy, now)) {
+            None => return self.load().flight.ok_or_else(no_runtime),
+            Some(flight) => flight,
+        };
+        let guard = FlightGuard::new(self, flight);
+        runtime.spawn(fly(
+            Arc::clone(&self.source),
+            guard,
+            self.policy.fetch_timeout,
+            self.news.subscribe(),
+        ));
+        self.run_timer(&runtime);
+        Ok(flight)
+    }
+
+    /// Takes in what became of a fetch, and tells everybody.
+    pub(super) fn land(&self, flight: Flight, outcome: Outcome) {
+        let now = self.clock.now();
+        let chance = self.jitter.unit();
+        let last_call = self.last_call();
+        let landing = self.state.update(|state| {
+            Some(state.land(flight, &outcome, &self.policy, now, chance, last_call))
+        });
+        let Some(landing) = landing else { return };
+        let state = self.load();
+        let elapsed = now.mono.saturating_duration_since(flight.takes_off);
+        log_landing(self.source.name(), landing, &state, now, elapsed);
+        self.warn_of_clamp(&state);
+        self.publish();
+    }
+
+    fn publish(&self) {
+        self.news.send_replace(self.status());
+    }
+
+    fn status(&self) -> Status {
+        Status::of(
+            &self.state.load(),
+            &self.policy,
+            self.clock.now(),
+            self.source.subject(),
+            Tally {
+                waits: self.waits.load(Ordering::Relaxed),
+                served_expired: self.served_expired.load(Ordering::Relaxed),
+            },
+        )
+    }
+
+    fn warn_of_clamp(&self, state: &State) {
+        let clamped = state
+            .held
+            .as_ref()
+            .filter(|held| held.life.is_clamped(&self.policy));
+        if let Some(held) = clamped
+            && !self.clamp_warned.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(
+                source = self.source.name(),
+                lifetime = ?held.life.lifetime,
+                advisory_window = ?held.life.advisory,
+                "the session is short for its refresh window, which was cut to three quarters of it"
+            );
+        }
+    }
+
+    fn note_call(&self) {
+        let since = Instant::now().saturating_duration_since(self.born);
+        let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX - 1);
+        self.last_call.store(millis + 1, Ordering::Relaxed);
+    }
+
+    fn last_call(&self) -> Option<Instant> {
+        let noted = self.last_call.load(Ordering::Relaxed).checked_sub(1)?;
+        self.born.checked_add(Duration::from_millis(noted))
+    }
+
+    /// Starts the timer, unless it runs or the policy has none.
+    fn run_timer(self: &Arc<Self>, runtime: &Handle) {
+        if !self.policy.has_timer() || self.timer_runs.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let mark = TimerMark(Arc::downgrade(self));
+        runtime.spawn(keep_fresh(mark, self.news.subscribe()));
+    }
+
+    /// What the timer does now; how long it sleeps then.
+    fn tick(self: &Arc<Self>, now: Now) -> Duration {
+        match tick(&self.state.load(), &self.policy, now) {
+            Tick::Sleep(nap) => nap,
+            Tick::Fetch => {
+                let _ = self.start();
+                super::policy::LONGEST_NAP
+            }
+        }
+    }
+}
+
+/// Says that the timer runs, until its task is over for whatever reason.
+struct TimerMark<F: CredentialSource>(Weak<Shared<F>>);
+
+impl<F: CredentialSource> Drop for TimerMark<F> {
+    fn drop(&mut self) {
+        if let Some(shared) = self.0.upgrade() {
+            shared.timer_runs.store(false, Ordering::Release);
+        }
+    }
+}
+
+/// The timer: holds no handle while it sleeps, and ends with the last one.
+async fn keep_fresh<F: CredentialSource>(mark: TimerMark<F>, mut news: watch::Receiver<Status>) {
+    loop {
+        news.mark_unchanged();
+        let nap = match mark.0.upgrade() {
+            None => return,
+            Some(shared) => shared.tick(shared.clock.now()),
+        };
+        // Woken by time, or by news; the sender is gone with the last handle.
+        if let Ok(Err(_)) = timeout(nap, news.changed()).await {
+            return;
+        }
+    }
+}
+
+fn no_runtime() -> Error {
+    Error::new(
+        ErrorKind::NoRuntime,
+        Operation::FETCH,
+        "there is no tokio runtime to fetch on",
+    )
+    .hint("make the first call from within a tokio runtime")
+}
+
+impl<F> Clone for CredentialCache<F> {
+    fn clone(&self) -> Self {
+        CredentialCache(Arc::clone(&self.0))
+    }
+}
+
+impl<F: CredentialSource> fmt::Debug for CredentialCache<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CredentialCache")
+            .field("source", &self.0.source)
+            .field("policy", &self.0.policy)
+            .field("status", &self.status())
+            .finish()
+    }
+}

@@ -1,0 +1,153 @@
+//! One fetch, on a task of its own: bounded in time, ended with the last handle, never forgotten.
+
+use super::cache::Shared;
+use super::clock::Now;
+use super::state::{Flight, Landing, Outcome, State};
+use crate::error::{Error, ErrorKind, Operation};
+use crate::source::CredentialSource;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::{Arc, Weak};
+use std::task::Poll;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{sleep_until, timeout};
+
+/// Clears the in-flight mark whatever becomes of the task: done, panicked, dropped with its runtime.
+pub(super) struct FlightGuard<F: CredentialSource> {
+    shared: Weak<Shared<F>>,
+    flight: Flight,
+    landed: bool,
+}
+
+impl<F: CredentialSource> FlightGuard<F> {
+    pub(super) fn new(shared: &Arc<Shared<F>>, flight: Flight) -> Self {
+        FlightGuard {
+            shared: Arc::downgrade(shared),
+            flight,
+            landed: false,
+        }
+    }
+
+    fn land(&mut self, outcome: Outcome) {
+        self.landed = true;
+        if let Some(shared) = self.shared.upgrade() {
+            shared.land(self.flight, outcome);
+        }
+    }
+}
+
+impl<F: CredentialSource> Drop for FlightGuard<F> {
+    fn drop(&mut self) {
+        if self.landed {
+            return;
+        }
+        let outcome = if std::thread::panicking() {
+            Outcome::Failed(
+                Error::new(
+                    ErrorKind::Panicked,
+                    Operation::FETCH,
+                    "the source panicked",
+                )
+                .hint("its message is where panics of this process go; the next attempt asks it again"),
+            )
+        } else {
+            Outcome::Abandoned
+        };
+        self.land(outcome);
+    }
+}
+
+/// Runs the fetch; ends early when the last handle of the cache is gone.
+pub(super) async fn fly<F: CredentialSource>(
+    source: Arc<F>,
+    mut guard: FlightGuard<F>,
+    fetch_timeout: Duration,
+    mut handles: watch::Receiver<super::Status>,
+) {
+    sleep_until(guard.flight.takes_off).await;
+    let outcome = {
+        let fetch = pin!(timeout(fetch_timeout, source.fetch()));
+        let orphaned = pin!(async { while handles.changed().await.is_ok() {} });
+        unless(orphaned, fetch).await
+    };
+    let outcome = match outcome {
+        None => Outcome::Abandoned,
+        Some(Ok(Ok(credentials))) => Outcome::Fetched(credentials),
+        Some(Ok(Err(error))) => Outcome::Failed(error),
+        Some(Err(_)) => Outcome::Failed(
+            Error::new(
+                ErrorKind::Timeout,
+                Operation::FETCH,
+                format!("the source did not answer within {fetch_timeout:?}"),
+            )
+            .via(source.name())
+            .hint("raise `fetch_timeout` if the source is that slow by nature"),
+        ),
+    };
+    guard.land(outcome);
+}
+
+/// The output of `work`, or `None` once `end` is over.
+async fn unless<T>(
+    mut end: std::pin::Pin<&mut impl Future<Output = ()>>,
+    mut work: std::pin::Pin<&mut impl Future<Output = T>>,
+) -> Option<T> {
+    poll_fn(|context| {
+        if let Poll::Ready(output) = work.as_mut().poll(context) {
+            return Poll::Ready(Some(output));
+        }
+        end.as_mut().poll(context).map(|()| None)
+    })
+    .await
+}
+
+/// One event a fetch; nothing is logged per request.
+pub(super) fn log_landing(
+    source: &'static str,
+    landing: Landing,
+    state: &State,
+    now: Now,
+    elapsed: Duration,
+) {
+    let attempt = state.fetches;
+    let next = state.next.map(|next| next.until(now));
+    let Some(failure) = &state.failure else {
+        match landing {
+            Landing::Ignored => {}
+            _ => tracing::debug!(
+                source,
+                attempt,
+                ?elapsed,
+                ?next,
+                ?landing,
+                "credentials refreshed"
+            ),
+        }
+        return;
+    };
+    let error = &failure.error;
+    let live = state
+        .held
+        .as_ref()
+        .is_some_and(|held| !held.life.left(now).is_over());
+    match landing {
+        Landing::Ignored => {}
+        Landing::ExpiredDocumentAdopted => tracing::warn!(
+            source, attempt, ?elapsed, ?next, %error,
+            "expired credentials adopted, there is nothing better"
+        ),
+        _ if error.is_terminal() => tracing::error!(
+            source, attempt, ?elapsed, ?next, %error,
+            "credential refresh failed, somebody has to mend it"
+        ),
+        _ if live => tracing::warn!(
+            source, attempt, ?elapsed, ?next, %error,
+            "credential refresh failed, the present credentials are still valid"
+        ),
+        _ => tracing::error!(
+            source, attempt, ?elapsed, ?next, %error,
+            "credential refresh failed, there are no valid credentials"
+        ),
+    }
+}

@@ -1,0 +1,229 @@
+//! The settings of a refresh, and every number it goes by.
+
+use crate::error::{Error, Result};
+use std::time::Duration;
+
+/// Longest that a caller waits for a fetch, counted from the start of that fetch: 10 s.
+///
+/// Long enough for a slow STS answer with one retry, short enough to be noticed as an error rather than
+/// as a hang.
+pub const DEFAULT_WAIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest that one fetch may take, its own retries included: 30 s.
+pub const DEFAULT_FETCH_TIMEOUT: Duration = Duration::from_secs(30);
+/// Wait for a source that asks a person for a code: 2 min.
+pub const INTERACTIVE_WAIT_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Lifetimes up to this are short: 20 min (the AWS SDKs' refresh rules of 2026).
+pub const SHORT_LIFETIME: Duration = Duration::from_secs(20 * 60);
+/// Lifetimes from this on are long: 90 min (the AWS SDKs' refresh rules of 2026).
+pub const LONG_LIFETIME: Duration = Duration::from_secs(90 * 60);
+/// Advisory window of a short lifetime: 5 min.
+pub const SHORT_ADVISORY_WINDOW: Duration = Duration::from_secs(5 * 60);
+/// Advisory window of a lifetime between short and long: 15 min.
+pub const MEDIUM_ADVISORY_WINDOW: Duration = Duration::from_secs(15 * 60);
+/// Advisory window of a long lifetime: 60 min.
+pub const LONG_ADVISORY_WINDOW: Duration = Duration::from_secs(60 * 60);
+/// Widest mandatory window: 60 s. It is a quarter of the advisory window where that is less.
+pub const MAX_MANDATORY_WINDOW: Duration = Duration::from_secs(60);
+
+/// A call starts the fetch itself when the background task is overdue by more than this: 5 s.
+pub const OVERDUE: Duration = Duration::from_secs(5);
+/// A fetch that is this much older than its time-out counts as gone with its runtime: 5 s.
+pub const GONE_AFTER: Duration = Duration::from_secs(5);
+/// Once credentials have expired, nobody waits for this long after a failed attempt: 60 s.
+pub const EXPIRED_PATIENCE: Duration = Duration::from_secs(60);
+/// Longest pause between attempts once credentials are needed: 30 s.
+pub const MAX_URGENT_WAIT: Duration = Duration::from_secs(30);
+/// Expired credentials that nobody asked for in this time are refreshed less often: 10 min.
+pub const IDLE_AFTER: Duration = Duration::from_secs(10 * 60);
+/// Failures of an empty cache after which the next call tries again at once: 2.
+pub const FREE_COLD_FAILURES: u32 = 2;
+/// Longest that a timer sleeps before it reads both clocks again: 60 s. A suspended host is noticed
+/// within that time after it wakes.
+pub const LONGEST_NAP: Duration = Duration::from_secs(60);
+/// Shortest pause after an answer, before the source is asked again: 0.25 s. A source that answers with
+/// nearly dead credentials is not asked in a loop.
+pub const MIN_PAUSE_AFTER_ANSWER: Duration = Duration::from_millis(250);
+/// No two attempts start closer together than this: 20 ms.
+pub const MIN_ATTEMPT_SPACING: Duration = Duration::from_millis(20);
+/// No more attempts than this start in any second, whatever the clocks do: 8.
+pub const MAX_ATTEMPTS_PER_SECOND: usize = 8;
+/// [`refresh`](crate::CredentialCache::refresh) asks the source at most once in this time: 1 s.
+pub const MIN_FORCED_SPACING: Duration = Duration::from_secs(1);
+/// Shortest and longest pause of the AWS rules after a failure: 5 and 10 min.
+pub const AWS_BACKOFF: (Duration, Duration) = (Duration::from_secs(300), Duration::from_secs(600));
+/// Shortest and longest time for which a terminal error is repeated from memory: 1 and 5 s.
+pub const TERMINAL_RERAISE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
+
+/// When credentials are refreshed, how long callers wait, and what they get when a refresh fails.
+///
+/// A plain value: build it once, hand it to any number of caches.
+///
+/// ```
+/// use aws_credential_strategies::{RefreshMode, RefreshPolicy};
+/// use std::time::Duration;
+///
+/// let policy = RefreshPolicy::default()
+///     .mode(RefreshMode::OnDemand)
+///     .wait_timeout(Duration::from_secs(3));
+/// assert!(policy.validate().is_ok());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefreshPolicy {
+    pub(super) rules: Rules,
+    pub(super) mode: RefreshMode,
+    pub(super) advisory_window: Option<Duration>,
+    pub(super) backoff: Backoff,
+    pub(super) serve_expired: bool,
+    pub(super) fetch_timeout: Duration,
+    pub(super) wait_timeout: Duration,
+}
+
+/// Which book of rules is followed where the two differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rules {
+    /// Nobody waits for, or fails because of, a refresh while credentials are valid.
+    Ours,
+    /// What AWS gives its own SDKs in 2026.
+    AwsSpec,
+}
+
+/// Who starts a refresh.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RefreshMode {
+    /// A task refreshes ahead of time, even if nobody calls. The default.
+    #[default]
+    Background,
+    /// The first call after the planned point starts the refresh, and returns at once with what is
+    /// still valid; no traffic while idle.
+    OnDemand,
+}
+
+/// How long the source is left alone after a failed attempt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Backoff(pub(super) Option<Duration>);
+
+impl Backoff {
+    /// Pauses that grow with the failures and shrink with the life that is left. The default.
+    #[must_use]
+    pub const fn adaptive() -> Self {
+        Backoff(None)
+    }
+
+    /// The same pause after every failure.
+    #[must_use]
+    pub const fn fixed(pause: Duration) -> Self {
+        Backoff(Some(pause))
+    }
+}
+
+impl RefreshPolicy {
+    /// This crate's rules: while credentials are valid nobody waits and nobody fails.
+    #[must_use]
+    pub const fn new() -> Self {
+        RefreshPolicy {
+            rules: Rules::Ours,
+            mode: RefreshMode::Background,
+            advisory_window: None,
+            backoff: Backoff::adaptive(),
+            serve_expired: true,
+            fetch_timeout: DEFAULT_FETCH_TIMEOUT,
+            wait_timeout: DEFAULT_WAIT_TIMEOUT,
+        }
+    }
+
+    /// The rules that AWS gives its own SDKs in 2026, to the letter: driven by calls, a terminal error
+    /// is raised even while credentials are valid, and any other failure is followed by a pause of
+    /// 5–10 min ([`AWS_BACKOFF`]). [`mode`](Self::mode) has no effect on it.
+    #[must_use]
+    pub const fn aws_spec() -> Self {
+        let mut policy = RefreshPolicy::new();
+        policy.rules = Rules::AwsSpec;
+        policy.mode = RefreshMode::OnDemand;
+        policy
+    }
+
+    /// Who starts a refresh; by default [`RefreshMode::Background`].
+    #[must_use]
+    pub const fn mode(mut self, mode: RefreshMode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// How long before expiry refreshing begins; by default 5, 15 or 60 min, by lifetime
+    /// ([`SHORT_ADVISORY_WINDOW`], [`MEDIUM_ADVISORY_WINDOW`], [`LONG_ADVISORY_WINDOW`]).
+    ///
+    /// Never more than three quarters of the lifetime: a window as long as the session would refresh on
+    /// every call. Zero is refused by [`validate`](Self::validate).
+    #[must_use]
+    pub const fn advisory_window(mut self, window: Duration) -> Self {
+        self.advisory_window = Some(window);
+        self
+    }
+
+    /// How long the source is left alone after a failure; by default [`Backoff::adaptive`].
+    #[must_use]
+    pub const fn backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// Whether expired credentials are handed out while no new ones can be had; by default `true`.
+    ///
+    /// AWS extends the life of sessions when it cannot issue new ones, and the service is the judge
+    /// anyway. With `false` such a call returns the error of the last attempt.
+    #[must_use]
+    pub const fn serve_expired(mut self, serve: bool) -> Self {
+        self.serve_expired = serve;
+        self
+    }
+
+    /// Longest that one fetch may take; by default [`DEFAULT_FETCH_TIMEOUT`]. Zero is refused by
+    /// [`validate`](Self::validate).
+    #[must_use]
+    pub const fn fetch_timeout(mut self, timeout: Duration) -> Self {
+        self.fetch_timeout = timeout;
+        self
+    }
+
+    /// Longest that a caller waits for a fetch, from its start; by default [`DEFAULT_WAIT_TIMEOUT`].
+    /// Zero means never to wait.
+    #[must_use]
+    pub const fn wait_timeout(mut self, timeout: Duration) -> Self {
+        self.wait_timeout = timeout;
+        self
+    }
+
+    /// Checks the settings against each other.
+    ///
+    /// The builders of the strategies call it; a [`CredentialCache`](crate::CredentialCache) made with
+    /// a policy that does not pass answers every call with this error.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage), naming the setting.
+    pub fn validate(&self) -> Result<()> {
+        if self.advisory_window.is_some_and(|window| window.is_zero()) {
+            return Err(Error::usage(
+                "advisory_window",
+                "must be longer than zero; leave it unset for 5, 15 or 60 min by lifetime",
+            ));
+        }
+        if self.fetch_timeout.is_zero() {
+            return Err(Error::usage("fetch_timeout", "must be longer than zero"));
+        }
+        Ok(())
+    }
+
+    /// Whether a task refreshes ahead of calls.
+    pub(super) fn has_timer(&self) -> bool {
+        self.rules == Rules::Ours && self.mode == RefreshMode::Background
+    }
+}
+
+impl Default for RefreshPolicy {
+    fn default() -> Self {
+        RefreshPolicy::new()
+    }
+}

@@ -1,0 +1,229 @@
+//! When the source is asked next. Pure: chance comes in as a number in `[0, 1)`.
+
+use super::clock::Now;
+use super::policy::{
+    AWS_BACKOFF, FREE_COLD_FAILURES, MAX_URGENT_WAIT, MIN_PAUSE_AFTER_ANSWER, RefreshPolicy, Rules,
+    TERMINAL_RERAISE,
+};
+use super::window::{Life, Stage};
+use std::time::{Duration, SystemTime};
+use tokio::time::Instant;
+
+/// Waits beyond this are cut to it, so that no clock arithmetic overflows: ten years.
+const LONGEST_WAIT: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+/// First pause after a failure: 1 s, and five times that where fewer calls were asked for.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const THROTTLED_FACTOR: u32 = 5;
+/// In the mandatory window, the pause after the same document came again: 15–30 s.
+const SAME_DOCUMENT_PAUSE: (Duration, Duration) = (Duration::from_secs(15), MAX_URGENT_WAIT);
+
+/// A point in the future, kept on both clocks; the one that gets there first ends the wait.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Due {
+    mono: Instant,
+    wall: Option<SystemTime>,
+    /// Not before this, even if the wall clock jumps.
+    floor: Instant,
+}
+
+impl Due {
+    pub(super) fn after(wait: Duration, now: Now) -> Self {
+        let wait = wait.min(LONGEST_WAIT);
+        Due {
+            mono: now.mono + wait,
+            wall: now.wall.checked_add(wait),
+            floor: now.mono + wait.min(MIN_PAUSE_AFTER_ANSWER),
+        }
+    }
+
+    pub(super) fn is_over(&self, now: Now) -> bool {
+        self.until(now).is_zero()
+    }
+
+    pub(super) fn until(&self, now: Now) -> Duration {
+        let by_mono = self.mono.saturating_duration_since(now.mono);
+        let by_wall = self.wall.map_or(by_mono, |wall| {
+            wall.duration_since(now.wall).unwrap_or(Duration::ZERO)
+        });
+        let floor = self.floor.saturating_duration_since(now.mono);
+        by_mono.min(by_wall).max(floor)
+    }
+
+    /// By how much it is past, on the clock that says more.
+    pub(super) fn overdue(&self, now: Now) -> Duration {
+        let by_mono = now.mono.saturating_duration_since(self.mono);
+        let by_wall = self.wall.map_or(by_mono, |wall| {
+            now.wall.duration_since(wall).unwrap_or(Duration::ZERO)
+        });
+        by_mono.max(by_wall)
+    }
+}
+
+/// The pause before the first try to replace a new credential; `None` if it never expires.
+///
+/// Drawn between the opening of the advisory window and the last point at which a fetch as slow as the
+/// last one, twice, still ends before the mandatory window; hosts that started together spread out.
+pub(super) fn first_try(
+    life: &Life,
+    now: Now,
+    last_fetch: Duration,
+    chance: f64,
+) -> Option<Duration> {
+    life.expiry?;
+    let left = life.left(now).duration();
+    let earliest = left.saturating_sub(life.advisory);
+    let reserve = (life.advisory / 3).max(life.mandatory.saturating_add(last_fetch * 2));
+    let latest = left.saturating_sub(reserve).max(earliest);
+    Some(between((earliest, latest), chance).max(MIN_PAUSE_AFTER_ANSWER))
+}
+
+/// The pause after the source answered with the document that is held already.
+pub(super) fn after_same_document(life: &Life, stage: Stage, now: Now, chance: f64) -> Duration {
+    if stage >= Stage::Mandatory {
+        return between(SAME_DOCUMENT_PAUSE, chance);
+    }
+    let left = life.left(now).duration();
+    let at_least = Duration::from_secs(60).min(life.advisory / 4);
+    (left / 2).max(at_least).max(MIN_PAUSE_AFTER_ANSWER)
+}
+
+/// The longest pause after a rejected key came back: 5–10 min.
+pub(super) fn after_rejected_key_returned(chance: f64) -> Duration {
+    between(AWS_BACKOFF, chance)
+}
+
+/// The pause of a timer that refreshes what nobody asks for: 5–10 min.
+pub(super) fn idle_pause(chance: f64) -> Duration {
+    between(AWS_BACKOFF, chance)
+}
+
+/// A failed attempt, as far as the pause after it goes.
+pub(super) struct FailedAttempt<'a> {
+    /// What is held, if anything.
+    pub(super) life: Option<&'a Life>,
+    pub(super) stage: Stage,
+    /// Failures in a row, this one included.
+    pub(super) failures: u32,
+    pub(super) terminal: bool,
+    pub(super) throttled: bool,
+    /// The pause that the third failure in the advisory window set.
+    pub(super) steady: Option<Duration>,
+}
+
+/// What follows a failed attempt.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Pause {
+    /// `None`: the next call may try at once.
+    pub(super) wait: Option<Duration>,
+    pub(super) steady: Option<Duration>,
+}
+
+impl FailedAttempt<'_> {
+    pub(super) fn pause(&self, policy: &RefreshPolicy, now: Now, chance: f64) -> Pause {
+        let wait = match (policy.rules, self.life) {
+            (Rules::AwsSpec, life) => self.aws_pause(policy, life.is_some(), chance),
+            (Rules::Ours, None) => self.cold_pause(policy, chance),
+            (Rules::Ours, Some(_)) if policy.backoff.0.is_some() => policy.backoff.0,
+            (Rules::Ours, Some(life)) => match self.stage {
+                Stage::Advisory => return self.advisory_pause(life, now, chance),
+                Stage::Cold | Stage::Fresh => Some(between(AWS_BACKOFF, chance)),
+                Stage::Mandatory | Stage::Expired => Some(self.urgent_pause(life, chance)),
+            },
+        };
+        Pause {
+            wait,
+            steady: self.steady,
+        }
+    }
+
+    fn aws_pause(&self, policy: &RefreshPolicy, held: bool, chance: f64) -> Option<Duration> {
+        if self.terminal {
+            Some(between(TERMINAL_RERAISE, chance))
+        } else if held {
+            Some(
+                policy
+                    .backoff
+                    .0
+                    .unwrap_or_else(|| between(AWS_BACKOFF, chance)),
+            )
+        } else {
+            None
+        }
+    }
+
+    fn cold_pause(&self, policy: &RefreshPolicy, chance: f64) -> Option<Duration> {
+        if self.terminal {
+            if self.failures <= 1 {
+                return Some(between(TERMINAL_RERAISE, chance));
+            }
+            let pause = doubled(FIRST_PAUSE * 5, self.failures - 2);
+            return Some(upper_half(pause.min(MAX_URGENT_WAIT), chance));
+        }
+        if self.failures <= FREE_COLD_FAILURES {
+            return None;
+        }
+        let pause = doubled(FIRST_PAUSE, self.failures - FREE_COLD_FAILURES - 1);
+        Some(
+            policy
+                .backoff
+                .0
+                .unwrap_or_else(|| upper_half(pause.min(MAX_URGENT_WAIT), chance)),
+        )
+    }
+
+    fn advisory_pause(&self, life: &Life, now: Now, chance: f64) -> Pause {
+        let mut steady = self.steady;
+        let short = FIRST_PAUSE.min(life.advisory / 16) * self.factor();
+        let pause = if self.terminal {
+            between(AWS_BACKOFF, chance).max(life.advisory / 6)
+        } else {
+            match self.failures {
+                0 | 1 => upper_half(short, chance),
+                2 => upper_half(short * 2, chance),
+                _ => *steady.get_or_insert_with(|| {
+                    let until_mandatory = life.until_mandatory(now).unwrap_or(Duration::ZERO);
+                    (until_mandatory / 4).max(Duration::from_secs(4).min(life.advisory / 8))
+                }),
+            }
+        };
+        // An attempt just short of the mandatory window would be followed at once by the one on
+        // entering it: they become one.
+        let until_mandatory = life.until_mandatory(now).unwrap_or(LONGEST_WAIT);
+        let wait = if pause + pause / 8 >= until_mandatory {
+            until_mandatory
+        } else {
+            pause
+        };
+        Pause {
+            wait: Some(wait),
+            steady,
+        }
+    }
+
+    fn urgent_pause(&self, life: &Life, chance: f64) -> Duration {
+        let cap = if life.lifetime.is_zero() || life.lifetime >= Duration::from_secs(60) {
+            MAX_URGENT_WAIT
+        } else {
+            FIRST_PAUSE.max(life.lifetime / 2)
+        };
+        let pause = doubled(FIRST_PAUSE * self.factor(), self.failures.saturating_sub(1));
+        upper_half(pause.min(cap), chance)
+    }
+
+    fn factor(&self) -> u32 {
+        if self.throttled { THROTTLED_FACTOR } else { 1 }
+    }
+}
+
+/// `base` × 2ⁿ; the caller caps it far below where the exponent is cut.
+fn doubled(base: Duration, exponent: u32) -> Duration {
+    base * (1 << exponent.min(10))
+}
+
+fn upper_half(pause: Duration, chance: f64) -> Duration {
+    between((pause / 2, pause), chance)
+}
+
+fn between((low, high): (Duration, Duration), chance: f64) -> Duration {
+    low + high.saturating_sub(low).mul_f64(chance.clamp(0.0, 1.0))
+}

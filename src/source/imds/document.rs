@@ -1,0 +1,217 @@
+//! What the metadata service says, read from bytes; no socket needed.
+
+use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::source::INSTANCE_PROFILE;
+use aws_credential_types::Credentials;
+use aws_credential_types::credential_feature::AwsCredentialFeature;
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+use serde::Deserialize;
+use std::borrow::Cow;
+use std::time::SystemTime;
+
+/// The longest role name that IAM allows:
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>.
+const ROLE_NAME_LIMIT: usize = 64;
+/// How much of a text of the service goes into an error.
+const QUOTED_LIMIT: usize = 300;
+/// The `Code` for a role whose trust policy does not admit EC2.
+const UNAUTHORIZED: &str = "AssumeRoleUnauthorizedAccess";
+
+/// Whether IAM could have given a role this name; nothing else goes into a path.
+pub(crate) fn is_role_name(name: &str) -> bool {
+    (1..=ROLE_NAME_LIMIT).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte))
+        // A path segment of dots is not a name but a direction.
+        && !name.bytes().all(|byte| byte == b'.')
+}
+
+/// The roles in the answer to a listing: its non-empty lines, trimmed.
+pub(crate) fn role_list(body: &[u8]) -> Result<Vec<String>> {
+    let text = std::str::from_utf8(body).map_err(|_| malformed("the role list is not UTF-8"))?;
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .map(|line| {
+            if is_role_name(line) {
+                Ok(line.to_owned())
+            } else {
+                Err(malformed(
+                    "the role list holds something that is not a role name",
+                ))
+            }
+        })
+        .collect()
+}
+
+/// The first role of a listing; `None` when it is empty. Later lines do not matter.
+pub(crate) fn first_role(body: &[u8]) -> Result<Option<String>> {
+    let text = std::str::from_utf8(body).map_err(|_| malformed("the role list is not UTF-8"))?;
+    match text.lines().map(str::trim).find(|line| !line.is_empty()) {
+        None => Ok(None),
+        Some(name) if is_role_name(name) => Ok(Some(name.to_owned())),
+        Some(_) => Err(malformed("the role list does not begin with a role name")),
+    }
+}
+
+/// A credential document as the service writes it; members that are not listed do not matter.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Document<'a> {
+    #[serde(borrow)]
+    code: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    message: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    access_key_id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    secret_access_key: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    token: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    expiration: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    account_id: Option<Cow<'a, str>>,
+}
+
+/// Whether bytes are a document, and what is wrong otherwise.
+pub(crate) enum Reading {
+    /// Credentials.
+    Credentials(Credentials),
+    /// Not JSON: it may have been cut on the way, so asking again can help.
+    Garbled(Error),
+    /// A document without credentials; asking again at once does not help.
+    Refusal(Error),
+}
+
+/// Reads a credential document. `role` appears in errors only.
+pub(crate) fn credential_document(body: &[u8], role: &str) -> Reading {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let document: Document<'_> = match serde_path_to_error::deserialize(&mut json) {
+        Ok(document) => document,
+        Err(error) => return unreadable(&error),
+    };
+    if json.end().is_err() {
+        return Reading::Garbled(malformed(
+            "the credential document is followed by more bytes",
+        ));
+    }
+    match document.code.as_deref() {
+        None => {}
+        Some(code) if code.eq_ignore_ascii_case("success") => {}
+        Some(code) => return Reading::Refusal(refused(code, document.message.as_deref(), role)),
+    }
+    match document.into_credentials() {
+        Ok(credentials) => Reading::Credentials(credentials),
+        Err(error) => Reading::Refusal(error),
+    }
+}
+
+impl Document<'_> {
+    fn into_credentials(self) -> Result<Credentials> {
+        let Document {
+            code: _,
+            message: _,
+            access_key_id,
+            secret_access_key,
+            token,
+            expiration,
+            account_id,
+        } = self;
+        let access_key_id = present("AccessKeyId", access_key_id)?;
+        let secret_access_key = present("SecretAccessKey", secret_access_key)?;
+        let token = present("Token", token)?;
+        let expiry = expiry(&present("Expiration", expiration)?)?;
+        let mut credentials = Credentials::builder()
+            .access_key_id(access_key_id)
+            .secret_access_key(secret_access_key)
+            .session_token(token)
+            .expiry(expiry)
+            .provider_name(INSTANCE_PROFILE);
+        credentials.set_account_id(
+            account_id
+                .filter(|id| !id.is_empty())
+                .map(|id| id.as_ref().into()),
+        );
+        let mut credentials = credentials.build();
+        credentials
+            .get_property_mut_or_default::<Vec<AwsCredentialFeature>>()
+            .push(AwsCredentialFeature::CredentialsImds);
+        Ok(credentials)
+    }
+}
+
+fn present(field: &'static str, value: Option<Cow<'_, str>>) -> Result<String> {
+    match value {
+        None => Err(malformed(format!("the credential document lacks {field}"))),
+        Some(value) if value.trim().is_empty() => Err(malformed(format!(
+            "{field} is empty in the credential document"
+        ))),
+        Some(value) => Ok(value.into_owned()),
+    }
+}
+
+fn expiry(text: &str) -> Result<SystemTime> {
+    DateTime::from_str(text, Format::DateTimeWithOffset)
+        .ok()
+        .and_then(|when| SystemTime::try_from(when).ok())
+        .ok_or_else(|| {
+            malformed(
+                "Expiration of the credential document is not a date-time like 2026-01-31T12:00:00Z",
+            )
+        })
+}
+
+/// The parser's own message can quote the document, so only the place is told.
+fn unreadable(error: &serde_path_to_error::Error<serde_json::Error>) -> Reading {
+    let inner = error.inner();
+    let path = error.path().to_string();
+    if inner.is_data() {
+        let what = match path.as_str() {
+            "." => "the credential document is not a JSON object with each member once".to_owned(),
+            field => format!("{field} of the credential document is not a string"),
+        };
+        return Reading::Refusal(malformed(what));
+    }
+    Reading::Garbled(malformed(format!(
+        "the credential document is not JSON from line {} column {} on",
+        inner.line(),
+        inner.column()
+    )))
+}
+
+fn refused(code: &str, message: Option<&str>, role: &str) -> Error {
+    let code = quoted(code);
+    if code == UNAUTHORIZED {
+        return Error::new(
+            ErrorKind::AccessDenied(crate::error::Denied::default()),
+            Operation::FETCH,
+            "the trust policy of the role does not admit ec2.amazonaws.com",
+        )
+        .on(format!("role {role}"))
+        .with_code(code)
+        .hint(format!(
+            "set it with aws iam update-assume-role-policy --role-name {role} --policy-document \
+             '{{\"Version\":\"2012-10-17\",\"Statement\":[{{\"Effect\":\"Allow\",\"Principal\":\
+             {{\"Service\":\"ec2.amazonaws.com\"}},\"Action\":\"sts:AssumeRole\"}}]}}'"
+        ));
+    }
+    let message = match message.map(str::trim).filter(|text| !text.is_empty()) {
+        Some(text) => format!("the metadata service has no credentials: {}", quoted(text)),
+        None => "the metadata service has no credentials".to_owned(),
+    };
+    Error::new(ErrorKind::Service, Operation::FETCH, message)
+        .on(format!("role {role}"))
+        .with_code(code)
+}
+
+/// As much of a text as an error line bears.
+fn quoted(text: &str) -> String {
+    text.chars().take(QUOTED_LIMIT).collect()
+}
+
+fn malformed(message: impl Into<Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::Malformed, Operation::FETCH, message)
+}

@@ -1,0 +1,112 @@
+//! The credentials that sign the `AssumeRole` call.
+
+use super::failure;
+use crate::error::Result;
+use async_trait::async_trait;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use std::fmt;
+use std::sync::Arc;
+
+/// Who signs the `AssumeRole` call: any strategy, or any of the SDK's credential providers.
+///
+/// A strategy is told when STS finds its session expired, so that it fetches another; a provider is
+/// only asked again.
+#[derive(Clone)]
+pub struct Base(Arc<dyn BaseCredentials>);
+
+/// What assuming a role needs of its base; strategies implement it in their own room.
+#[async_trait]
+pub(crate) trait BaseCredentials: Send + Sync {
+    /// For errors.
+    fn name(&self) -> &str;
+
+    fn origin(&self) -> Origin;
+
+    async fn credentials(&self) -> Result<Credentials>;
+
+    /// The key has expired; says whether another one may come.
+    fn invalidate(&self, key_id: &str) -> bool;
+}
+
+/// What is known of base credentials before the first fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The session of the instance's role.
+    InstanceProfile,
+    /// The session of a role that was assumed.
+    AssumedRole,
+    Unknown,
+}
+
+impl Origin {
+    /// Whether AWS counts assuming a role from there as chaining.
+    pub(crate) fn is_role_session(self) -> bool {
+        self != Origin::Unknown
+    }
+}
+
+impl Base {
+    /// Any of the SDK's credential providers.
+    #[must_use]
+    pub fn provider(provider: impl ProvideCredentials + 'static) -> Self {
+        Base::from(SharedCredentialsProvider::new(provider))
+    }
+
+    pub(crate) fn new(credentials: impl BaseCredentials + 'static) -> Self {
+        Base(Arc::new(credentials))
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    pub(super) fn origin(&self) -> Origin {
+        self.0.origin()
+    }
+
+    pub(super) async fn credentials(&self) -> Result<Credentials> {
+        self.0.credentials().await
+    }
+
+    pub(super) fn invalidate(&self, key_id: &str) -> bool {
+        self.0.invalidate(key_id)
+    }
+}
+
+impl From<SharedCredentialsProvider> for Base {
+    fn from(provider: SharedCredentialsProvider) -> Self {
+        Base::new(Provider(provider))
+    }
+}
+
+impl fmt::Debug for Base {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Base({})", self.name())
+    }
+}
+
+/// A provider keeps what it likes, so it cannot be told of an expired key; it is asked each time.
+struct Provider(SharedCredentialsProvider);
+
+#[async_trait]
+impl BaseCredentials for Provider {
+    fn name(&self) -> &str {
+        "a credentials provider"
+    }
+
+    fn origin(&self) -> Origin {
+        Origin::Unknown
+    }
+
+    async fn credentials(&self) -> Result<Credentials> {
+        self.0
+            .provide_credentials()
+            .await
+            .map_err(|error| failure::of_provider(&error))
+    }
+
+    fn invalidate(&self, _key_id: &str) -> bool {
+        true
+    }
+}

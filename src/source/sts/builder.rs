@@ -1,0 +1,227 @@
+//! What a [`StsSource`] is told.
+
+use super::StsSource;
+use super::base::Base;
+use super::client::StsSettings;
+use super::rules::{Mfa, Parts, Request};
+use crate::error::{Error, Result};
+use crate::source::arn::{RoleArn, is_known_partition, partition_of};
+use aws_credential_types::provider::ProvideCredentials;
+use aws_smithy_runtime_api::client::http::HttpClient;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+use std::error::Error as StdError;
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+/// Builds a [`StsSource`]; region and base are required, the rest has defaults.
+#[derive(Clone)]
+#[must_use = "nothing is fetched before `build` and `fetch`"]
+pub struct StsSourceBuilder {
+    role_arn: String,
+    base: Option<Base>,
+    settings: StsSettings,
+    parts: Parts,
+    /// An `SdkConfig` was given as the base, and had no credentials.
+    base_is_empty: bool,
+}
+
+impl StsSourceBuilder {
+    pub(super) fn new(role_arn: String) -> Self {
+        StsSourceBuilder {
+            role_arn,
+            base: None,
+            settings: StsSettings::default(),
+            parts: Parts::default(),
+            base_is_empty: false,
+        }
+    }
+
+    /// The region whose STS is asked; required here or in the `SdkConfig`. It belongs to the partition
+    /// of the role.
+    pub fn region(mut self, region: impl Into<Region>) -> Self {
+        self.settings.region = Some(region.into().to_string());
+        self
+    }
+
+    /// Who signs the call: any strategy, whose session is replaced when STS finds it expired, or a
+    /// [`SharedCredentialsProvider`](aws_credential_types::provider::SharedCredentialsProvider).
+    pub fn base(mut self, base: impl Into<Base>) -> Self {
+        self.base = Some(base.into());
+        self.base_is_empty = false;
+        self
+    }
+
+    /// Who signs the call: any of the SDK's credential providers.
+    pub fn base_provider(self, provider: impl ProvideCredentials + 'static) -> Self {
+        self.base(Base::provider(provider))
+    }
+
+    /// Who signs the call, and how STS is reached: credentials, region, endpoint, retry, time-out and
+    /// transport settings of this configuration, as far as they are not set here.
+    pub fn base_from(mut self, config: &SdkConfig) -> Self {
+        match config.credentials_provider() {
+            Some(provider) => self = self.base(provider),
+            None => {
+                self.base = None;
+                self.base_is_empty = true;
+            }
+        }
+        self.sdk_config(config)
+    }
+
+    /// How STS is reached: region, endpoint, retry, time-out and transport settings of this
+    /// configuration, as far as they are not set here; its credentials play no part.
+    pub fn sdk_config(mut self, config: &SdkConfig) -> Self {
+        self.settings.sdk_config = Some(config.clone());
+        self
+    }
+
+    /// The name of the session, 2 to 64 of `A-Z a-z 0-9 _ + = , . @ -`, as it stands in CloudTrail;
+    /// default: this crate's name, the host's where known, and the process id.
+    pub fn session_name(mut self, name: impl Into<String>) -> Self {
+        self.parts.session_name = Some(name.into());
+        self
+    }
+
+    /// The external id that the trust policy of a third party's role asks for, 2 to 1224 of
+    /// `A-Z a-z 0-9 _ + = , . @ : / -`; default: none.
+    pub fn external_id(mut self, id: impl Into<String>) -> Self {
+        self.parts.external_id = Some(id.into());
+        self
+    }
+
+    /// How long the session lasts, [`MIN_SESSION_DURATION`](super::MIN_SESSION_DURATION) to
+    /// [`MAX_SESSION_DURATION`](super::MAX_SESSION_DURATION) in whole seconds, at most 1 hour from
+    /// another role session; default: [`DEFAULT_SESSION_DURATION`](super::DEFAULT_SESSION_DURATION).
+    pub fn duration(mut self, duration: Duration) -> Self {
+        self.parts.duration = Some(duration);
+        self
+    }
+
+    /// A session policy, a JSON object of at most 2048 characters, that narrows what the session may
+    /// do; default: none.
+    pub fn policy(mut self, json: impl Into<String>) -> Self {
+        self.parts.policy = Some(json.into());
+        self
+    }
+
+    /// Managed policies, at most 10, that narrow what the session may do; default: none.
+    pub fn policy_arns<A: Into<String>>(mut self, arns: impl IntoIterator<Item = A>) -> Self {
+        self.parts.policy_arns = arns.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Session tags, at most 50; default: none.
+    pub fn tags<K: Into<String>, V: Into<String>>(
+        mut self,
+        tags: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        self.parts.tags = tags
+            .into_iter()
+            .map(|(key, value)| (key.into(), value.into()))
+            .collect();
+        self
+    }
+
+    /// The keys of those session tags that go on to sessions assumed from this one; default: none.
+    pub fn transitive_tags<K: Into<String>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
+        self.parts.transitive_tags = keys.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The source identity, 2 to 64 of `A-Z a-z 0-9 _ + = , . @ -`, which later role sessions keep;
+    /// default: none.
+    pub fn source_identity(mut self, identity: impl Into<String>) -> Self {
+        self.parts.source_identity = Some(identity.into());
+        self
+    }
+
+    /// The MFA device by serial number or ARN, and an async function that gives its 6-digit code each
+    /// time the role is assumed; default: no MFA. When it fails, STS is not asked.
+    pub fn mfa<A, F, E>(mut self, serial: impl Into<String>, code: A) -> Self
+    where
+        A: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = Result<String, E>> + Send + 'static,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        self.parts.mfa = Some(Mfa::new(serial.into(), code));
+        self
+    }
+
+    /// Where STS is, as an `http` or `https` URI; default: the regional endpoint, or that of the
+    /// `SdkConfig`.
+    pub fn sts_endpoint(mut self, uri: impl Into<String>) -> Self {
+        self.settings.endpoint = Some(uri.into());
+        self
+    }
+
+    /// What carries the requests to STS; default: that of the `SdkConfig`, else the SDK's own HTTPS
+    /// client with the cargo feature `https`. Required without that feature.
+    pub fn http_client(mut self, client: impl HttpClient + 'static) -> Self {
+        self.settings.set_http_client(client);
+        self
+    }
+
+    pub(crate) fn has_base(&self) -> bool {
+        self.base.is_some() || self.base_is_empty
+    }
+
+    pub(crate) fn has_mfa(&self) -> bool {
+        self.parts.mfa.is_some()
+    }
+
+    /// The source, without any I/O.
+    ///
+    /// # Errors
+    ///
+    /// [`Usage`](crate::ErrorKind::Usage) for an option that is missing or not as expected;
+    /// [`Error::field`] names it.
+    pub fn build(self) -> Result<StsSource> {
+        let StsSourceBuilder {
+            role_arn,
+            base,
+            settings,
+            parts,
+            base_is_empty,
+        } = self;
+        let role = RoleArn::parse(&role_arn)?;
+        if base_is_empty {
+            return Err(Error::usage(
+                "base_from",
+                "expected an SdkConfig with a credentials provider",
+            ));
+        }
+        let base = base.ok_or_else(|| {
+            Error::usage(
+                "base",
+                "expected who signs the call: a strategy, a credentials provider or an SdkConfig",
+            )
+        })?;
+        let request = Request::check(role, parts, base.origin())?;
+        let sts = settings.build()?;
+        let partition = partition_of(sts.region());
+        if is_known_partition(request.role.partition()) && partition != request.role.partition() {
+            return Err(Error::usage(
+                "region",
+                format!(
+                    "expected a region of the role's partition {}, and {} is of {partition}",
+                    request.role.partition(),
+                    sts.region()
+                ),
+            ));
+        }
+        Ok(StsSource { sts, base, request })
+    }
+}
+
+impl fmt::Debug for StsSourceBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StsSourceBuilder")
+            .field("role_arn", &self.role_arn)
+            .field("region", &self.settings.region)
+            .field("base", &self.base)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,194 @@
+//! How STS is reached, and the SDK client that does it.
+
+use super::failure::{self, Call};
+use super::observe::Observer;
+use crate::error::{Error, Result};
+use crate::source::arn::is_region;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_sts::Client;
+use aws_sdk_sts::config::{BehaviorVersion, Builder, IdentityCache, Region};
+use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient};
+use aws_smithy_runtime_api::shared::IntoShared;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+use hyper::Uri;
+use std::time::Duration;
+
+/// How often STS is asked in one call: the first attempt and two more for throttling and failures of
+/// the service, as the SDK's standard retry mode has it.
+pub const DEFAULT_STS_MAX_ATTEMPTS: u32 = 3;
+/// How long connecting to STS may take; the SDK's own default.
+pub const DEFAULT_STS_CONNECT_TIMEOUT: Duration = Duration::from_millis(3_100);
+/// How long one attempt may take. STS answers well within a second.
+pub const DEFAULT_STS_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
+/// How long a call may take with all its attempts; under the time that the cache gives a fetch, so
+/// that the error is the one that names STS.
+pub const DEFAULT_STS_CALL_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// How STS is reached: region, endpoint, transport.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct StsSettings {
+    pub(crate) region: Option<String>,
+    pub(crate) endpoint: Option<String>,
+    pub(crate) http_client: Option<SharedHttpClient>,
+    pub(crate) sdk_config: Option<SdkConfig>,
+}
+
+/// A client without credentials of its own: each call brings them.
+#[derive(Clone, Debug)]
+pub(crate) struct Sts {
+    client: Client,
+    region: String,
+}
+
+/// Who AWS takes the holder of some credentials for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct CallerIdentity {
+    /// The account id.
+    pub account: String,
+    /// The ARN of the user, role session or federated user.
+    pub arn: String,
+    /// The unique id, for a role session `AROA…:session-name`.
+    pub user_id: String,
+}
+
+impl StsSettings {
+    pub(crate) fn build(self) -> Result<Sts> {
+        let StsSettings {
+            region,
+            endpoint,
+            http_client,
+            sdk_config,
+        } = self;
+        let given = sdk_config.as_ref();
+        let region = region
+            .or_else(|| Some(given?.region()?.to_string()))
+            .ok_or_else(|| {
+                Error::usage(
+                    "region",
+                    "expected the region whose STS to ask, for example us-east-1; the region of the \
+                     application is usually right",
+                )
+            })?;
+        if !is_region(&region) {
+            return Err(Error::usage(
+                "region",
+                format!("expected a region such as us-east-1, not {region:?}"),
+            ));
+        }
+        let mut config = given.map_or_else(Builder::new, Builder::from);
+        config = config
+            .region(Region::new(region.clone()))
+            // The key that signs a call is the one that was chosen for it, never one kept from before.
+            .identity_cache(IdentityCache::no_cache());
+        if given.is_none_or(|given| given.behavior_version().is_none()) {
+            config.set_behavior_version(Some(BehaviorVersion::latest()));
+        }
+        if given.is_none_or(|given| given.retry_config().is_none()) {
+            config.set_retry_config(Some(
+                RetryConfig::standard().with_max_attempts(DEFAULT_STS_MAX_ATTEMPTS),
+            ));
+        }
+        config.set_timeout_config(Some(timeouts(given.and_then(SdkConfig::timeout_config))));
+        if let Some(endpoint) = endpoint {
+            config.set_endpoint_url(Some(checked_endpoint(endpoint)?));
+        }
+        let has_client = http_client.is_some() || given.is_some_and(|c| c.http_client().is_some());
+        if !has_client && !cfg!(feature = "https") {
+            return Err(Error::usage(
+                "http_client",
+                "expected an HTTP client, here or in the SdkConfig: without the cargo feature https \
+                 this crate brings none",
+            ));
+        }
+        if http_client.is_some() {
+            config.set_http_client(http_client);
+        }
+        Ok(Sts {
+            client: Client::from_conf(config.build()),
+            region,
+        })
+    }
+
+    pub(crate) fn set_http_client(&mut self, client: impl HttpClient + 'static) {
+        self.http_client = Some(client.into_shared());
+    }
+}
+
+impl Sts {
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(crate) fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// The configuration of one call: signed with these credentials, watched by this observer.
+    pub(crate) fn signed_with(credentials: &Credentials, observer: &Observer) -> Builder {
+        Builder::new()
+            .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
+            .interceptor(observer.clone())
+    }
+
+    pub(crate) async fn caller_identity(
+        &self,
+        credentials: &Credentials,
+    ) -> Result<CallerIdentity> {
+        let observer = Observer::default();
+        let call = Call::new(failure::GET_CALLER_IDENTITY, &self.region, &observer);
+        let output = self
+            .client
+            .get_caller_identity()
+            .customize()
+            .config_override(Self::signed_with(credentials, &observer))
+            .send()
+            .await
+            .map_err(|error| call.failed(&error, credentials))?;
+        let present = |part: &'static str, value: Option<String>| {
+            value
+                .filter(|value| !value.is_empty())
+                .ok_or_else(|| call.malformed(format!("the answer of STS lacks {part}")))
+        };
+        Ok(CallerIdentity {
+            account: present("Account", output.account)?,
+            arn: present("Arn", output.arn)?,
+            user_id: present("UserId", output.user_id)?,
+        })
+    }
+}
+
+fn checked_endpoint(endpoint: String) -> Result<String> {
+    let well_formed = endpoint.parse::<Uri>().is_ok_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri.host().is_some_and(|host| !host.is_empty())
+            && !uri
+                .authority()
+                .is_some_and(|authority| authority.as_str().contains('@'))
+            && uri.query().is_none()
+    });
+    if well_formed {
+        Ok(endpoint)
+    } else {
+        Err(Error::usage(
+            "sts_endpoint",
+            "expected an http or https URI such as https://sts.us-east-1.amazonaws.com, without user, \
+             password or query",
+        ))
+    }
+}
+
+/// What the caller set, and ours where the caller set nothing.
+fn timeouts(given: Option<&TimeoutConfig>) -> TimeoutConfig {
+    let ours = TimeoutConfig::builder()
+        .connect_timeout(DEFAULT_STS_CONNECT_TIMEOUT)
+        .operation_attempt_timeout(DEFAULT_STS_ATTEMPT_TIMEOUT)
+        .operation_timeout(DEFAULT_STS_CALL_TIMEOUT)
+        .build();
+    let mut timeouts = given.map_or_else(|| TimeoutConfig::builder().build(), TimeoutConfig::clone);
+    timeouts.take_defaults_from(&ours);
+    timeouts
+}

@@ -1,0 +1,155 @@
+//! Option B's source: the session of a role, from `sts:AssumeRole`.
+
+mod base;
+mod builder;
+mod client;
+mod failure;
+mod observe;
+mod response;
+mod rules;
+
+pub use base::Base;
+pub(crate) use base::{BaseCredentials, Origin};
+pub use builder::StsSourceBuilder;
+pub use client::{
+    CallerIdentity, DEFAULT_STS_ATTEMPT_TIMEOUT, DEFAULT_STS_CALL_TIMEOUT,
+    DEFAULT_STS_CONNECT_TIMEOUT, DEFAULT_STS_MAX_ATTEMPTS,
+};
+pub use rules::{DEFAULT_SESSION_DURATION, MAX_SESSION_DURATION, MIN_SESSION_DURATION};
+
+use self::client::Sts;
+use self::failure::{ASSUME_ROLE, Assumed, Call};
+use self::observe::Observer;
+use self::rules::Request;
+use crate::error::{CredentialFault, Error, ErrorKind, Result};
+use crate::source::CredentialSource;
+use aws_credential_types::Credentials;
+use std::fmt;
+
+/// Credentials of a role that is assumed: one call of [`fetch`](CredentialSource::fetch) is one
+/// `sts:AssumeRole`, signed with the base credentials of that moment.
+///
+/// It remembers no credentials: for that put it into a [`CredentialCache`](crate::CredentialCache), or
+/// use [`AssumeRole`](crate::AssumeRole).
+pub struct StsSource {
+    sts: Sts,
+    base: Base,
+    request: Request,
+}
+
+impl StsSource {
+    /// Starts with the ARN of the role, for example `arn:aws:iam::123456789012:role/App`.
+    pub fn builder(role_arn: impl Into<String>) -> StsSourceBuilder {
+        StsSourceBuilder::new(role_arn.into())
+    }
+
+    /// The ARN of the role.
+    #[must_use]
+    pub fn role_arn(&self) -> &str {
+        self.request.role.as_str()
+    }
+
+    /// Who AWS takes the holder of the base credentials for, by `sts:GetCallerIdentity`, which needs no
+    /// permission.
+    ///
+    /// # Errors
+    ///
+    /// As [`fetch`](CredentialSource::fetch), without those about the role.
+    pub async fn caller_identity(&self) -> Result<CallerIdentity> {
+        let signer = self.base.credentials().await?;
+        self.sts.caller_identity(&signer).await
+    }
+
+    async fn fetch_once(&self) -> Result<Credentials> {
+        let signer = self.base_credentials().await?;
+        let code = self.request.mfa_code().await?;
+        let refusal = match self.assume(&signer, code.as_deref()).await {
+            Err(error) if is_expired_base(&error) => error,
+            outcome => return outcome,
+        };
+        // The base's session ended, or was ended, before its stated time.
+        if !self.base.invalidate(signer.access_key_id()) {
+            return Err(refusal);
+        }
+        let renewed = self.base_credentials().await?;
+        if renewed.access_key_id() == signer.access_key_id() {
+            return Err(refusal);
+        }
+        self.assume(&renewed, code.as_deref()).await
+    }
+
+    async fn base_credentials(&self) -> Result<Credentials> {
+        let observer = Observer::default();
+        let call = self.call(&observer);
+        let signer = self.base.credentials().await;
+        signer.map_err(|error| call.finish(base_failed(error), None))
+    }
+
+    async fn assume(&self, signer: &Credentials, code: Option<&str>) -> Result<Credentials> {
+        let observer = Observer::default();
+        let call = self.call(&observer);
+        let output = self
+            .request
+            .fill(self.sts.client().assume_role(), code)
+            .customize()
+            .config_override(Sts::signed_with(signer, &observer))
+            .send()
+            .await
+            .map_err(|error| call.failed(&error, signer))?;
+        response::credentials(output).map_err(|error| call.finish(error, Some(signer)))
+    }
+
+    fn call<'a>(&'a self, observer: &'a Observer) -> Call<'a> {
+        Call::new(ASSUME_ROLE, self.sts.region(), observer).assuming(Assumed {
+            arn: &self.request.role,
+            duration: self.request.duration,
+            base: self.base.name(),
+            origin: self.base.origin(),
+            with_mfa: self.request.mfa.is_some(),
+        })
+    }
+}
+
+impl CredentialSource for StsSource {
+    fn name(&self) -> &'static str {
+        crate::source::ASSUME_ROLE
+    }
+
+    async fn fetch(&self) -> Result<Credentials> {
+        self.fetch_once().await
+    }
+}
+
+impl fmt::Debug for StsSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StsSource")
+            .field("role_arn", &self.request.role)
+            .field("region", &self.sts.region())
+            .field("base", &self.base)
+            .field("session_name", &self.request.session_name)
+            .field("duration", &self.request.duration)
+            .field("mfa", &self.request.mfa.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+fn is_expired_base(error: &Error) -> bool {
+    *error.kind() == ErrorKind::Credential(CredentialFault::Expired)
+}
+
+/// The cause decides whether waiting helps; the outer line says whose credentials are missing.
+fn base_failed(error: Error) -> Error {
+    let kind = error.kind().clone();
+    let (terminal, throttled) = (error.is_terminal(), error.is_throttled());
+    let outer = Error::new(
+        kind,
+        ASSUME_ROLE,
+        "no base credentials to sign the call with",
+    );
+    let outer = match (terminal, throttled) {
+        (true, _) => outer.needs_human(),
+        (_, true) => outer.asks_for_fewer_calls(),
+        _ => outer.heals_by_itself(),
+    };
+    outer.caused_by(error)
+}

@@ -1,0 +1,79 @@
+//! What a call really did: where it went and how often. Also where an answer without end is cut.
+
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextRef,
+};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::config_bag::ConfigBag;
+use http_body_util::Limited;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The largest answer that is read. AWS's own are a few KiB; the SDK by itself reads any size.
+const BODY_LIMIT: usize = 1024 * 1024;
+
+/// Watches one call.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Observer(Arc<Mutex<Seen>>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    endpoint: Option<String>,
+    attempts: u32,
+}
+
+impl Observer {
+    /// Scheme, host and port of the last request.
+    pub(super) fn endpoint(&self) -> Option<String> {
+        self.seen().endpoint.clone()
+    }
+
+    /// Requests sent.
+    pub(super) fn attempts(&self) -> u32 {
+        self.seen().attempts
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        // Counters and a text: there is nothing a panic could leave half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Intercept for Observer {
+    fn name(&self) -> &'static str {
+        "StsObserver"
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let uri = context.request().uri();
+        let end = uri
+            .find("://")
+            .and_then(|scheme| Some(scheme + 3 + uri.get(scheme + 3..)?.find('/')?))
+            .unwrap_or(uri.len());
+        let mut seen = self.seen();
+        seen.endpoint = uri.get(..end).map(ToOwned::to_owned);
+        seen.attempts += 1;
+        Ok(())
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let body = context.response_mut().body_mut();
+        if body.bytes().is_none() {
+            let unlimited = std::mem::replace(body, SdkBody::taken());
+            *body = SdkBody::from_body_1_x(Limited::new(unlimited, BODY_LIMIT));
+        }
+        Ok(())
+    }
+}

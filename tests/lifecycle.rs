@@ -1,0 +1,354 @@
+//! A cache lives exactly as long as it is needed: callers, runtimes and handles come and go, and neither
+//! a fetch nor the process hangs on them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use aws_credential_strategies::refresh::Stage;
+use aws_credential_strategies::{
+    CredentialCache, CredentialSource, Credentials, ErrorKind, RefreshMode, RefreshPolicy, Result,
+};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+use support::{GatedSource, HOUR, World, pass, seconds, settle};
+use tokio::runtime::{Builder, Runtime};
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+#[test]
+fn a_constructor_needs_no_runtime_and_asks_nobody() {
+    let (source, gate) = GatedSource::pair();
+    let cache = CredentialCache::new(source, RefreshPolicy::default());
+    assert!(cache.current().is_none());
+    assert_eq!(cache.status().stage, Stage::Cold);
+    assert_eq!(gate.count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_that_give_up_change_nothing_for_the_next_one() {
+    let mut world = World::new(RefreshPolicy::default());
+    // 64 callers with a budget of 50 ms, on a source that takes 200 ms.
+    let hurried: Vec<_> = (0..64)
+        .map(|_| {
+            let cache = world.cache.clone();
+            tokio::spawn(async move {
+                tokio::time::timeout(Duration::from_millis(50), cache.credentials()).await
+            })
+        })
+        .collect();
+    let call = world.gate.call().await;
+    for caller in hurried {
+        assert!(caller.await.unwrap().is_err(), "the budget was too short");
+    }
+    pass(Duration::from_millis(150)).await;
+    assert!(
+        call.answer(Ok(world.session("KEY-1", HOUR))),
+        "the fetch went on"
+    );
+    settle().await;
+    assert_eq!(world.cache.current().unwrap().access_key_id(), "KEY-1");
+    assert_eq!(world.gate.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_callers_share_one_fetch() {
+    let mut world = World::new(RefreshPolicy::default());
+    let callers: Vec<_> = (0..1000).map(|_| world.call()).collect();
+    let call = world.gate.call().await;
+    settle().await;
+    call.answer(Ok(world.session("KEY-1", HOUR)));
+    for caller in callers {
+        assert_eq!(caller.await.unwrap().unwrap().access_key_id(), "KEY-1");
+    }
+    assert_eq!(world.gate.count(), 1);
+    assert_eq!(world.cache.status().waits, 1000);
+}
+
+/// Answers at once, with a new key each time.
+#[derive(Debug, Default)]
+struct Counting(AtomicU64);
+
+impl CredentialSource for Counting {
+    fn name(&self) -> &'static str {
+        "Counting"
+    }
+
+    async fn fetch(&self) -> Result<Credentials> {
+        let number = self.0.fetch_add(1, Ordering::SeqCst) + 1;
+        Ok(support::session(
+            &format!("KEY-{number}"),
+            SystemTime::now() + HOUR,
+        ))
+    }
+}
+
+#[test]
+fn cached_credentials_survive_their_runtime_and_a_second_one_resumes() {
+    let cache = CredentialCache::new(Counting::default(), RefreshPolicy::default());
+    let first = runtime();
+    let served = first.block_on(cache.credentials()).unwrap();
+    assert_eq!(served.access_key_id(), "KEY-1");
+    drop(first);
+    // No runtime at all: what is valid is served all the same.
+    assert_eq!(cache.current().unwrap().access_key_id(), "KEY-1");
+    // A second runtime: a rejection is followed by a fetch there.
+    cache.invalidate("KEY-1");
+    let second = runtime();
+    let served = second.block_on(cache.credentials()).unwrap();
+    assert_eq!(served.access_key_id(), "KEY-2");
+    assert_eq!(cache.status().fetches, 2);
+}
+
+#[test]
+fn a_fetch_dropped_with_its_runtime_is_started_again_in_the_next() {
+    let (source, mut gate) = GatedSource::pair();
+    let cache = CredentialCache::new(source, RefreshPolicy::default());
+    let first = runtime();
+    first.block_on(async {
+        let waiting = tokio::spawn({
+            let cache = cache.clone();
+            async move { cache.credentials().await }
+        });
+        let _unanswered = gate.call().await;
+        waiting.abort();
+    });
+    drop(first);
+    let second = runtime();
+    let served = second.block_on(async {
+        let answering = async {
+            let call = gate.call().await;
+            assert_eq!(call.number, 2);
+            call.answer(Ok(support::session("KEY-2", SystemTime::now() + HOUR)));
+        };
+        let (served, ()) = tokio::join!(cache.credentials(), answering);
+        served.unwrap()
+    });
+    assert_eq!(served.access_key_id(), "KEY-2");
+    assert_eq!(
+        cache.status().consecutive_failures,
+        0,
+        "an abandoned fetch is no verdict"
+    );
+}
+
+#[test]
+fn a_caller_waits_on_through_the_end_of_another_runtime() {
+    let (source, mut gate) = GatedSource::pair();
+    let cache = CredentialCache::new(source, RefreshPolicy::default());
+    let first = runtime();
+    first.block_on(async {
+        let cache = cache.clone();
+        tokio::spawn(async move { cache.credentials().await });
+        gate.call().await
+    });
+    let second = runtime();
+    let waiting = second.spawn({
+        let cache = cache.clone();
+        async move { cache.credentials().await }
+    });
+    second.block_on(settle());
+    drop(first);
+    let served = second.block_on(async {
+        let call = gate.call().await;
+        call.answer(Ok(support::session("KEY-2", SystemTime::now() + HOUR)));
+        waiting.await.unwrap().unwrap()
+    });
+    assert_eq!(served.access_key_id(), "KEY-2");
+}
+
+#[test]
+fn no_runtime_is_an_error_that_says_so() {
+    let cache = CredentialCache::new(Counting::default(), RefreshPolicy::default());
+    let error = futures_util::FutureExt::now_or_never(cache.credentials())
+        .expect("at once")
+        .unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::NoRuntime);
+    assert_eq!(
+        error.to_string(),
+        "fetch credentials: there is no tokio runtime to fetch on; make the first call from within a tokio runtime"
+    );
+    // It poisons nothing.
+    assert_eq!(
+        runtime()
+            .block_on(cache.credentials())
+            .unwrap()
+            .access_key_id(),
+        "KEY-1"
+    );
+}
+
+/// Panics on its first call, then answers.
+#[derive(Debug, Default)]
+struct PanicsOnce(Counting);
+
+impl CredentialSource for PanicsOnce {
+    fn name(&self) -> &'static str {
+        "PanicsOnce"
+    }
+
+    async fn fetch(&self) -> Result<Credentials> {
+        if self.0.0.fetch_add(1, Ordering::SeqCst) == 0 {
+            panic!("this panic is part of the test");
+        }
+        self.0.fetch().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_panics_is_an_error_and_never_a_poisoned_cache() {
+    let cache = CredentialCache::new(PanicsOnce::default(), RefreshPolicy::default());
+    let error = cache.credentials().await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Panicked);
+    assert!(error.to_string().contains("the source panicked"), "{error}");
+    assert!(cache.credentials().await.is_ok());
+    assert_eq!(cache.status().fetches, 2);
+}
+
+/// Hangs, and says when its future is dropped.
+#[derive(Debug)]
+struct Hanging(Arc<AtomicU64>);
+
+impl CredentialSource for Hanging {
+    fn name(&self) -> &'static str {
+        "Hanging"
+    }
+
+    async fn fetch(&self) -> Result<Credentials> {
+        struct Dropped(Arc<AtomicU64>);
+        impl Drop for Dropped {
+            fn drop(&mut self) {
+                self.0.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+        let _dropped = Dropped(Arc::clone(&self.0));
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_handle_dropped_ends_the_fetch_the_timer_and_the_subscription() {
+    let dropped = Arc::new(AtomicU64::new(0));
+    let cache = CredentialCache::new(Hanging(Arc::clone(&dropped)), RefreshPolicy::default());
+    let mut news = cache.subscribe();
+    let caller = tokio::spawn({
+        let cache = cache.clone();
+        async move { cache.credentials().await }
+    });
+    settle().await;
+    let alive = tokio::runtime::Handle::current()
+        .metrics()
+        .num_alive_tasks();
+    assert_eq!(alive, 3, "the caller, the fetch, the timer");
+    caller.abort();
+    settle().await;
+    assert_eq!(dropped.load(Ordering::SeqCst), 0, "a handle is left");
+    drop(cache);
+    settle().await;
+    assert_eq!(dropped.load(Ordering::SeqCst), 1);
+    assert!(news.changed().await.is_err(), "closed");
+    let alive = tokio::runtime::Handle::current()
+        .metrics()
+        .num_alive_tasks();
+    assert_eq!(alive, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_timer_ends_with_the_last_handle() {
+    let world = World::new(RefreshPolicy::default())
+        .filled("KEY-1", HOUR)
+        .await;
+    let World { cache, gate, .. } = world;
+    let alive = || {
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks()
+    };
+    assert_eq!(alive(), 1, "the timer");
+    drop(cache);
+    settle().await;
+    assert_eq!(alive(), 0);
+    pass(HOUR).await;
+    assert_eq!(gate.count(), 1);
+}
+
+#[test]
+fn neither_a_hanging_fetch_nor_the_timer_delays_the_end_of_a_runtime() {
+    let dropped = Arc::new(AtomicU64::new(0));
+    let cache = CredentialCache::new(Hanging(Arc::clone(&dropped)), RefreshPolicy::default());
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.spawn({
+        let cache = cache.clone();
+        async move { cache.credentials().await }
+    });
+    while cache.status().fetches == 0 {
+        std::thread::yield_now();
+    }
+    // Returns only when every task is dropped: would hang here for ever.
+    drop(runtime);
+    drop(cache);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_overdue_timer_is_made_up_for_by_the_next_call() {
+    // The process was frozen, or the runtime of the timer is gone: here, the wall clock alone ran on.
+    let mut world = World::new(RefreshPolicy::default())
+        .filled("KEY-1", HOUR)
+        .await;
+    pass(seconds(1)).await;
+    world.wall.step_forward(seconds(3006));
+    settle().await;
+    assert_eq!(world.gate.count(), 1);
+    let served = futures_util::FutureExt::now_or_never(world.cache.credentials());
+    assert_eq!(
+        served.unwrap().unwrap().access_key_id(),
+        "KEY-1",
+        "and returns at once"
+    );
+    assert_eq!(world.gate.call().await.number, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_leaves_the_refresh_to_a_timer_that_is_less_than_five_seconds_late() {
+    let world = World::new(RefreshPolicy::default())
+        .filled("KEY-1", HOUR)
+        .await;
+    pass(seconds(1)).await;
+    world.wall.step_forward(seconds(3004));
+    world.cache.credentials().await.unwrap();
+    settle().await;
+    assert_eq!(world.gate.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_that_outlived_its_time_out_by_far_counts_as_gone() {
+    // Started on a runtime that is never driven again.
+    let stuck = runtime();
+    let mut world = World::new(RefreshPolicy::default().mode(RefreshMode::OnDemand));
+    {
+        let _context = stuck.enter();
+        let first = world.cache.credentials();
+        assert!(futures_util::FutureExt::now_or_never(first).is_none());
+    }
+    settle().await;
+    assert_eq!(world.cache.status().fetches, 1);
+    assert_eq!(world.gate.count(), 0, "spawned, but never run");
+
+    pass(seconds(36)).await;
+    let served = world.call();
+    let call = world.gate.call().await;
+    call.answer(Ok(world.session("KEY-2", HOUR)));
+    assert_eq!(served.await.unwrap().unwrap().access_key_id(), "KEY-2");
+    assert_eq!(world.cache.status().fetches, 2);
+    // Thawed: the old fetch finds itself replaced, and changes nothing.
+    tokio::task::spawn_blocking(move || stuck.shutdown_background())
+        .await
+        .unwrap();
+    assert_eq!(world.cache.current().unwrap().access_key_id(), "KEY-2");
+}
