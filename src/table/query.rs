@@ -98,8 +98,7 @@ impl Query {
         } = self;
         target.name.check()?;
         options.check()?;
-        let partition =
-            partition.map_err(|e| e.naming(format!("key attribute {attribute:?}")))?;
+        let partition = partition.map_err(|e| e.naming(format!("key attribute {attribute:?}")))?;
         if attribute.is_empty() {
             return Err(Error::usage(
                 "query",

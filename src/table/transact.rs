@@ -138,6 +138,10 @@ impl TransactWrite {
         self
     }
 
+    pub(crate) fn parts(&self) -> impl Iterator<Item = (Part, &str)> {
+        self.whole.parts()
+    }
+
     /// Names the transaction, up to [`LONGEST_TOKEN`] bytes: sent again within ten minutes, by another
     /// process even, it happens once. By default each `send` has a token of its own, which covers the
     /// SDK's repeats and not yours.
@@ -218,6 +222,10 @@ impl TransactGet {
     pub fn consumed_capacity(mut self) -> Self {
         self.whole.capacity = true;
         self
+    }
+
+    pub(crate) fn parts(&self) -> impl Iterator<Item = (Part, &str)> {
+        self.whole.parts()
     }
 
     /// Reads them all, in the order given, `None` where there is no item.
@@ -316,6 +324,12 @@ impl<I> Whole<I> {
             }
         }
         self.parts.push((part, target));
+    }
+
+    fn parts(&self) -> impl Iterator<Item = (Part, &str)> {
+        self.parts
+            .iter()
+            .map(|(part, target)| (*part, target.table()))
     }
 
     /// Each table once, in the order of first use.
