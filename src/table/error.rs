@@ -399,6 +399,8 @@ fn by_code(code: &str, message: &str, status: u16) -> Error {
         _ if status >= FIRST_SERVER_ERROR => {
             new(ErrorKind::Service, or(message, "the service failed"))
         }
+        // a web page of a proxy, a body that is no JSON
+        "" => new(ErrorKind::Malformed, or(message, "the answer is none of DynamoDB's")),
         _ => new(ErrorKind::Other, or(message, "DynamoDB refused the request")),
     }
 }

@@ -1,6 +1,13 @@
 //! What the table tests stand on: a strategy with fixed credentials, DynamoDB embedded on loopback, and
 //! transports in memory that answer as told and keep what was sent.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
 
 use async_trait::async_trait;
 use aws_credential_strategies::{
@@ -209,6 +216,11 @@ impl Embedded {
         let address = listener.local_addr().unwrap();
         let database = dynoxide::Database::memory().unwrap();
         tokio::spawn(dynoxide::server::serve_on(listener, database));
+        Embedded::at(address)
+    }
+
+    /// What listens here, if anything does.
+    pub fn at(address: SocketAddr) -> Self {
         Embedded {
             address,
             tape: Tape::default(),
