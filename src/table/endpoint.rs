@@ -7,6 +7,9 @@ use std::future::Future as _;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
+/// The SDK's default: the account's own endpoint where the credentials know their account.
+const DEFAULT_MODE: &str = "preferred";
+
 /// What of the configuration decides the endpoint.
 ///
 /// Credentials with an account id give `https://<account>.ddb.<region>.amazonaws.com` and others
@@ -52,7 +55,7 @@ impl EndpointSettings {
             .set_use_fips(self.fips)
             .set_use_dual_stack(self.dual_stack)
             .set_account_id(account)
-            .set_account_id_endpoint_mode(self.account_id_mode.clone())
+            .account_id_endpoint_mode(self.account_id_mode.as_deref().unwrap_or(DEFAULT_MODE))
             .set_resource_arn(table.map(str::to_owned))
             .build()
             .ok()?;

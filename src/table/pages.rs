@@ -178,6 +178,16 @@ impl PageRequest {
         }
     }
 
+    /// One page; what is not given stays as the caller's `raw(..)` may have set it.
+    fn page(self, start: Option<Item>, limit: Option<i32>) -> Self {
+        match self {
+            PageRequest::Query(query) => {
+                PageRequest::Query(Box::new(query_page(*query, start, limit)))
+            }
+            PageRequest::Scan(scan) => PageRequest::Scan(Box::new(scan_page(*scan, start, limit))),
+        }
+    }
+
     fn of_segment(self, segment: u32, total: u32) -> Self {
         match self {
             PageRequest::Scan(scan) if total > 1 => {
@@ -191,6 +201,34 @@ impl PageRequest {
             whole => whole,
         }
     }
+}
+
+pub(crate) fn query_page(
+    mut query: QueryFluentBuilder,
+    start: Option<Item>,
+    limit: Option<i32>,
+) -> QueryFluentBuilder {
+    if limit.is_some() {
+        query = query.set_limit(limit);
+    }
+    if start.is_some() {
+        query = query.set_exclusive_start_key(start);
+    }
+    query
+}
+
+pub(crate) fn scan_page(
+    mut scan: ScanFluentBuilder,
+    start: Option<Item>,
+    limit: Option<i32>,
+) -> ScanFluentBuilder {
+    if limit.is_some() {
+        scan = scan.set_limit(limit);
+    }
+    if start.is_some() {
+        scan = scan.set_exclusive_start_key(start);
+    }
+    scan
 }
 
 /// A page as it came.
@@ -211,15 +249,8 @@ async fn fetch(
     limit: Option<i32>,
 ) -> Result<RawPage> {
     let call = Call::on(target, operation);
-    // only where there is one: the caller's raw(..) may have set its own
-    let page = match request {
-        PageRequest::Query(mut query) => {
-            if limit.is_some() {
-                *query = query.set_limit(limit);
-            }
-            if start.is_some() {
-                *query = query.set_exclusive_start_key(start.clone());
-            }
+    let page = match request.page(start.clone(), limit) {
+        PageRequest::Query(query) => {
             let output = query.send().await.map_err(|error| call.failed(error))?;
             RawPage {
                 items: output.items.unwrap_or_default(),
@@ -229,13 +260,7 @@ async fn fetch(
                 capacity: output.consumed_capacity,
             }
         }
-        PageRequest::Scan(mut scan) => {
-            if limit.is_some() {
-                *scan = scan.set_limit(limit);
-            }
-            if start.is_some() {
-                *scan = scan.set_exclusive_start_key(start.clone());
-            }
+        PageRequest::Scan(scan) => {
             let output = scan.send().await.map_err(|error| call.failed(error))?;
             RawPage {
                 items: output.items.unwrap_or_default(),

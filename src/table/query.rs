@@ -6,7 +6,7 @@ use super::cursor::Cursor;
 use super::error::Call;
 use super::expression::Placeholders;
 use super::operations::QUERY;
-use super::pages::{ItemStream, Page, PageRequest, Reading};
+use super::pages::{ItemStream, Page, PageRequest, Reading, query_page};
 use super::path::Path;
 use super::raw::Raw;
 use super::read::{ReadOptions, projection, reads_items};
@@ -70,9 +70,7 @@ impl Query {
         let start = self.options.start.clone().map(Cursor::into_key);
         let limit = self.options.page_size;
         let request = self.into_request().map_err(|error| call.explain(error))?;
-        request
-            .set_exclusive_start_key(start)
-            .set_limit(limit)
+        query_page(request, start, limit)
             .send()
             .await
             .map_err(|error| call.failed(error))

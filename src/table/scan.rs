@@ -6,7 +6,7 @@ use super::cursor::Cursor;
 use super::error::Call;
 use super::expression::Placeholders;
 use super::operations::SCAN;
-use super::pages::{ItemStream, Page, PageRequest, Reading};
+use super::pages::{ItemStream, Page, PageRequest, Reading, scan_page};
 use super::path::Path;
 use super::raw::Raw;
 use super::read::{ReadOptions, projection, reads_items};
@@ -65,9 +65,7 @@ impl Scan {
             return Err(call.explain(Error::usage("segments", expected)));
         }
         let request = self.into_request().map_err(|error| call.explain(error))?;
-        request
-            .set_exclusive_start_key(start)
-            .set_limit(limit)
+        scan_page(request, start, limit)
             .send()
             .await
             .map_err(|error| call.failed(error))
