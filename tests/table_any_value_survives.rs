@@ -1,5 +1,6 @@
 //! Whatever DynamoDB can hold survives put and get, under any attribute name; whatever condition the API
 //! builds is accepted by DynamoDB's parser.
+#![cfg(feature = "table")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "support/table.rs"]

@@ -1,4 +1,5 @@
 //! Bad input is an error at `send` that names operation, table and attribute; nothing is sent.
+#![cfg(feature = "table")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "support/table.rs"]

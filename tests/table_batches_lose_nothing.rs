@@ -1,5 +1,6 @@
 //! Whatever DynamoDB leaves undone and whatever breaks in the middle: written and unprocessed together
 //! are what was given, and nothing is written twice.
+#![cfg(feature = "table")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "support/table.rs"]

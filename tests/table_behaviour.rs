@@ -1,4 +1,5 @@
 //! Every operation does what it says: on the embedded DynamoDB, and again on a tape of it.
+#![cfg(feature = "table")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "support/table.rs"]

@@ -1,4 +1,5 @@
 //! A failure of the credentials is told from a failure of the table, and heals where it can.
+#![cfg(feature = "table")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "support/table.rs"]

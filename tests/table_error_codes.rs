@@ -1,4 +1,5 @@
 //! Every code that DynamoDB answers with becomes the error that says what it means.
+#![cfg(feature = "table")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "support/table.rs"]

@@ -1,4 +1,5 @@
 //! What an operation says it needs is what it uses.
+#![cfg(feature = "table")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "support/table.rs"]

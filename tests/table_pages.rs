@@ -1,4 +1,5 @@
 //! Pages end where they should: not in silence, not for ever, not later than asked.
+#![cfg(feature = "table")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "support/table.rs"]

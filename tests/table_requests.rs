@@ -1,4 +1,5 @@
 //! A request says what the caller asked for and no more, with every name and value as a placeholder.
+#![cfg(feature = "table")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "support/table.rs"]

@@ -1,5 +1,6 @@
 //! A client keeps the settings it is given, fills the gaps with named defaults, and goes where the
 //! credentials and the table say.
+#![cfg(feature = "table")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "support/table.rs"]

@@ -1,4 +1,5 @@
 //! Waiting for a table ends when it is active, and says why it did not end otherwise.
+#![cfg(feature = "table")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "support/table.rs"]
