@@ -92,15 +92,36 @@ async fn nothing_is_asked_that_the_caller_did_not_ask() {
 async fn attempts_and_returned_items_are_asked_for_by_name() {
     let item = json!({ "id": "1" });
     let (transport, table) = obliging();
-    table.put(&item).attempt::<Json>().await.unwrap();
+    assert!(
+        table
+            .put(&item)
+            .attempt::<Json>()
+            .await
+            .unwrap()
+            .is_written()
+    );
     table.put(&item).returning_old::<Json>().await.unwrap();
-    table.update(("id", "1")).attempt::<Json>().await.unwrap();
+    assert!(
+        table
+            .update(("id", "1"))
+            .attempt::<Json>()
+            .await
+            .unwrap()
+            .is_written()
+    );
     table
         .update(("id", "1"))
         .returning_new::<Json>()
         .await
         .unwrap();
-    table.delete(("id", "1")).attempt::<Json>().await.unwrap();
+    assert!(
+        table
+            .delete(("id", "1"))
+            .attempt::<Json>()
+            .await
+            .unwrap()
+            .is_written()
+    );
     table
         .delete(("id", "1"))
         .returning_old::<Json>()

@@ -257,7 +257,7 @@ impl HttpConnector for Embedded {
             let sent = sent(&request);
             let (status, body) = forward(address, request)
                 .await
-                .map_err(|error| ConnectorError::io(error))?;
+                .map_err(ConnectorError::io)?;
             let json = serde_json::from_str(&body).unwrap();
             tape.lock().unwrap().push((sent, status, json));
             Ok(response(status, body))
