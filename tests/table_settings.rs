@@ -359,3 +359,64 @@ fn debug_shows_no_secret() {
     assert!(shown.contains("MyTable") && shown.contains("Fixed"));
     assert!(!shown.contains("not-a-"), "{shown}");
 }
+
+#[tokio::test]
+async fn a_configuration_without_a_region_is_told_so() {
+    let transport = Transport::silent();
+    let config = transport.config().region(None).build();
+    let db = Dynamo::new(Fixed::new(), &config);
+    let error = db
+        .table("MyTable")
+        .get(("id", 1))
+        .send::<Json>()
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.kind(), error.field()),
+        (&ErrorKind::Usage, Some("region")),
+        "{error}"
+    );
+}
+
+/// In a process of its own, since it is the environment that is read.
+#[cfg(all(feature = "env", feature = "https", feature = "local"))]
+#[tokio::test]
+async fn settings_come_from_the_environment_and_credentials_from_the_strategy() {
+    use aws_credential_strategies::local::LocalCloud;
+    let cloud = LocalCloud::start().await.unwrap();
+    cloud.create_table(("MyTable", "id")).unwrap();
+    cloud.put_item("MyTable", &json!({ "id": "123" })).unwrap();
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    child
+        .args([
+            "--exact",
+            "reads_an_item_as_the_environment_says",
+            "--ignored",
+        ])
+        .env_clear()
+        .envs(cloud.environment())
+        .envs([
+            ("AWS_ACCESS_KEY_ID", "AKIAWRONG"),
+            ("AWS_SECRET_ACCESS_KEY", "wrong"),
+        ]);
+    let output = tokio::task::spawn_blocking(move || child.output());
+    let output = output.await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "{said}"
+    );
+    assert_eq!(cloud.dynamodb().calls().of("GetItem"), 1);
+}
+
+#[cfg(all(feature = "env", feature = "https", feature = "local"))]
+#[tokio::test]
+#[ignore = "run by another test, in an environment of its own"]
+async fn reads_an_item_as_the_environment_says() {
+    let strategy = aws_credential_strategies::InstanceProfile::builder()
+        .build()
+        .unwrap();
+    let db = Dynamo::from_env(strategy).await;
+    let item: Option<Json> = db.table("MyTable").get(("id", "123")).send().await.unwrap();
+    assert_eq!(item, Some(json!({ "id": "123" })));
+}

@@ -200,6 +200,9 @@ impl<'a> Call<'a> {
                 return new(ErrorKind::Usage, "there is no HTTP client")
                     .hint("enable the feature `https`, or give one in the SdkConfig");
             }
+            _ if self.shared.endpoint.region().is_none() => {
+                return Error::usage("region", "expected one in the SdkConfig; nothing was sent");
+            }
             _ => new(ErrorKind::Other, "the request could not be sent"),
         };
         match endpoint {
