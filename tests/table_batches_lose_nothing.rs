@@ -7,7 +7,9 @@
 mod support;
 
 use async_trait::async_trait;
-use aws_credential_strategies::table::{Backoff, BatchReport, MOST_WRITES_PER_REQUEST};
+use aws_credential_strategies::table::{
+    Backoff, BatchReport, DEFAULT_BATCH_CONCURRENCY, MOST_WRITES_PER_REQUEST,
+};
 use aws_credential_strategies::{
     CredentialFault, CredentialStrategy, Credentials, Dynamo, ErrorKind, Rejection, Result, Status,
 };
@@ -313,4 +315,23 @@ async fn keys_left_unprocessed_are_asked_for_again_and_come_back_in_the_end() {
         .unwrap();
     assert_eq!((found.items.len(), found.unprocessed.len()), (900, 100));
     assert!(found.complete().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_few_requests_are_in_flight_and_no_more() {
+    let write = |concurrency: Option<usize>| async move {
+        let transport =
+            Transport::new(store(&Written::default(), |_| true)).pausing(Duration::from_millis(10));
+        let items = (0..GIVEN).map(|n| json!({ "id": format!("i{n}") }));
+        let batch = transport.dynamo().table("MyTable").batch_write();
+        let mut batch = items.fold(batch, |batch, item| batch.put(&item));
+        if let Some(concurrency) = concurrency {
+            batch = batch.concurrency(concurrency);
+        }
+        batch.send().await.unwrap().complete().unwrap();
+        transport.most_in_flight()
+    };
+    assert_eq!(write(None).await, DEFAULT_BATCH_CONCURRENCY);
+    assert_eq!(write(Some(0)).await, 1);
+    assert_eq!(write(Some(7)).await, 7);
 }

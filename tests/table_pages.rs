@@ -6,9 +6,12 @@
 mod support;
 
 use aws_credential_strategies::ErrorKind;
-use aws_credential_strategies::table::{Cursor, ItemStream, Query, Table, attr, sort};
+use aws_credential_strategies::table::{
+    Cursor, ItemStream, MOST_SEGMENTS_AT_ONCE, Query, Table, attr, sort,
+};
 use futures_util::TryStreamExt as _;
 use serde_json::{Value as Json, json};
+use std::time::Duration;
 use support::{Answer, Fixed, Sent, Transport};
 
 fn key(n: u64) -> Json {
@@ -284,6 +287,17 @@ async fn segments_divide_a_scan_exactly() {
     segments.sort_unstable();
     assert_eq!(segments, (0..40).collect::<Vec<_>>());
     assert!(sent.iter().all(|s| s.body["TotalSegments"] == 40));
+}
+
+#[tokio::test(start_paused = true)]
+async fn segments_are_read_at_the_same_time_up_to_a_bound() {
+    for (segments, most) in [(1, 1), (5, 5), (40, MOST_SEGMENTS_AT_ONCE)] {
+        let one = Transport::new(|_| Answer::ok(json!({ "Items": [key(1)], "Count": 1 })));
+        let transport = one.pausing(Duration::from_millis(10));
+        let scan = table(&transport).scan().segments(segments);
+        assert_eq!(scan.count().await.unwrap(), u64::from(segments));
+        assert_eq!(transport.most_in_flight(), most);
+    }
 }
 
 #[tokio::test]

@@ -28,6 +28,7 @@ use serde_json::{Value as Json, json};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 
 /// Credentials that never change.
@@ -110,6 +111,14 @@ type Rule = dyn FnMut(&Sent) -> Answer + Send;
 pub struct Transport {
     rule: Arc<Mutex<Box<Rule>>>,
     sent: Arc<Mutex<Vec<Sent>>>,
+    pause: Duration,
+    in_flight: Arc<Mutex<InFlight>>,
+}
+
+#[derive(Debug, Default)]
+struct InFlight {
+    now: usize,
+    most: usize,
 }
 
 impl Transport {
@@ -117,7 +126,20 @@ impl Transport {
         Transport {
             rule: Arc::new(Mutex::new(Box::new(rule))),
             sent: Arc::default(),
+            pause: Duration::ZERO,
+            in_flight: Arc::default(),
         }
+    }
+
+    /// Answers after so long.
+    pub fn pausing(mut self, pause: Duration) -> Self {
+        self.pause = pause;
+        self
+    }
+
+    /// How many requests were in flight at the same time, at most.
+    pub fn most_in_flight(&self) -> usize {
+        self.in_flight.lock().unwrap().most
     }
 
     /// Answers in this order; a request too many is a failed test.
@@ -168,7 +190,21 @@ impl HttpConnector for Transport {
         let sent = sent(&request);
         self.sent.lock().unwrap().push(sent.clone());
         let answer = (self.rule.lock().unwrap())(&sent);
-        HttpConnectorFuture::ready(Ok(response(answer.status, answer.body.to_string())))
+        let response = response(answer.status, answer.body.to_string());
+        if self.pause.is_zero() {
+            return HttpConnectorFuture::ready(Ok(response));
+        }
+        let (pause, in_flight) = (self.pause, Arc::clone(&self.in_flight));
+        HttpConnectorFuture::new(async move {
+            {
+                let mut in_flight = in_flight.lock().unwrap();
+                in_flight.now += 1;
+                in_flight.most = in_flight.most.max(in_flight.now);
+            }
+            tokio::time::sleep(pause).await;
+            in_flight.lock().unwrap().now -= 1;
+            Ok(response)
+        })
     }
 }
 
