@@ -190,7 +190,7 @@ fn on_embedded<T: fmt::Debug>(
     let runtime = Runtime::new().unwrap();
     let db = runtime.block_on(async {
         let db = Embedded::start().await.dynamo();
-        create_table(&db, "Any", "id", None).await;
+        create_table(db.client(), "Any", "id", None).await;
         db
     });
     let mut config = Config::with_cases(cases);

@@ -5,11 +5,11 @@
 #[path = "support/table.rs"]
 mod support;
 
-use aws_credential_strategies::table::{Attempt, Cursor, attr, size, sort};
+use aws_credential_strategies::table::{AnyStrategy, Attempt, Cursor, attr, size, sort};
 use aws_credential_strategies::{Dynamo, ErrorKind};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use support::{Embedded, Fixed, create_table, create_table_with};
+use support::{Embedded, create_table, create_table_with};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct User {
@@ -47,14 +47,36 @@ fn order(customer: &str, day: &str, total: u32) -> Order {
 #[tokio::test]
 async fn the_suite_passes_on_the_embedded_dynamodb_and_on_its_tape() {
     let embedded = Embedded::start().await;
-    suite(&embedded.dynamo()).await;
-    suite(&embedded.replayed().dynamo()).await;
+    suite(&embedded.dynamo().erase()).await;
+    suite(&embedded.replayed().dynamo().erase()).await;
 }
 
-async fn suite(db: &Dynamo<Fixed>) {
-    create_table(db, "Users", "id", None).await;
+#[cfg(feature = "local")]
+#[tokio::test]
+async fn the_suite_passes_on_the_embedded_cloud_with_both_strategies() {
+    use aws_credential_strategies::local::{DEFAULT_ROLE, LocalCloud};
+    use aws_credential_strategies::{AssumeRole, InstanceProfile};
+    let profile = |cloud: &LocalCloud| {
+        let profile = InstanceProfile::builder().endpoint(cloud.imds_endpoint());
+        profile.build().unwrap()
+    };
+    let cloud = LocalCloud::start().await.unwrap();
+    suite(&Dynamo::new(profile(&cloud), &cloud.sdk_config()).erase()).await;
+    let cloud = LocalCloud::start().await.unwrap();
+    let role = AssumeRole::builder(cloud.role_arn(DEFAULT_ROLE))
+        .region(aws_types::region::Region::new(cloud.region().to_owned()))
+        .sts_endpoint(cloud.sts_endpoint())
+        .base(profile(&cloud))
+        .build()
+        .unwrap();
+    suite(&Dynamo::new(role, &cloud.sdk_config()).erase()).await;
+    assert_eq!(cloud.sts().calls().total(), 1);
+}
+
+async fn suite(db: &Dynamo<AnyStrategy>) {
+    create_table(db.client(), "Users", "id", None).await;
     create_table_with(
-        db,
+        db.client(),
         "Orders",
         "customer",
         Some("day"),
@@ -72,7 +94,7 @@ async fn suite(db: &Dynamo<Fixed>) {
     waits_for_a_table(db).await;
 }
 
-async fn gets_what_was_put(db: &Dynamo<Fixed>) {
+async fn gets_what_was_put(db: &Dynamo<AnyStrategy>) {
     let users = db.table("Users");
     let none: Option<User> = users.get(("id", "nobody")).send().await.unwrap();
     assert_eq!(none, None);
@@ -87,7 +109,7 @@ async fn gets_what_was_put(db: &Dynamo<Fixed>) {
     assert!(capacity.unwrap().consumed_capacity.is_some());
 }
 
-async fn puts_on_conditions(db: &Dynamo<Fixed>) {
+async fn puts_on_conditions(db: &Dynamo<AnyStrategy>) {
     let users = db.table("Users");
     users
         .put(&user("c1", 30))
@@ -153,7 +175,7 @@ async fn puts_on_conditions(db: &Dynamo<Fixed>) {
     );
 }
 
-async fn queries(db: &Dynamo<Fixed>) {
+async fn queries(db: &Dynamo<AnyStrategy>) {
     let orders = db.table("Orders");
     for day in 1..=9 {
         let order = order("ann", &format!("2026-01-0{day}"), day * 10);
@@ -206,7 +228,7 @@ async fn queries(db: &Dynamo<Fixed>) {
     assert_eq!(by_day.await.unwrap().len(), 2);
 }
 
-async fn updates(db: &Dynamo<Fixed>) {
+async fn updates(db: &Dynamo<AnyStrategy>) {
     #[derive(Debug, PartialEq, Deserialize)]
     struct Counter {
         hits: i64,
@@ -286,7 +308,7 @@ async fn updates(db: &Dynamo<Fixed>) {
     assert_eq!(*late.unwrap_err().kind(), ErrorKind::Conflict);
 }
 
-async fn deletes(db: &Dynamo<Fixed>) {
+async fn deletes(db: &Dynamo<AnyStrategy>) {
     let users = db.table("Users");
     users.put(&user("d1", 40)).send().await.unwrap();
     let kept = users.delete(("id", "d1")).only_if(attr("age").lt(40));
@@ -308,8 +330,8 @@ async fn deletes(db: &Dynamo<Fixed>) {
     );
 }
 
-async fn scans(db: &Dynamo<Fixed>) {
-    create_table(db, "Numbers", "id", None).await;
+async fn scans(db: &Dynamo<AnyStrategy>) {
+    create_table(db.client(), "Numbers", "id", None).await;
     let numbers = db.table("Numbers");
     for n in 0..40 {
         numbers
@@ -354,8 +376,8 @@ async fn scans(db: &Dynamo<Fixed>) {
     assert_eq!(seen, (0..40).collect::<Vec<_>>());
 }
 
-async fn batches(db: &Dynamo<Fixed>) {
-    create_table(db, "Batch", "id", None).await;
+async fn batches(db: &Dynamo<AnyStrategy>) {
+    create_table(db.client(), "Batch", "id", None).await;
     let table = db.table("Batch");
     let mut batch = table.batch_write();
     for n in 0..60 {
@@ -392,7 +414,7 @@ async fn batches(db: &Dynamo<Fixed>) {
     assert_eq!(table.batch_write().send().await.unwrap().requests, 0);
 }
 
-async fn transactions(db: &Dynamo<Fixed>) {
+async fn transactions(db: &Dynamo<AnyStrategy>) {
     let users = db.table("Users");
     let orders = db.table("Orders");
     users.put(&user("t1", 1)).send().await.unwrap();
@@ -434,7 +456,7 @@ async fn transactions(db: &Dynamo<Fixed>) {
     assert!(db.transact_get().send::<User>().await.unwrap().is_empty());
 }
 
-async fn waits_for_a_table(db: &Dynamo<Fixed>) {
+async fn waits_for_a_table(db: &Dynamo<AnyStrategy>) {
     db.table("Users")
         .wait_until_active(Duration::from_secs(5))
         .await

@@ -152,7 +152,7 @@ async fn a_rejected_key_is_replaced_and_the_request_repeated_once() {
             3 => drop(db.client().list_tables().send().await.unwrap()),
             _ => {
                 let client = db.client().clone();
-                let db = Dynamo::from_client(strategy.clone(), &client);
+                let db = Dynamo::from_client(strategy.clone(), client);
                 let table = db.table("MyTable");
                 table
                     .delete(("id", "1"))

@@ -305,7 +305,7 @@ async fn tables_of_different_strategies_are_of_one_type_when_erased() {
 async fn a_client_made_elsewhere_is_taken_with_the_strategys_credentials() {
     let transport = Transport::new(|_| Answer::ok(json!({})));
     let client = Client::new(&transport.config().build());
-    let db = Dynamo::from_client(OfAccount, &client);
+    let db = Dynamo::from_client(OfAccount, client);
     db.table("MyTable")
         .get(("id", 1))
         .send::<Json>()

@@ -66,6 +66,10 @@ impl<S: CredentialStrategy> Dynamo<S> {
     /// [`DEFAULT_OPERATION_TIMEOUT`], and the behaviour version is the latest. Stalled-stream protection
     /// is off unless `settings` asks for it, since the attempt timeout covers answers of at most 1 MB or so.
     ///
+    /// Credentials that know their account are sent to `https://<account>.ddb.<region>.amazonaws.com`, the
+    /// others to `https://dynamodb.<region>.amazonaws.com`, so another strategy can mean another host:
+    /// where only one of them may be called, set `account_id_endpoint_mode` in `settings`.
+    ///
     /// Credentials that DynamoDB rejects are replaced and the request is repeated once, by
     /// [`sdk::Recovery`]; that takes one of the attempts, of which there must be two.
     ///
@@ -100,7 +104,7 @@ impl<S: CredentialStrategy> Dynamo<S> {
 
     /// The same on a client made elsewhere: a copy of its configuration with the strategy's credentials.
     #[must_use]
-    pub fn from_client(strategy: S, client: &Client) -> Self {
+    pub fn from_client(strategy: S, client: Client) -> Self {
         let region = client.config().region().map(ToString::to_string);
         let endpoint = EndpointSettings::of_region(region);
         Dynamo::wire(strategy, client.config().to_builder(), endpoint)

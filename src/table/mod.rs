@@ -6,7 +6,9 @@
 //!
 //! Items are any serde types. There is no model trait, no derive and no schema. Names in expressions are
 //! placeholders always, so reserved words need no care. Nothing is asked of DynamoDB that the caller did
-//! not ask for: no hidden `DescribeTable`, no return values, no consumed capacity.
+//! not ask for: no hidden `DescribeTable`, no return values, no consumed capacity. An item whose time to
+//! live is over may still be read for days; where that matters, filter by it:
+//! `.filter(attr("ttl").gt(now))`.
 
 mod backoff;
 mod batch_get;

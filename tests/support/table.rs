@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use aws_credential_strategies::{
     CredentialStrategy, Credentials, Dynamo, Rejection, Result, Status,
 };
+use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
@@ -323,13 +324,13 @@ async fn forward(address: SocketAddr, request: HttpRequest) -> Result<(u16, Stri
 }
 
 /// Creates a table with string keys.
-pub async fn create_table(db: &Dynamo<Fixed>, name: &str, partition: &str, sort: Option<&str>) {
-    create_table_with(db, name, partition, sort, None).await;
+pub async fn create_table(client: &Client, name: &str, partition: &str, sort: Option<&str>) {
+    create_table_with(client, name, partition, sort, None).await;
 }
 
 /// The same with an index of the name, partition and sort key given.
 pub async fn create_table_with(
-    db: &Dynamo<Fixed>,
+    client: &Client,
     name: &str,
     partition: &str,
     sort: Option<&str>,
@@ -347,8 +348,7 @@ pub async fn create_table_with(
             .unwrap()
     };
     let mut attributes: Vec<&str> = vec![partition];
-    let mut request = db
-        .client()
+    let mut request = client
         .create_table()
         .table_name(name)
         .billing_mode(BillingMode::PayPerRequest)
