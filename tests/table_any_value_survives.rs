@@ -44,6 +44,57 @@ struct Anything {
     more: BTreeMap<String, String>,
 }
 
+/// The same without `flatten`, which serde reads in another way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Plain {
+    id: String,
+    flag: bool,
+    integer: i64,
+    natural: u64,
+    real: f64,
+    letter: char,
+    text: String,
+    unit: (),
+    none: Option<String>,
+    some: Option<Box<Anything>>,
+    bytes: Bytes,
+    pair: (i32, String),
+    list: Vec<Shape>,
+    map: BTreeMap<String, Shape>,
+    shape: Option<Shape>,
+    #[serde(with = "serde_dynamo::string_set")]
+    strings: Vec<String>,
+    #[serde(with = "serde_dynamo::number_set")]
+    numbers: Vec<i32>,
+    #[serde(default)]
+    absent: Option<Bytes>,
+}
+
+impl From<Anything> for Plain {
+    fn from(anything: Anything) -> Self {
+        Plain {
+            id: "p".into(),
+            flag: anything.flag,
+            integer: anything.integer,
+            natural: anything.natural,
+            real: anything.real,
+            letter: anything.letter,
+            text: anything.text,
+            unit: (),
+            none: anything.none,
+            some: anything.some,
+            bytes: anything.bytes,
+            pair: anything.pair,
+            shape: anything.list.first().cloned(),
+            list: anything.list,
+            map: anything.map,
+            strings: anything.strings,
+            numbers: anything.numbers,
+            absent: None,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Shape {
     Unit,
@@ -214,8 +265,57 @@ fn any_serde_value_survives_put_and_get() {
             table.put(&value).send().await.unwrap();
             table.get(("id", "1")).send::<Anything>().await.unwrap()
         });
-        prop_assert_eq!(sorted(found.unwrap()), sorted(value));
+        prop_assert_eq!(sorted(found.unwrap()), sorted(value.clone()));
+
+        let plain = Plain::from(sorted(value));
+        let found = runtime.block_on(async {
+            let table = db.table("Any");
+            table.put(&plain).send().await.unwrap();
+            table.get(("id", "p")).send::<Plain>().await.unwrap()
+        });
+        let mut found = found.unwrap();
+        found.strings.sort();
+        found.numbers.sort_unstable();
+        found.some = found.some.map(|inner| Box::new(sorted(*inner)));
+        prop_assert_eq!(found, plain);
         Ok(())
+    });
+}
+
+/// A whole item may be an enum or an option too.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Tagged {
+    User { id: String, age: u8 },
+    Order { id: String, total: f64 },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Newtype(BTreeMap<String, String>);
+
+#[test]
+fn an_item_may_be_an_enum_an_option_a_newtype_or_a_map() {
+    let runtime = Runtime::new().unwrap();
+    runtime.block_on(async {
+        let db = Embedded::start().await.dynamo();
+        create_table(db.client(), "Any", "id", None).await;
+        let table = db.table("Any");
+        let order = Tagged::Order {
+            id: "o".into(),
+            total: 1.5,
+        };
+        table.put(&order).send().await.unwrap();
+        let get = || table.get(("id", "o"));
+        assert_eq!(get().send().await.unwrap(), Some(order.clone()));
+        assert_eq!(get().send().await.unwrap(), Some(Some(order)));
+        let names = Newtype(BTreeMap::from([
+            ("id".into(), "n".into()),
+            ("a".into(), "b".into()),
+        ]));
+        table.put(&names).send().await.unwrap();
+        let get = || table.get(("id", "n"));
+        assert_eq!(get().send().await.unwrap(), Some(names.clone()));
+        assert_eq!(get().send().await.unwrap(), Some(names.0));
     });
 }
 

@@ -16,6 +16,7 @@ use serde_json::json;
 use std::error::Error as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
 use support::{Answer, Embedded, Fixed, Transport};
 
 /// A source that never has any.
@@ -187,6 +188,47 @@ async fn a_rejection_that_stands_is_an_error_of_the_credentials() {
         ErrorKind::Credential(CredentialFault::Expired)
     );
     assert_eq!(transport.count(), 2);
+}
+
+/// Has credentials once.
+#[derive(Debug, Default)]
+struct Once(AtomicUsize);
+
+impl CredentialSource for Once {
+    fn name(&self) -> &'static str {
+        "Once"
+    }
+
+    async fn fetch(&self) -> Result<Credentials> {
+        if self.0.fetch_add(1, Ordering::SeqCst) > 0 {
+            return Err(Error::recoverable("the source is away"));
+        }
+        let expiry = SystemTime::now() + Duration::from_secs(3_600);
+        let credentials = Credentials::new("AKIA0", "not-a-secret", None, Some(expiry), "once");
+        Ok(credentials)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejection_has_the_failed_refresh_as_its_cause() {
+    let transport = Transport::new(|_| Answer::error("ExpiredTokenException", "expired"));
+    let retries = RetryConfig::standard().with_max_attempts(2);
+    let config = transport.config().retry_config(retries).build();
+    let cache = CredentialCache::new(Once::default(), RefreshPolicy::default());
+    let db = Dynamo::new(cache, &config);
+    let error = db
+        .table("MyTable")
+        .get(("id", "1"))
+        .send::<()>()
+        .await
+        .unwrap_err();
+    assert_eq!(
+        *error.kind(),
+        ErrorKind::Credential(CredentialFault::Expired)
+    );
+    let cause = error.source().expect("the refresh that failed").to_string();
+    assert!(cause.contains("the source is away"), "{cause}");
+    assert!(!error.to_string().contains("the source is away"), "{error}");
 }
 
 #[tokio::test]

@@ -357,3 +357,65 @@ async fn an_item_that_does_not_fit_is_named_by_its_attribute() {
     assert!(line.contains("address[1].zip"), "{line}");
     assert!(error.source().is_some());
 }
+
+/// Reads the same item into a type that it does not fit, and returns the place that is named.
+async fn place<T: serde::de::DeserializeOwned + std::fmt::Debug>() -> String {
+    let item = json!({ "Item": {
+        "n": { "S": "one" },
+        "deep": { "M": { "list": { "L": [{ "N": "1" }, { "S": "two" }] } } },
+        "tags": { "SS": ["a"] },
+    } });
+    let transport = Transport::replay([Answer::ok(item)]);
+    let get = transport.dynamo().table("MyTable").get(("id", "123"));
+    let error = get.send::<T>().await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Decode);
+    let line = error.to_string();
+    let (_, message) = line.split_once("via Fixed: ").unwrap();
+    message.replace(" does not fit the type it is read into", "")
+}
+
+#[tokio::test]
+async fn the_place_is_named_for_every_kind_of_type() {
+    use serde::Deserialize;
+    use std::collections::HashMap;
+
+    macro_rules! reads {
+        ($name:ident { $field:ident: $type:ty }) => {
+            #[derive(Debug, Deserialize)]
+            #[expect(dead_code, reason = "only decoded")]
+            struct $name {
+                $field: $type,
+            }
+        };
+    }
+    reads!(Number { n: u32 });
+    reads!(List { deep: HashMap<String, Vec<u8>> });
+    reads!(Whole { deep: Vec<String> });
+    reads!(Set { tags: HashMap<String, u8> });
+    reads!(Absent { nowhere: u32 });
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Strict {}
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only decoded")]
+    struct Flat {
+        #[serde(flatten)]
+        rest: HashMap<String, String>,
+    }
+    assert_eq!(place::<Number>().await, "attribute n");
+    assert_eq!(place::<List>().await, "attribute deep.list[1]");
+    assert_eq!(place::<Whole>().await, "attribute deep");
+    assert_eq!(place::<Set>().await, "attribute tags");
+    assert_eq!(place::<Absent>().await, "the item");
+    assert!(place::<Strict>().await.starts_with("attribute "));
+    assert_eq!(place::<Option<Number>>().await, "attribute n");
+    assert!(
+        place::<Flat>().await.contains("the item") || place::<Flat>().await.contains("attribute")
+    );
+    assert!(
+        place::<HashMap<String, String>>()
+            .await
+            .starts_with("attribute ")
+    );
+    assert_eq!(place::<Vec<u8>>().await, "the item");
+}

@@ -16,6 +16,7 @@ mod batch_write;
 mod client;
 mod condition;
 mod cursor;
+mod decode;
 mod delete;
 mod endpoint;
 mod error;
