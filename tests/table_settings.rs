@@ -9,7 +9,7 @@ mod support;
 use async_trait::async_trait;
 use aws_credential_strategies::table::{
     AnyStrategy, BatchReport, BatchWrite, Cond, Cursor, DEFAULT_ATTEMPT_TIMEOUT,
-    DEFAULT_OPERATION_TIMEOUT, Get, ItemStream, Put, Query, TransactWrite, Update,
+    DEFAULT_OPERATION_TIMEOUT, Get, ItemStream, Put, Query, TransactWrite, Update, attr,
 };
 use aws_credential_strategies::{
     CredentialStrategy, Credentials, Dynamo, Error, ErrorKind, Rejection, Result, Status, Table,
@@ -347,17 +347,41 @@ fn handles_and_operations_are_free_to_move() {
 }
 
 #[test]
-fn debug_shows_no_secret() {
+fn debug_shows_no_secret_and_no_value() {
     let db = Transport::silent().dynamo();
     let table = db.table("MyTable");
-    let transaction = db.transact_write().put(table.put(&json!({ "id": 1 })));
+    let holds = attr("email").eq("ada@private")
+        & Cond::raw("a = :b", [] as [(&str, &str); 0], [(":b", "ada@private")]);
+    let get = table.get(("id", "ada@private"));
+    let put = table
+        .put(&json!({ "id": "ada@private" }))
+        .only_if(holds.clone());
+    let update = table
+        .update(("id", "ada@private"))
+        .set("email", "ada@private")
+        .version("v", Some(1));
+    let query = table
+        .query("id", "ada@private")
+        .filter(holds)
+        .start_at("eyJhIjp7IlMiOiJhZGFAcHJpdmF0ZSJ9fQ".parse().unwrap());
+    let batch = table.batch_write().delete(("id", "ada@private"));
+    let keys = table.batch_get([("id", "ada@private")]);
     let shown = format!(
-        "{db:?}{table:?}{transaction:?}{:?}{:?}",
-        table.get(("id", 1)),
+        "{db:?}{table:?}{get:?}{put:?}{update:?}{query:?}{batch:?}{keys:?}{:?}",
         table.scan()
     );
-    assert!(shown.contains("MyTable") && shown.contains("Fixed"));
-    assert!(!shown.contains("not-a-"), "{shown}");
+    let write = db
+        .transact_write()
+        .put(put)
+        .update(update)
+        .delete(table.delete(("id", "ada@private")));
+    let shown = format!("{shown}{write:?}");
+    for expected in ["MyTable", "Fixed", "email", "a = :b"] {
+        assert!(shown.contains(expected), "{shown}");
+    }
+    for hidden in ["not-a-", "private", "YWRh"] {
+        assert!(!shown.contains(hidden), "{hidden} is shown in {shown}");
+    }
 }
 
 #[tokio::test]

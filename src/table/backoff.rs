@@ -24,7 +24,8 @@ impl Backoff {
     pub const DEFAULT_BASE: Duration = Duration::from_millis(50);
     /// The longest wait: 5 s.
     pub const DEFAULT_CAP: Duration = Duration::from_secs(5);
-    /// Rounds without progress before a batch gives up: 10, about a quarter of a minute on average.
+    /// Rounds without progress before a batch gives up: 10, which are 8 s of waiting on average and 17 s at
+    /// most.
     pub const DEFAULT_IDLE_ROUNDS: u32 = 10;
 
     /// [`DEFAULT_BASE`](Self::DEFAULT_BASE), [`DEFAULT_CAP`](Self::DEFAULT_CAP),
@@ -62,7 +63,8 @@ impl Backoff {
     /// Anything from nothing to the doubled base, so that many batches that failed together come back
     /// apart.
     pub(crate) fn wait(&self, idle: u32) -> Duration {
-        let doubled = self.base.saturating_mul(2_u32.saturating_pow(idle));
+        let doublings = idle.saturating_sub(1);
+        let doubled = self.base.saturating_mul(2_u32.saturating_pow(doublings));
         doubled.min(self.cap).mul_f64(fastrand::f64())
     }
 }
@@ -70,5 +72,50 @@ impl Backoff {
 impl Default for Backoff {
     fn default() -> Self {
         Backoff::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_the_constants() {
+        let explicit = Backoff::new()
+            .base(Backoff::DEFAULT_BASE)
+            .cap(Backoff::DEFAULT_CAP)
+            .idle_rounds(Backoff::DEFAULT_IDLE_ROUNDS);
+        assert_eq!(Backoff::default(), explicit);
+    }
+
+    #[test]
+    fn waits_double_from_the_base_to_the_cap() {
+        let longest = |idle: u32| {
+            let waits = (0..2_000).map(|_| Backoff::new().wait(idle));
+            waits.max().unwrap_or_default()
+        };
+        for (idle, bound) in [
+            (0, 50),
+            (1, 50),
+            (2, 100),
+            (3, 200),
+            (8, 5_000),
+            (u32::MAX, 5_000),
+        ] {
+            let bound = Duration::from_millis(bound);
+            let longest = longest(idle);
+            assert!(
+                longest <= bound && longest > bound.mul_f64(0.9),
+                "{idle}: {longest:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn it_is_over_after_so_many_idle_rounds() {
+        assert!(!Backoff::new().is_over(9) && Backoff::new().is_over(10));
+        assert!(
+            !Backoff::new().idle_rounds(0).is_over(0) && Backoff::new().idle_rounds(0).is_over(1)
+        );
     }
 }

@@ -3,9 +3,10 @@
 use super::Item;
 use super::expression::Placeholders;
 use super::path::Path;
-use super::value::IntoValue;
+use super::value::{IntoValue, kind_of};
 use crate::error::{Error, Result};
 use aws_sdk_dynamodb::types::AttributeValue;
+use std::fmt;
 use std::ops::{BitAnd, BitOr, Not};
 
 /// Begins a condition on an attribute, or on a part of one: `attr("age").gt(21)`.
@@ -53,17 +54,19 @@ enum Node {
 }
 
 /// One side of a comparison: an attribute, its size, or a value.
-#[derive(Clone, Debug)]
+///
+/// Its `Debug` shows the type of a value, not the value.
+#[derive(Clone)]
 pub struct Operand(Side);
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Side {
     Path(Path),
     Size(Path),
     Value(Result<AttributeValue>),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Raw {
     text: String,
     names: Vec<(String, String)>,
@@ -504,6 +507,22 @@ impl Raw {
             ))),
             None => Ok(()),
         }
+    }
+}
+
+impl fmt::Debug for Operand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Side::Path(path) => write!(f, "{path}"),
+            Side::Size(path) => write!(f, "size({path})"),
+            Side::Value(value) => write!(f, "{:?}", kind_of(value)),
+        }
+    }
+}
+
+impl fmt::Debug for Raw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 

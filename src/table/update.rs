@@ -9,7 +9,7 @@ use super::key::Key;
 use super::operations::UPDATE;
 use super::path::Path;
 use super::raw::Raw;
-use super::value::{IntoValue, from_item};
+use super::value::{IntoValue, from_item, kind_of};
 use super::write::{Attempt, Expressions, incomplete, version};
 use crate::error::{Error, Result};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemOutput;
@@ -35,7 +35,7 @@ pub struct Update {
 }
 
 /// One change, in the clause of the update expression that it belongs to.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Change {
     Add(Path, Result<AttributeValue>),
     Append(Path, Result<AttributeValue>),
@@ -307,6 +307,24 @@ fn render(changes: Vec<Change>, condition: Option<Cond>) -> Result<(Option<Strin
     }
     let expressions = Expressions::with(condition, placeholders)?;
     Ok((clauses.into_text(), expressions))
+}
+
+impl fmt::Debug for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, path, value) = match self {
+            Change::Add(path, value) => ("add", path, Some(value)),
+            Change::Append(path, value) => ("append", path, Some(value)),
+            Change::DeleteFromSet(path, value) => ("delete_from_set", path, Some(value)),
+            Change::Remove(path) => ("remove", path, None),
+            Change::Set(path, value) => ("set", path, Some(value)),
+            Change::SetIfAbsent(path, value) => ("set_if_absent", path, Some(value)),
+        };
+        write!(f, "{name}({path})")?;
+        match value {
+            Some(value) => write!(f, " {:?}", kind_of(value)),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The four clauses, each of which may stand once.

@@ -120,6 +120,23 @@ fn encode(error: serde_dynamo::Error) -> Error {
     .caused_by(error)
 }
 
+/// What may be shown of a value: its type, or why there is none.
+pub(crate) fn kind_of(value: &Result<AttributeValue>) -> Result<&'static str, &Error> {
+    value.as_ref().map(|value| match value {
+        AttributeValue::B(_) => "B",
+        AttributeValue::Bool(_) => "BOOL",
+        AttributeValue::Bs(_) => "BS",
+        AttributeValue::L(_) => "L",
+        AttributeValue::M(_) => "M",
+        AttributeValue::N(_) => "N",
+        AttributeValue::Ns(_) => "NS",
+        AttributeValue::Null(_) => "NULL",
+        AttributeValue::S(_) => "S",
+        AttributeValue::Ss(_) => "SS",
+        _ => "?",
+    })
+}
+
 /// Where in a value the check is, so that the error can say it; built on the stack.
 enum Trail<'a> {
     Root,
