@@ -468,3 +468,44 @@ async fn a_transaction_without_a_token_gets_one_per_send() {
     assert!(tokens[0].is_string() && tokens[0] != tokens[1]);
     assert_eq!(tokens[2], "mine");
 }
+
+#[tokio::test]
+async fn raw_changes_batches_and_transactions_too() {
+    let (transport, _) = obliging();
+    let db = transport.dynamo();
+    let table = db.table("MyTable");
+    let item = json!({ "id": 1 });
+    let size = || ReturnItemCollectionMetrics::Size;
+    let many = (0..60).fold(table.batch_write(), |batch, n| {
+        batch.put(&json!({ "id": n }))
+    });
+    let batch = many.raw(move |batch| batch.return_item_collection_metrics(size()));
+    batch.send().await.unwrap().complete().unwrap();
+    let indexes = ReturnConsumedCapacity::Indexes;
+    let capacity = indexes.clone();
+    let keys = (0..150).map(|n| ("id", n));
+    let batch = table
+        .batch_get(keys)
+        .raw(move |batch| batch.return_consumed_capacity(capacity.clone()));
+    batch.send::<Json>().await.unwrap().complete().unwrap();
+    let capacity = indexes.clone();
+    let write = db.transact_write().put(table.put(&item));
+    write
+        .raw(|write| write.return_item_collection_metrics(ReturnItemCollectionMetrics::Size))
+        .send()
+        .await
+        .unwrap();
+    let read = db.transact_get().get(table.get(("id", 1)));
+    read.raw(|read| read.return_consumed_capacity(capacity))
+        .send::<Json>()
+        .await
+        .unwrap();
+    let sent = transport.sent();
+    assert_eq!(sent.len(), 3 + 2 + 1 + 1);
+    for sent in sent {
+        let body = &sent.body;
+        let asked = body["ReturnItemCollectionMetrics"] == "SIZE"
+            || body["ReturnConsumedCapacity"] == "INDEXES";
+        assert!(asked, "{sent:?}");
+    }
+}

@@ -10,12 +10,14 @@ use super::identity::identity_of;
 use super::key::{IntoKey, Key};
 use super::operations::BATCH_GET;
 use super::path::Path;
+use super::raw::RawEach;
 use super::read::projection;
 use super::running::Running;
 use super::value::from_item;
 use super::write::incomplete;
 use crate::error::{Error, ErrorKind, Result};
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
+use aws_sdk_dynamodb::operation::batch_get_item::builders::BatchGetItemFluentBuilder;
 use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnConsumedCapacity};
 use serde::de::DeserializeOwned;
 use std::collections::{HashMap, HashSet};
@@ -39,6 +41,7 @@ pub struct BatchGet {
     backoff: Backoff,
     concurrency: usize,
     capacity: bool,
+    raw: RawEach<BatchGetItemFluentBuilder>,
 }
 
 /// What a batch found.
@@ -70,6 +73,7 @@ impl BatchGet {
             backoff: Backoff::new(),
             concurrency: DEFAULT_BATCH_CONCURRENCY,
             capacity: false,
+            raw: RawEach::none(),
         }
     }
 
@@ -100,6 +104,15 @@ impl BatchGet {
     /// Asks for the capacity consumed; it is in [`BatchItems::capacity`].
     pub fn consumed_capacity(mut self) -> Self {
         self.capacity = true;
+        self
+    }
+
+    /// Changes each of the SDK's requests just before it is sent, for settings that are not here.
+    pub fn raw(
+        mut self,
+        change: impl Fn(BatchGetItemFluentBuilder) -> BatchGetItemFluentBuilder + Send + Sync + 'static,
+    ) -> Self {
+        self.raw = self.raw.then(change);
         self
     }
 
@@ -154,6 +167,7 @@ impl BatchGet {
             backoff: _,
             concurrency,
             capacity,
+            raw,
         } = self;
         target.name.check()?;
         let mut seen = HashSet::new();
@@ -174,6 +188,7 @@ impl BatchGet {
             expression,
             names,
             count_capacity: capacity,
+            raw,
             concurrency: concurrency.max(1),
             items: Vec::new(),
             unprocessed,
@@ -204,6 +219,7 @@ struct Reading {
     expression: Option<String>,
     names: Option<HashMap<String, String>>,
     count_capacity: bool,
+    raw: RawEach<BatchGetItemFluentBuilder>,
     concurrency: usize,
     items: Vec<Item>,
     unprocessed: Vec<Item>,
@@ -244,19 +260,17 @@ impl Reading {
             .set_expression_attribute_names(self.names.clone())
             .build()
             .map_err(incomplete)?;
-        let target = self.target.clone();
+        let (target, raw) = (self.target.clone(), self.raw.clone());
         let capacity = self.count_capacity;
         Ok(async move {
             let call = Call::on(&target, BATCH_GET);
-            let sent = target
+            let request = target
                 .client()
                 .batch_get_item()
                 .request_items(target.table(), asked)
-                .set_return_consumed_capacity(capacity.then_some(ReturnConsumedCapacity::Total))
-                .send()
-                .await;
-            let sent = sent.map_err(|error| call.failed(error));
-            (keys, sent)
+                .set_return_consumed_capacity(capacity.then_some(ReturnConsumedCapacity::Total));
+            let sent = raw.apply(request).send().await;
+            (keys, sent.map_err(|error| call.failed(error)))
         })
     }
 

@@ -8,11 +8,13 @@ use super::identity::identity_of;
 use super::key::IntoKey;
 use super::operations::BATCH_WRITE;
 use super::put::{Put, put_request};
+use super::raw::RawEach;
 use super::running::Running;
 use super::value::to_item;
 use super::{AttributeValue, Item};
 use crate::error::{Error, ErrorKind, Result};
 use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemOutput;
+use aws_sdk_dynamodb::operation::batch_write_item::builders::BatchWriteItemFluentBuilder;
 use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, WriteRequest};
 use serde::Serialize;
 use std::collections::{HashMap, VecDeque};
@@ -42,6 +44,7 @@ pub struct BatchWrite {
     backoff: Backoff,
     concurrency: usize,
     capacity: bool,
+    raw: RawEach<BatchWriteItemFluentBuilder>,
     problem: Option<Error>,
 }
 
@@ -84,6 +87,7 @@ impl BatchWrite {
             backoff: Backoff::new(),
             concurrency: DEFAULT_BATCH_CONCURRENCY,
             capacity: false,
+            raw: RawEach::none(),
             problem: None,
         }
     }
@@ -152,6 +156,18 @@ impl BatchWrite {
         self
     }
 
+    /// Changes each of the SDK's requests just before it is sent, for settings that are not here.
+    pub fn raw(
+        mut self,
+        change: impl Fn(BatchWriteItemFluentBuilder) -> BatchWriteItemFluentBuilder
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        self.raw = self.raw.then(change);
+        self
+    }
+
     /// Writes it all, or says what is left.
     ///
     /// # Errors
@@ -178,6 +194,7 @@ impl BatchWrite {
             target: target.clone(),
             concurrency: self.concurrency.max(1),
             capacity: self.capacity,
+            raw: self.raw,
             report: BatchReport {
                 written: 0,
                 unprocessed: requests,
@@ -251,6 +268,7 @@ struct Sending {
     target: Target,
     concurrency: usize,
     capacity: bool,
+    raw: RawEach<BatchWriteItemFluentBuilder>,
     report: BatchReport,
 }
 
@@ -293,7 +311,8 @@ impl Sending {
                     break;
                 };
                 self.report.requests += 1;
-                running.push(send(self.target.clone(), chunk, self.capacity));
+                let (target, raw) = (self.target.clone(), self.raw.clone());
+                running.push(send(target, chunk, self.capacity, raw));
             }
             let Some((mut chunk, result)) = running.next().await else {
                 break;
@@ -333,20 +352,23 @@ impl Sending {
     }
 }
 
-async fn send(target: Target, chunk: Vec<WriteRequest>, capacity: bool) -> Sent {
+async fn send(
+    target: Target,
+    chunk: Vec<WriteRequest>,
+    capacity: bool,
+    raw: RawEach<BatchWriteItemFluentBuilder>,
+) -> Sent {
     let call = Call::on(&target, BATCH_WRITE);
-    let sent = target
+    let request = target
         .client()
         .batch_write_item()
         .set_request_items(Some(HashMap::from([(
             target.table().to_owned(),
             chunk.clone(),
         )])))
-        .set_return_consumed_capacity(capacity.then_some(ReturnConsumedCapacity::Total))
-        .send()
-        .await;
-    let sent = sent.map_err(|error| call.failed(error));
-    (chunk, sent)
+        .set_return_consumed_capacity(capacity.then_some(ReturnConsumedCapacity::Total));
+    let sent = raw.apply(request).send().await;
+    (chunk, sent.map_err(|error| call.failed(error)))
 }
 
 fn chunks(mut requests: Vec<WriteRequest>) -> VecDeque<Vec<WriteRequest>> {

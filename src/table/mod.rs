@@ -1,8 +1,8 @@
 //! A thin DynamoDB client over any strategy: typed items, conditions, streams, batches, transactions.
 //!
 //! The verbs are boto3's without `_item`, and the SDK is never far: every operation has `raw(..)` for
-//! a setting that is not here and `output()` for the SDK's whole answer, and
-//! [`Dynamo::client`] is the SDK's client with the same credentials.
+//! a setting that is not here, every one but the batches (which make many requests, and report) has
+//! `output()` for the SDK's whole answer, and [`Dynamo::client`] is the SDK's client with the same credentials.
 //!
 //! Items are any serde types. There is no model trait, no derive and no schema. Names in expressions are
 //! placeholders always, so reserved words need no care. Nothing is asked of DynamoDB that the caller did

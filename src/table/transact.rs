@@ -8,12 +8,15 @@ use super::get::Get;
 use super::key::Key;
 use super::operations::{TRANSACT_GET, TRANSACT_WRITE};
 use super::put::Put;
+use super::raw::Raw;
 use super::update::Update;
 use super::value::from_item;
 use super::write::{Expressions, incomplete};
 use crate::error::{Error, Operation, Result};
 use aws_sdk_dynamodb::operation::transact_get_items::TransactGetItemsOutput;
+use aws_sdk_dynamodb::operation::transact_get_items::builders::TransactGetItemsFluentBuilder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsOutput;
+use aws_sdk_dynamodb::operation::transact_write_items::builders::TransactWriteItemsFluentBuilder;
 use aws_sdk_dynamodb::types::{
     ConditionCheck, ReturnConsumedCapacity, TransactGetItem, TransactWriteItem,
 };
@@ -57,12 +60,14 @@ pub struct Check {
 pub struct TransactWrite {
     whole: Whole<TransactWriteItem>,
     token: Option<String>,
+    raw: Raw<TransactWriteItemsFluentBuilder>,
 }
 
 /// Reads of one moment; made by [`Dynamo::transact_get`](super::Dynamo::transact_get).
 #[must_use = "an operation does nothing until it is sent"]
 pub struct TransactGet {
     whole: Whole<TransactGetItem>,
+    raw: Raw<TransactGetItemsFluentBuilder>,
 }
 
 impl Check {
@@ -99,6 +104,7 @@ impl TransactWrite {
         TransactWrite {
             whole: Whole::new(shared, TRANSACT_WRITE),
             token: None,
+            raw: Raw::none(),
         }
     }
 
@@ -156,6 +162,17 @@ impl TransactWrite {
         self
     }
 
+    /// Changes the SDK's request just before it is sent, for settings that are not here.
+    pub fn raw(
+        mut self,
+        change: impl FnOnce(TransactWriteItemsFluentBuilder) -> TransactWriteItemsFluentBuilder
+        + Send
+        + 'static,
+    ) -> Self {
+        self.raw = self.raw.then(change);
+        self
+    }
+
     /// Writes all or nothing; an empty transaction is done at once.
     ///
     /// # Errors
@@ -178,7 +195,11 @@ impl TransactWrite {
     ///
     /// As [`send`](Self::send).
     pub async fn output(self) -> Result<TransactWriteItemsOutput> {
-        let TransactWrite { mut whole, token } = self;
+        let TransactWrite {
+            mut whole,
+            token,
+            raw,
+        } = self;
         let items = whole.checked_items()?;
         let tables = whole.tables();
         let call = whole.call(&tables);
@@ -198,7 +219,8 @@ impl TransactWrite {
             .set_transact_items(Some(items))
             .set_client_request_token(token)
             .set_return_consumed_capacity(whole.measure());
-        request.send().await.map_err(|error| call.failed(error))
+        let sent = raw.apply(request).send().await;
+        sent.map_err(|error| call.failed(error))
     }
 }
 
@@ -206,6 +228,7 @@ impl TransactGet {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         TransactGet {
             whole: Whole::new(shared, TRANSACT_GET),
+            raw: Raw::none(),
         }
     }
 
@@ -221,6 +244,17 @@ impl TransactGet {
     /// Asks for the capacity consumed; it is in [`output`](Self::output).
     pub fn consumed_capacity(mut self) -> Self {
         self.whole.capacity = true;
+        self
+    }
+
+    /// Changes the SDK's request just before it is sent, for settings that are not here.
+    pub fn raw(
+        mut self,
+        change: impl FnOnce(TransactGetItemsFluentBuilder) -> TransactGetItemsFluentBuilder
+        + Send
+        + 'static,
+    ) -> Self {
+        self.raw = self.raw.then(change);
         self
     }
 
@@ -244,11 +278,11 @@ impl TransactGet {
     ///
     /// A read: dropping the future changes nothing.
     pub async fn send<T: DeserializeOwned>(self) -> Result<Vec<Option<T>>> {
-        let mut whole = self.whole;
+        let TransactGet { mut whole, raw } = self;
         let items = whole.checked_items()?;
         let tables = whole.tables();
         let call = whole.call(&tables);
-        let output = whole.read(items, &call).await?;
+        let output = whole.read(items, raw, &call).await?;
         let items = output.responses.unwrap_or_default().into_iter();
         let items = items.map(|response| response.item.map(from_item).transpose());
         let items = items.collect::<Result<_>>();
@@ -261,10 +295,10 @@ impl TransactGet {
     ///
     /// As [`send`](Self::send), without decoding.
     pub async fn output(self) -> Result<TransactGetItemsOutput> {
-        let mut whole = self.whole;
+        let TransactGet { mut whole, raw } = self;
         let items = whole.checked_items()?;
         let tables = whole.tables();
-        whole.read(items, &whole.call(&tables)).await
+        whole.read(items, raw, &whole.call(&tables)).await
     }
 }
 
@@ -372,6 +406,7 @@ impl Whole<TransactGetItem> {
     async fn read(
         &self,
         items: Vec<TransactGetItem>,
+        raw: Raw<TransactGetItemsFluentBuilder>,
         call: &Call<'_>,
     ) -> Result<TransactGetItemsOutput> {
         if items.is_empty() {
@@ -383,7 +418,8 @@ impl Whole<TransactGetItem> {
             .transact_get_items()
             .set_transact_items(Some(items))
             .set_return_consumed_capacity(self.measure());
-        request.send().await.map_err(|error| call.failed(error))
+        let sent = raw.apply(request).send().await;
+        sent.map_err(|error| call.failed(error))
     }
 }
 
