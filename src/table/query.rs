@@ -1,15 +1,17 @@
 //! Reading the items of one partition.
 
 use super::client::Target;
-use super::condition::{Cond, SortCond, attr};
+use super::condition::{Cond, attr};
 use super::cursor::Cursor;
 use super::error::Call;
 use super::expression::Placeholders;
+use super::fetch::{PageRequest, query_page};
 use super::operations::QUERY;
-use super::pages::{ItemStream, Page, PageRequest, Reading, query_page};
+use super::pages::{ItemStream, Page, Reading};
 use super::path::Path;
 use super::raw::Raw;
 use super::read::{ReadOptions, projection, reads_items};
+use super::sort::SortCond;
 use crate::error::{Error, Result};
 use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
