@@ -328,6 +328,7 @@ impl Error {
     }
 
     /// Shares a cause that somebody else holds too.
+    #[cfg_attr(not(feature = "table"), allow(dead_code))]
     pub(crate) fn caused_by_shared(self, cause: Arc<dyn StdError + Send + Sync>) -> Self {
         self.with(|inner| inner.cause = Some(cause))
     }

@@ -3,9 +3,10 @@
 use super::endpoint::EndpointSettings;
 use super::handle::Table;
 use super::name::TableName;
-use crate::sdk::SdkProvider;
+use super::transact::{TransactGet, TransactWrite};
+use crate::iam::PolicyRecorder;
+use crate::sdk;
 use crate::strategy::CredentialStrategy;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Region, StalledStreamProtectionConfig};
@@ -54,21 +55,29 @@ pub(crate) struct Shared {
     pub(crate) client: Client,
     pub(crate) strategy: Arc<AnyStrategy>,
     pub(crate) endpoint: EndpointSettings,
+    recorder: PolicyRecorder,
 }
 
 impl<S: CredentialStrategy> Dynamo<S> {
-    /// A client with the retries, HTTP client, endpoint and region of `sdk`, and the strategy's
+    /// A client with the retries, HTTP client, endpoint and region of `settings`, and the strategy's
     /// credentials.
     ///
-    /// Where `sdk` sets none, timeouts are [`DEFAULT_ATTEMPT_TIMEOUT`] and
+    /// Where `settings` sets none, timeouts are [`DEFAULT_ATTEMPT_TIMEOUT`] and
     /// [`DEFAULT_OPERATION_TIMEOUT`], and the behaviour version is the latest. Stalled-stream protection
-    /// is off unless `sdk` asks for it, since the attempt timeout covers answers of at most 1 MB or so.
+    /// is off unless `settings` asks for it, since the attempt timeout covers answers of at most 1 MB or so.
     ///
-    /// Without the feature `https` there is no HTTP client but the one in `sdk`; if there is none, the
+    /// Credentials that know their account are sent to `https://<account>.ddb.<region>.amazonaws.com`, the
+    /// others to `https://dynamodb.<region>.amazonaws.com`, so another strategy can mean another host:
+    /// where only one of them may be called, set `account_id_endpoint_mode` in `settings`.
+    ///
+    /// Credentials that DynamoDB rejects are replaced and the request is repeated once, by
+    /// [`sdk::Recovery`]; that takes one of the attempts, of which there must be two.
+    ///
+    /// Without the feature `https` there is no HTTP client but the one in `settings`; if there is none, the
     /// first request says so.
     #[must_use]
-    pub fn new(strategy: S, sdk: &SdkConfig) -> Self {
-        let mut timeouts = sdk
+    pub fn new(strategy: S, settings: &SdkConfig) -> Self {
+        let mut timeouts = settings
             .timeout_config()
             .cloned()
             .unwrap_or_else(|| TimeoutConfig::builder().build());
@@ -78,24 +87,24 @@ impl<S: CredentialStrategy> Dynamo<S> {
                 .operation_timeout(DEFAULT_OPERATION_TIMEOUT)
                 .build(),
         );
-        let mut builder = Builder::from(sdk);
+        let mut builder = Builder::from(settings);
         let attempts_end = timeouts.operation_attempt_timeout().is_some();
-        if attempts_end && sdk.stalled_stream_protection().is_none() {
+        if attempts_end && settings.stalled_stream_protection().is_none() {
             builder = builder.stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         }
-        if sdk.behavior_version().is_none() {
+        if settings.behavior_version().is_none() {
             builder = builder.behavior_version(BehaviorVersion::latest());
         }
         Dynamo::wire(
             strategy,
             builder.timeout_config(timeouts),
-            EndpointSettings::of(sdk),
+            EndpointSettings::of(settings),
         )
     }
 
     /// The same on a client made elsewhere: a copy of its configuration with the strategy's credentials.
     #[must_use]
-    pub fn from_client(strategy: S, client: &Client) -> Self {
+    pub fn from_client(strategy: S, client: Client) -> Self {
         let region = client.config().region().map(ToString::to_string);
         let endpoint = EndpointSettings::of_region(region);
         Dynamo::wire(strategy, client.config().to_builder(), endpoint)
@@ -106,12 +115,12 @@ impl<S: CredentialStrategy> Dynamo<S> {
     /// The endpoint is plain HTTP as a rule; it needs the HTTP client of feature `https` all the same.
     #[must_use]
     pub fn local(strategy: S, endpoint_url: &str) -> Self {
-        let sdk = SdkConfig::builder()
+        let settings = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static(LOCAL_REGION))
             .endpoint_url(endpoint_url)
             .build();
-        Dynamo::new(strategy, &sdk)
+        Dynamo::new(strategy, &settings)
     }
 
     /// A client with region, endpoints, retries and timeouts from the environment and the profile, as
@@ -123,19 +132,30 @@ impl<S: CredentialStrategy> Dynamo<S> {
         Dynamo::new(strategy, &settings.load().await)
     }
 
-    /// The one place where a strategy is built into a DynamoDB client.
+    /// The one place where a strategy is built into a DynamoDB client: provider, identity cache, recovery
+    /// from rejected credentials, and the record of what was asked.
     fn wire(strategy: S, mut builder: Builder, endpoint: EndpointSettings) -> Self {
         let strategy = Arc::new(strategy);
-        let any: Arc<AnyStrategy> = Arc::<S>::clone(&strategy);
-        let provider = SharedCredentialsProvider::new(SdkProvider::new(Arc::clone(&any)));
+        let (provider, cache) = sdk::plug(Arc::clone(&strategy));
+        // `credentials_provider` would wrap it anew, and the cache would not know it
         builder.set_credentials_provider(Some(provider));
-        let shared = Shared {
-            client: Client::from_conf(builder.build()),
-            strategy: any,
-            endpoint,
-        };
+        builder.set_identity_cache(cache);
+        let recovery = sdk::Recovery::new(Arc::clone(&strategy));
+        let recorder = PolicyRecorder::new();
+        let config = builder
+            .retry_partition(recovery.retry_partition())
+            .retry_classifier(recovery.clone())
+            .interceptor(recovery)
+            .interceptor(recorder.clone())
+            .build();
+        let any: Arc<AnyStrategy> = Arc::<S>::clone(&strategy);
         Dynamo {
-            shared: Arc::new(shared),
+            shared: Arc::new(Shared {
+                client: Client::from_conf(config),
+                strategy: any,
+                endpoint,
+                recorder,
+            }),
             strategy,
             prefix: None,
         }
@@ -184,14 +204,27 @@ impl<S: CredentialStrategy + ?Sized> Dynamo<S> {
         &self.shared.client
     }
 
+    /// What this client has asked so far, [`client`](Self::client) included, and the least IAM policy that
+    /// allows it.
+    #[must_use]
+    pub fn recorder(&self) -> &PolicyRecorder {
+        &self.shared.recorder
+    }
+
     /// The strategy.
     #[must_use]
     pub fn strategy(&self) -> &Arc<S> {
         &self.strategy
     }
 
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
+    /// Writes on several items, in any of the tables, that happen all or not at all.
+    pub fn transact_write(&self) -> TransactWrite {
+        TransactWrite::new(Arc::clone(&self.shared))
+    }
+
+    /// Reads of several items, in any of the tables, of one moment.
+    pub fn transact_get(&self) -> TransactGet {
+        TransactGet::new(Arc::clone(&self.shared))
     }
 }
 
@@ -228,6 +261,11 @@ impl Target {
 
     pub(crate) fn table(&self) -> &str {
         self.name.as_str()
+    }
+
+    /// Whether both mean the same table through the same client.
+    pub(crate) fn is_same(&self, other: &Target) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared) && self.table() == other.table()
     }
 }
 

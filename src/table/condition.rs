@@ -1,11 +1,12 @@
 //! Conditions: what must hold for a write, what a filter lets through, which sort keys are read.
 
-use super::Item;
 use super::expression::Placeholders;
 use super::path::Path;
-use super::value::IntoValue;
+use super::raw_condition::RawCondition;
+use super::value::{IntoValue, kind_of};
 use crate::error::{Error, Result};
 use aws_sdk_dynamodb::types::AttributeValue;
+use std::fmt;
 use std::ops::{BitAnd, BitOr, Not};
 
 /// Begins a condition on an attribute, or on a part of one: `attr("age").gt(21)`.
@@ -19,12 +20,6 @@ pub fn attr(path: impl Into<Path>) -> Attr {
 #[must_use]
 pub fn size(path: impl Into<Path>) -> Size {
     Size(path.into())
-}
-
-/// Begins a condition on the sort key of a query: `sort("sk").begins_with("2026-")`.
-#[must_use]
-pub fn sort(attribute: impl Into<String>) -> Sort {
-    Sort(attribute.into())
 }
 
 /// A condition, made with [`attr`] and [`size`] and joined with `&`, `|` and `!`.
@@ -49,25 +44,20 @@ enum Node {
     Compare(Operand, &'static str, Operand),
     In(Operand, Vec<Operand>),
     Not(Box<Cond>),
-    Raw(Raw),
+    Raw(RawCondition),
 }
 
 /// One side of a comparison: an attribute, its size, or a value.
-#[derive(Clone, Debug)]
+///
+/// Its `Debug` shows the type of a value, not the value.
+#[derive(Clone)]
 pub struct Operand(Side);
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Side {
     Path(Path),
     Size(Path),
     Value(Result<AttributeValue>),
-}
-
-#[derive(Clone, Debug)]
-struct Raw {
-    text: String,
-    names: Vec<(String, String)>,
-    values: Vec<(String, Result<AttributeValue>)>,
 }
 
 impl Cond {
@@ -93,7 +83,7 @@ impl Cond {
     {
         let names = names.into_iter().map(|(n, m)| (n.into(), m.into()));
         let values = values.into_iter().map(|(k, v)| (k.into(), v.into_value()));
-        Cond(Node::Raw(Raw {
+        Cond(Node::Raw(RawCondition {
             text: expression.into(),
             names: names.collect(),
             values: values.collect(),
@@ -168,7 +158,7 @@ impl Cond {
         let enclose = match &self.0 {
             Node::All(_) => outer > Binding::All,
             Node::Any(_) => outer > Binding::Any,
-            Node::Raw(raw) => !is_enclosed(raw.text.trim()),
+            Node::Raw(raw) => !raw.is_enclosed(),
             _ => false,
         };
         if enclose {
@@ -293,7 +283,7 @@ impl IntoOperand for Size {
 
 /// An attribute in a condition; made by [`attr`].
 #[derive(Clone, Debug)]
-pub struct Attr(Path);
+pub struct Attr(pub(crate) Path);
 
 /// The size of an attribute in a condition; made by [`size`].
 #[derive(Clone, Debug)]
@@ -388,142 +378,12 @@ impl Attr {
     }
 }
 
-/// The sort key of a query; made by [`sort`].
-#[derive(Clone, Debug)]
-pub struct Sort(String);
-
-/// A condition on the sort key, for [`Query::sort`](super::Query::sort).
-#[derive(Clone, Debug)]
-#[must_use = "a condition does nothing until a query has it"]
-pub struct SortCond(Cond);
-
-impl Sort {
-    /// Equal.
-    pub fn eq(self, value: impl IntoValue) -> SortCond {
-        SortCond(self.attr().eq(given(value)))
-    }
-
-    /// Less.
-    pub fn lt(self, value: impl IntoValue) -> SortCond {
-        SortCond(self.attr().lt(given(value)))
-    }
-
-    /// Less or equal.
-    pub fn le(self, value: impl IntoValue) -> SortCond {
-        SortCond(self.attr().le(given(value)))
-    }
-
-    /// Greater.
-    pub fn gt(self, value: impl IntoValue) -> SortCond {
-        SortCond(self.attr().gt(given(value)))
-    }
-
-    /// Greater or equal.
-    pub fn ge(self, value: impl IntoValue) -> SortCond {
-        SortCond(self.attr().ge(given(value)))
-    }
-
-    /// From `low` to `high`, both included.
-    pub fn between(self, low: impl IntoValue, high: impl IntoValue) -> SortCond {
-        SortCond(self.attr().between(given(low), given(high)))
-    }
-
-    /// A string or binary that begins so.
-    pub fn begins_with(self, prefix: impl IntoValue) -> SortCond {
-        SortCond(self.attr().begins_with(given(prefix)))
-    }
-
-    fn attr(self) -> Attr {
-        Attr(Path::attribute(self.0))
-    }
-}
-
-impl SortCond {
-    pub(crate) fn into_cond(self) -> Cond {
-        self.0
-    }
-}
-
-/// A value that has been converted already, or the error of it.
-struct Given(Result<AttributeValue>);
-
-fn given(value: impl IntoValue) -> Given {
-    Given(value.into_value())
-}
-
-impl IntoValue for Given {
-    fn into_value(self) -> Result<AttributeValue> {
-        self.0
-    }
-}
-
-impl Raw {
-    /// Replaces each placeholder of the caller's by one of ours.
-    fn render(self, out: &mut String, placeholders: &mut Placeholders) -> Result<()> {
-        if self.text.trim().is_empty() {
-            return Err(raw_problem("expected an expression, not an empty text"));
-        }
-        let mut values = Item::new();
-        for (placeholder, value) in self.values {
-            values.insert(placeholder, value?);
-        }
-        let mut written = Vec::new();
-        let mut rest = self.text.as_str();
-        while let Some(at) = rest.find(['#', ':']) {
-            let (before, from) = rest.split_at(at);
-            out.push_str(before);
-            let word = from.char_indices().skip(1);
-            let end = word
-                .into_iter()
-                .find(|(_, c)| !c.is_ascii_alphanumeric() && *c != '_')
-                .map_or(from.len(), |(end, _)| end);
-            let (placeholder, after) = from.split_at(end);
-            let known = if placeholder.starts_with('#') {
-                let name = self.names.iter().find(|(known, _)| known == placeholder);
-                name.map(|(_, name)| placeholders.name(name, out))
-            } else {
-                let value = values.get(placeholder).cloned();
-                value.map(|value| placeholders.value(value, out))
-            };
-            if known.is_none() {
-                return Err(raw_problem(format!(
-                    "the placeholder {placeholder} stands for nothing that was given"
-                )));
-            }
-            written.push(placeholder);
-            rest = after;
-        }
-        out.push_str(rest);
-        let names = self.names.iter().map(|(name, _)| name);
-        match names
-            .chain(values.keys())
-            .find(|p| !written.contains(&p.as_str()))
-        {
-            Some(unused) => Err(raw_problem(format!(
-                "the placeholder {unused:?} is not in the expression"
-            ))),
-            None => Ok(()),
+impl fmt::Debug for Operand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Side::Path(path) => write!(f, "{path}"),
+            Side::Size(path) => write!(f, "size({path})"),
+            Side::Value(value) => write!(f, "{:?}", kind_of(value)),
         }
     }
-}
-
-fn raw_problem(problem: impl Into<std::borrow::Cow<'static, str>>) -> Error {
-    Error::usage("raw condition", problem)
-}
-
-/// Whether one pair of parentheses holds the whole text.
-fn is_enclosed(text: &str) -> bool {
-    let Some(inner) = text.strip_prefix('(').and_then(|t| t.strip_suffix(')')) else {
-        return false;
-    };
-    let mut depth = 0_usize;
-    for c in inner.chars() {
-        match c {
-            '(' => depth += 1,
-            ')' if depth == 0 => return false,
-            ')' => depth -= 1,
-            _ => {}
-        }
-    }
-    depth == 0
 }

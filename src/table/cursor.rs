@@ -42,7 +42,10 @@ impl fmt::Display for Cursor {
 
 impl fmt::Debug for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Cursor({self})")
+        // the text is the key, as good as in the clear
+        f.debug_tuple("Cursor")
+            .field(&self.0.keys().collect::<Vec<_>>())
+            .finish()
     }
 }
 

@@ -3,9 +3,13 @@
 use super::client::AnyStrategy;
 use aws_sdk_dynamodb::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
 use aws_types::SdkConfig;
+use aws_types::service_config::ServiceConfigKey;
 use std::future::Future as _;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+
+/// The SDK's default: the account's own endpoint where the credentials know their account.
+const DEFAULT_MODE: &str = "preferred";
 
 /// What of the configuration decides the endpoint.
 ///
@@ -23,7 +27,7 @@ pub(crate) struct EndpointSettings {
 impl EndpointSettings {
     pub(crate) fn of(sdk: &SdkConfig) -> Self {
         EndpointSettings {
-            url: sdk.endpoint_url().map(str::to_owned),
+            url: endpoint_url(sdk),
             region: sdk.region().map(ToString::to_string),
             fips: sdk.use_fips(),
             dual_stack: sdk.use_dual_stack(),
@@ -52,7 +56,7 @@ impl EndpointSettings {
             .set_use_fips(self.fips)
             .set_use_dual_stack(self.dual_stack)
             .set_account_id(account)
-            .set_account_id_endpoint_mode(self.account_id_mode.clone())
+            .account_id_endpoint_mode(self.account_id_mode.as_deref().unwrap_or(DEFAULT_MODE))
             .set_resource_arn(table.map(str::to_owned))
             .build()
             .ok()?;
@@ -64,4 +68,21 @@ impl EndpointSettings {
             Poll::Pending => None,
         }
     }
+}
+
+/// The URL by the SDK's order: set in the program, else for DynamoDB by the environment or the profile,
+/// else for all services.
+fn endpoint_url(sdk: &SdkConfig) -> Option<String> {
+    let general = || sdk.endpoint_url().map(str::to_owned);
+    if sdk.get_origin("endpoint_url").is_client_config() {
+        return general();
+    }
+    let key = ServiceConfigKey::builder()
+        .service_id("DynamoDB")
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build()
+        .ok();
+    key.and_then(|key| sdk.service_config()?.load_config(key))
+        .or_else(general)
 }

@@ -2,9 +2,10 @@
 
 use super::Item;
 use super::client::{Shared, Target};
-use super::denied;
 use super::value::from_item;
-use crate::error::{CancellationReason, CredentialFault, Error, ErrorKind, Operation, Result};
+use crate::error::{
+    CancellationReason, CredentialFault, Denied, Error, ErrorKind, Operation, Result,
+};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::RequestId as _;
@@ -133,11 +134,27 @@ impl<'a> Call<'a> {
             "ResourceNotFoundException" => self.no_such_table(message),
             _ => by_code(code, message, status),
         };
-        let described = described.during(self.operation);
+        let described = self.with_last_refresh(described);
         if code.is_empty() {
             described
         } else {
             described.with_code(code.to_owned())
+        }
+    }
+
+    /// Credentials that are rejected after the one repeat: what the strategy knows about why they were
+    /// not replaced is the cause.
+    fn with_last_refresh(&self, described: Error) -> Error {
+        use CredentialFault::{Expired, Unrecognized};
+        if !matches!(
+            described.kind(),
+            ErrorKind::Credential(Expired | Unrecognized)
+        ) {
+            return described;
+        }
+        match self.shared.strategy.status().last_error {
+            Some(last) => described.caused_by(LastRefresh(last.line)),
+            None => described,
         }
     }
 
@@ -183,6 +200,9 @@ impl<'a> Call<'a> {
                 return new(ErrorKind::Usage, "there is no HTTP client")
                     .hint("enable the feature `https`, or give one in the SdkConfig");
             }
+            _ if self.shared.endpoint.region().is_none() => {
+                return Error::usage("region", "expected one in the SdkConfig; nothing was sent");
+            }
             _ => new(ErrorKind::Other, "the request could not be sent"),
         };
         match endpoint {
@@ -191,13 +211,16 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// The strategy, with the role or profile and the account where it knows them.
     fn via(&self) -> String {
         let strategy = &self.shared.strategy;
-        let account = strategy.current();
-        let account = account.as_ref().and_then(|c| c.account_id());
-        match account {
-            Some(id) => format!("{} (account {})", strategy.name(), id.as_str()),
-            None => strategy.name().to_owned(),
+        let status = strategy.status();
+        let account = status.account_id.map(|id| format!("account {id}"));
+        let known: Vec<String> = status.subject.into_iter().chain(account).collect();
+        if known.is_empty() {
+            strategy.name().to_owned()
+        } else {
+            format!("{} ({})", strategy.name(), known.join(", "))
         }
     }
 }
@@ -210,6 +233,18 @@ impl fmt::Display for Subject<'_> {
         }
     }
 }
+
+/// Why the strategy could not replace its credentials, when that is the cause of an error here.
+#[derive(Debug)]
+struct LastRefresh(String);
+
+impl fmt::Display for LastRefresh {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the last refresh failed: {}", self.0)
+    }
+}
+
+impl StdError for LastRefresh {}
 
 /// The operation is put in by the caller.
 fn new(kind: ErrorKind, message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
@@ -367,6 +402,8 @@ fn by_code(code: &str, message: &str, status: u16) -> Error {
         _ if status >= FIRST_SERVER_ERROR => {
             new(ErrorKind::Service, or(message, "the service failed"))
         }
+        // a web page of a proxy, a body that is no JSON
+        "" => new(ErrorKind::Malformed, or(message, "the answer is none of DynamoDB's")),
         _ => new(ErrorKind::Other, or(message, "DynamoDB refused the request")),
     }
 }
@@ -386,19 +423,13 @@ fn is_about_size(message: &str) -> bool {
 }
 
 fn access_denied(message: &str) -> Error {
-    let denied = denied::parse(message);
-    let hint = match (&denied.action, &denied.resource) {
-        (Some(action), resource) => {
-            let resource = resource.as_deref().unwrap_or("*");
-            format!(
-                r#"add to the role's policy {{"Effect":"Allow","Action":"{action}","Resource":"{resource}"}}"#
-            )
-        }
-        _ => "the role's policy, a session policy or a boundary does not allow it".to_owned(),
-    };
+    let denied = Denied::parse(message);
+    let remedy = denied.remedy().unwrap_or_else(|| {
+        "the role's policy, a session policy or a permissions boundary does not allow it".to_owned()
+    });
     new(
         ErrorKind::AccessDenied(denied),
         or(message, "not authorized"),
     )
-    .hint(hint)
+    .hint(remedy)
 }

@@ -114,7 +114,7 @@ impl Get {
     }
 
     /// The same read as a part of a transaction.
-    pub(crate) fn into_transact(self) -> Result<(Target, aws_sdk_dynamodb::types::Get)> {
+    pub(crate) fn into_transact(self) -> Result<aws_sdk_dynamodb::types::Get> {
         let Get {
             target,
             key,
@@ -131,14 +131,13 @@ impl Get {
             .map(|paths| projection(&paths, &mut placeholders))
             .transpose()?;
         let (names, _) = placeholders.into_maps();
-        let get = aws_sdk_dynamodb::types::Get::builder()
+        aws_sdk_dynamodb::types::Get::builder()
             .table_name(target.table())
             .set_key(Some(key?.into_attributes()))
             .set_projection_expression(expression)
             .set_expression_attribute_names(names)
             .build()
-            .map_err(super::write::incomplete)?;
-        Ok((target, get))
+            .map_err(super::write::incomplete)
     }
 }
 

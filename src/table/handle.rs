@@ -1,15 +1,24 @@
 //! `Table`: one table, and the operations on it.
 
+use super::batch_get::BatchGet;
+use super::batch_write::BatchWrite;
 use super::client::{AnyStrategy, Target};
+use super::condition::Cond;
+use super::delete::Delete;
 use super::get::Get;
 use super::key::IntoKey;
 use super::put::Put;
 use super::query::Query;
+use super::scan::Scan;
+use super::transact::Check;
+use super::update::Update;
 use super::value::IntoValue;
+use crate::error::Result;
 use crate::strategy::CredentialStrategy;
 use serde::Serialize;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One table; made by [`Dynamo::table`](super::Dynamo::table), cheap to clone.
 ///
@@ -60,9 +69,56 @@ impl<S: CredentialStrategy + ?Sized> Table<S> {
         Put::new(self.target.clone(), super::value::to_item(item))
     }
 
+    /// Changes attributes of an item, and creates it where there is none.
+    pub fn update(&self, key: impl IntoKey) -> Update {
+        Update::new(self.target.clone(), key.into_key())
+    }
+
+    /// Deletes an item.
+    pub fn delete(&self, key: impl IntoKey) -> Delete {
+        Delete::new(self.target.clone(), key.into_key())
+    }
+
     /// Reads the items of one partition, in the order of the sort key.
     pub fn query(&self, attribute: &str, partition: impl IntoValue) -> Query {
         Query::new(self.target.clone(), attribute, partition.into_value())
+    }
+
+    /// Reads the whole table.
+    pub fn scan(&self) -> Scan {
+        Scan::new(self.target.clone())
+    }
+
+    /// Reads many items by their keys.
+    pub fn batch_get<K: IntoKey>(&self, keys: impl IntoIterator<Item = K>) -> BatchGet {
+        BatchGet::new(self.target.clone(), keys)
+    }
+
+    /// Writes and deletes many items.
+    pub fn batch_write(&self) -> BatchWrite {
+        BatchWrite::new(self.target.clone())
+    }
+
+    /// Requires a condition of an item in a transaction that does not write it.
+    pub fn check(&self, key: impl IntoKey, condition: Cond) -> Check {
+        Check::new(self.target.clone(), key.into_key(), condition)
+    }
+
+    /// Waits until a table that was just created can be used, at most `max`.
+    ///
+    /// The only call here that asks for the table's description, and so for a permission beyond those of
+    /// the data: `dynamodb:DescribeTable`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) with the status it had last; else what DynamoDB
+    /// or the strategy says. A table that is not there is waited for.
+    ///
+    /// # Cancel safety
+    ///
+    /// A read: dropping the future changes nothing.
+    pub async fn wait_until_active(&self, max: Duration) -> Result<()> {
+        super::wait::until_active(&self.target, max).await
     }
 }
 

@@ -5,12 +5,10 @@ use super::Item;
 use super::client::Target;
 use super::cursor::Cursor;
 use super::error::Call;
+use super::fetch::{PageRequest, RawPage, fetch};
 use super::read::ReadOptions;
 use super::value::from_item;
 use crate::error::{Error, ErrorKind, Operation, Result};
-use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
-use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
-use aws_sdk_dynamodb::types::{ConsumedCapacity, Select};
 use futures_core::Stream;
 use serde::de::DeserializeOwned;
 use std::fmt;
@@ -44,13 +42,6 @@ pub struct ItemStream<T> {
     item: PhantomData<fn() -> T>,
 }
 
-/// A request for one page, the same for every page but for where it starts.
-#[derive(Clone, Debug)]
-pub(crate) enum PageRequest {
-    Query(Box<QueryFluentBuilder>),
-    Scan(Box<ScanFluentBuilder>),
-}
-
 /// How much is read.
 #[derive(Debug)]
 pub(crate) struct Limits {
@@ -74,28 +65,38 @@ impl ReadOptions {
     }
 }
 
+/// How many segments of a scan are read at the same time, however many there are: each has a request in
+/// flight and a page in memory.
+pub const MOST_SEGMENTS_AT_ONCE: usize = 16;
+
 /// A query or a scan, ready to be read in one of the ways.
 pub(crate) struct Reading {
     target: Target,
     operation: Operation,
     limits: Limits,
-    requests: Result<Vec<PageRequest>>,
+    request: Result<PageRequest>,
+    segments: u32,
 }
 
 impl Reading {
-    /// One request for each segment that is read at the same time.
     pub(crate) fn new(
         target: Target,
         operation: Operation,
         limits: Limits,
-        requests: Result<Vec<PageRequest>>,
+        request: Result<PageRequest>,
     ) -> Self {
         Reading {
             target,
             operation,
             limits,
-            requests,
+            request,
+            segments: 1,
         }
+    }
+
+    pub(crate) fn segments(mut self, segments: u32) -> Self {
+        self.segments = segments;
+        self
     }
 
     pub(crate) async fn all<T: DeserializeOwned>(self) -> Result<Vec<T>> {
@@ -115,14 +116,15 @@ impl Reading {
             target,
             operation,
             limits,
-            requests,
+            request,
+            segments,
         } = self;
         let call = Call::on(&target, operation);
-        let mut requests = requests.map_err(|error| call.explain(error))?;
-        let (Some(request), true) = (requests.pop(), requests.is_empty()) else {
+        let request = request.map_err(|error| call.explain(error))?;
+        if segments != 1 {
             let expected = "expected one segment: a page of several has no one cursor";
             return Err(call.explain(Error::usage("segments", expected)));
-        };
+        }
         if limits.take.is_some() && limits.filtered {
             let expected = "expected no take beside a filter or raw(..): a page cannot be cut; use stream(), or page_size";
             return Err(call.explain(Error::usage("take", expected)));
@@ -148,10 +150,7 @@ impl Reading {
             let expected = "expected no take for a count: it is of all items";
             return Err(call.explain(Error::usage("take", expected)));
         }
-        self.requests = self.requests.map(|requests| {
-            let counting = requests.into_iter().map(PageRequest::counting);
-            counting.collect()
-        });
+        self.request = self.request.map(PageRequest::counting);
         let mut pages = Pages::new(self);
         let mut count = 0;
         while let Some(page) = poll_fn(|cx| pages.poll_page(cx, None)).await {
@@ -160,81 +159,6 @@ impl Reading {
         pages.check_complete()?;
         Ok(count)
     }
-}
-
-impl PageRequest {
-    fn counting(self) -> Self {
-        match self {
-            PageRequest::Query(query) => PageRequest::Query(Box::new(query.select(Select::Count))),
-            PageRequest::Scan(scan) => PageRequest::Scan(Box::new(scan.select(Select::Count))),
-        }
-    }
-}
-
-/// A page as it came.
-struct RawPage {
-    items: Vec<Item>,
-    last_key: Option<Item>,
-    count: u64,
-    scanned: u64,
-    capacity: Option<ConsumedCapacity>,
-}
-
-/// Asks for one page.
-async fn fetch(
-    target: &Target,
-    operation: Operation,
-    request: PageRequest,
-    start: Option<Item>,
-    limit: Option<i32>,
-) -> Result<RawPage> {
-    let call = Call::on(target, operation);
-    // only where there is one: the caller's raw(..) may have set its own
-    let page = match request {
-        PageRequest::Query(mut query) => {
-            if limit.is_some() {
-                query = Box::new(query.set_limit(limit));
-            }
-            if start.is_some() {
-                query = Box::new(query.set_exclusive_start_key(start.clone()));
-            }
-            let output = query.send().await.map_err(|error| call.failed(error))?;
-            RawPage {
-                items: output.items.unwrap_or_default(),
-                last_key: output.last_evaluated_key,
-                count: not_negative(output.count),
-                scanned: not_negative(output.scanned_count),
-                capacity: output.consumed_capacity,
-            }
-        }
-        PageRequest::Scan(mut scan) => {
-            if limit.is_some() {
-                scan = Box::new(scan.set_limit(limit));
-            }
-            if start.is_some() {
-                scan = Box::new(scan.set_exclusive_start_key(start.clone()));
-            }
-            let output = scan.send().await.map_err(|error| call.failed(error))?;
-            RawPage {
-                items: output.items.unwrap_or_default(),
-                last_key: output.last_evaluated_key,
-                count: not_negative(output.count),
-                scanned: not_negative(output.scanned_count),
-                capacity: output.consumed_capacity,
-            }
-        }
-    };
-    let last_key = page.last_key.filter(|key| !key.is_empty());
-    if last_key.is_some() && last_key == start {
-        let message = "DynamoDB returned the LastEvaluatedKey that the page started at: reading on would never end";
-        let error = Error::new(ErrorKind::Malformed, operation, message);
-        return Err(call.explain(error));
-    }
-    Ok(RawPage { last_key, ..page })
-}
-
-fn not_negative(count: i32) -> u64 {
-    u64::try_from(count).unwrap_or_default()
 }
 
 /// The `Limit` of the next request: no more than is still wanted, where every item read is wanted.
@@ -267,11 +191,15 @@ struct Pages {
     target: Target,
     operation: Operation,
     limits: Limits,
-    lanes: Vec<Lane>,
+    request: Option<PageRequest>,
     problem: Option<Error>,
+    lanes: Vec<Lane>,
+    segments: u32,
+    /// Segments that have a lane, or had one.
+    begun: u32,
     requests: usize,
     capacity: Option<f64>,
-    /// Where the page that was handed out last started, and the one after it.
+    /// Where the page that was handed out last started, and the one after it; of the only segment.
     page_start: Option<Item>,
     next_start: Option<Item>,
 }
@@ -282,30 +210,27 @@ impl Pages {
             target,
             operation,
             mut limits,
-            requests,
-        } = reading;
-        let start = limits.start.take();
-        let (requests, problem) = match requests {
-            Ok(requests) => (requests, None),
-            Err(error) => {
-                let error = Call::on(&target, operation).explain(error);
-                (Vec::new(), Some(error))
-            }
-        };
-        let lanes = requests.into_iter().map(|request| Lane {
             request,
-            state: LaneState::Next(start.clone()),
-        });
+            segments,
+        } = reading;
+        let (request, problem) = match request {
+            Ok(request) => (Some(request), None),
+            Err(error) => (None, Some(Call::on(&target, operation).explain(error))),
+        };
+        let next_start = limits.start.take();
         Pages {
-            lanes: lanes.collect(),
             target,
             operation,
             limits,
+            request,
             problem,
+            lanes: Vec::new(),
+            segments,
+            begun: 0,
             requests: 0,
             capacity: None,
             page_start: None,
-            next_start: start,
+            next_start,
         }
     }
 
@@ -318,16 +243,13 @@ impl Pages {
         if let Some(problem) = self.problem.take() {
             return Poll::Ready(Some(Err(problem)));
         }
+        self.begin_lanes();
         let limit = page_limit(&self.limits, left);
-        let several = self.lanes.len() > 1;
         let mut waiting = false;
         for lane in &mut self.lanes {
             if let LaneState::Next(start) = &lane.state {
-                if self
-                    .limits
-                    .max_requests
-                    .is_some_and(|max| self.requests >= max)
-                {
+                let most = self.limits.max_requests;
+                if most.is_some_and(|most| self.requests >= most) {
                     continue;
                 }
                 self.requests += 1;
@@ -346,26 +268,18 @@ impl Pages {
                 waiting = true;
                 continue;
             };
-            let page = match page {
-                Ok(page) => page,
+            match page {
+                Ok(page) => {
+                    let last_key = page.last_key.clone();
+                    lane.state = last_key.map_or(LaneState::Done, |key| LaneState::Next(Some(key)));
+                    self.handed_out(&page);
+                    return Poll::Ready(Some(Ok(page)));
+                }
                 Err(error) => {
-                    self.lanes.clear();
-                    self.next_start = None;
+                    self.end();
                     return Poll::Ready(Some(Err(error)));
                 }
-            };
-            lane.state = match &page.last_key {
-                Some(key) => LaneState::Next(Some(key.clone())),
-                None => LaneState::Done,
-            };
-            if !several {
-                self.next_start.clone_from(&page.last_key);
             }
-            let units = page.capacity.as_ref().and_then(|c| c.capacity_units);
-            if let Some(units) = units {
-                self.capacity = Some(self.capacity.unwrap_or_default() + units);
-            }
-            return Poll::Ready(Some(Ok(page)));
         }
         if waiting {
             Poll::Pending
@@ -374,13 +288,39 @@ impl Pages {
         }
     }
 
+    fn begin_lanes(&mut self) {
+        let Some(request) = &self.request else { return };
+        self.lanes
+            .retain(|lane| !matches!(lane.state, LaneState::Done));
+        while self.begun < self.segments && self.lanes.len() < MOST_SEGMENTS_AT_ONCE {
+            self.lanes.push(Lane {
+                request: request.clone().of_segment(self.begun, self.segments),
+                state: LaneState::Next(self.next_start.clone()),
+            });
+            self.begun += 1;
+        }
+    }
+
+    fn handed_out(&mut self, page: &RawPage) {
+        if self.segments == 1 {
+            self.next_start.clone_from(&page.last_key);
+        }
+        let units = page.capacity.as_ref().and_then(|c| c.capacity_units);
+        if let Some(units) = units {
+            self.capacity = Some(self.capacity.unwrap_or_default() + units);
+        }
+    }
+
+    /// After an error nothing more is read; where it happened is still known.
+    fn end(&mut self) {
+        self.lanes.clear();
+        self.request = None;
+    }
+
     /// Whether the end was reached, and not the ceiling.
     fn check_complete(&self) -> Result<()> {
-        let more = self
-            .lanes
-            .iter()
-            .any(|lane| matches!(lane.state, LaneState::Next(_)));
-        if !more {
+        let lane_left = |lane: &Lane| !matches!(lane.state, LaneState::Done);
+        if self.begun == self.segments && !self.lanes.iter().any(lane_left) {
             return Ok(());
         }
         let message = format!("max_requests({}) was reached before the end", self.requests);
@@ -403,7 +343,7 @@ impl<T> ItemStream<T> {
             &self.pages.next_start
         };
         key.clone()
-            .filter(|_| self.pages.lanes.len() == 1)
+            .filter(|_| self.pages.segments == 1)
             .map(Cursor::new)
     }
 

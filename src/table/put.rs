@@ -21,7 +21,7 @@ use std::fmt;
 
 /// Writes a whole item; made by [`Table::put`](super::Table::put).
 ///
-/// It can be sent, put in a batch or in a transaction.
+/// It can be sent, put in a [batch](super::BatchWrite) or in a [transaction](super::TransactWrite).
 #[must_use = "an operation does nothing until it is sent"]
 pub struct Put {
     pub(crate) target: Target,
@@ -124,7 +124,8 @@ impl Put {
     ///
     /// As [`send`](Self::send).
     pub async fn attempt<T: DeserializeOwned>(self) -> Result<Attempt<T>> {
-        Attempt::from_result(self.run(ask_for_conflict).await)
+        let target = self.target.clone();
+        Attempt::from_result(&target, self.run(ask_for_conflict).await)
     }
 
     /// Writes the item, and returns the one that it replaced.
@@ -181,7 +182,7 @@ impl Put {
     }
 
     /// The same write as a part of a transaction.
-    pub(crate) fn into_transact(self) -> Result<(Target, aws_sdk_dynamodb::types::Put)> {
+    pub(crate) fn into_transact(self) -> Result<aws_sdk_dynamodb::types::Put> {
         let Put {
             target,
             item,
@@ -193,19 +194,18 @@ impl Put {
         raw.refuse_in("transaction")?;
         target.name.check()?;
         let expressions = Expressions::of(condition)?;
-        let put = aws_sdk_dynamodb::types::Put::builder()
+        aws_sdk_dynamodb::types::Put::builder()
             .table_name(target.table())
             .set_item(Some(item?))
             .set_condition_expression(expressions.condition)
             .set_expression_attribute_names(expressions.names)
             .set_expression_attribute_values(expressions.values)
             .build()
-            .map_err(incomplete)?;
-        Ok((target, put))
+            .map_err(incomplete)
     }
 
     /// The same write as a part of a batch, which knows no conditions.
-    pub(crate) fn into_batch(self) -> Result<(Target, WriteRequest)> {
+    pub(crate) fn into_batch(self) -> Result<WriteRequest> {
         let Put {
             target,
             item,
@@ -218,8 +218,7 @@ impl Put {
             return Err(no_condition_in_batch());
         }
         target.name.check()?;
-        let request = put_request(item?)?;
-        Ok((target, request))
+        put_request(item?)
     }
 }
 

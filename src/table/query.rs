@@ -1,15 +1,17 @@
 //! Reading the items of one partition.
 
 use super::client::Target;
-use super::condition::{Cond, SortCond, attr};
+use super::condition::{Cond, attr};
 use super::cursor::Cursor;
 use super::error::Call;
 use super::expression::Placeholders;
+use super::fetch::{PageRequest, query_page};
 use super::operations::QUERY;
-use super::pages::{ItemStream, Page, PageRequest, Reading};
+use super::pages::{ItemStream, Page, Reading};
 use super::path::Path;
 use super::raw::Raw;
 use super::read::{ReadOptions, projection, reads_items};
+use super::sort::SortCond;
 use crate::error::{Error, Result};
 use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
@@ -70,22 +72,18 @@ impl Query {
         let start = self.options.start.clone().map(Cursor::into_key);
         let limit = self.options.page_size;
         let request = self.into_request().map_err(|error| call.explain(error))?;
-        request
-            .set_exclusive_start_key(start)
-            .set_limit(limit)
+        query_page(request, start, limit)
             .send()
             .await
             .map_err(|error| call.failed(error))
     }
 
-    fn into_reading(mut self) -> Reading {
-        let options = std::mem::take(&mut self.options);
-        let limits = options.limits(self.raw.is_some());
-        self.options = options;
+    fn into_reading(self) -> Reading {
+        let limits = self.options.limits(self.raw.is_some());
         let target = self.target.clone();
         let request = self.into_request();
-        let requests = request.map(|request| vec![PageRequest::Query(Box::new(request))]);
-        Reading::new(target, QUERY, limits, requests)
+        let request = request.map(|request| PageRequest::Query(Box::new(request)));
+        Reading::new(target, QUERY, limits, request)
     }
 
     fn into_request(self) -> Result<QueryFluentBuilder> {

@@ -1,6 +1,7 @@
 //! What a caller does to the SDK's request just before it is sent.
 
 use crate::error::{Error, Result};
+use std::sync::Arc;
 
 type Change<F> = Box<dyn FnOnce(F) -> F + Send>;
 
@@ -41,5 +42,34 @@ impl<F: 'static> Raw<F> {
             ));
         }
         Ok(())
+    }
+}
+
+/// Changes to each of the requests that a batch makes.
+pub(crate) struct RawEach<F>(Option<Arc<dyn Fn(F) -> F + Send + Sync>>);
+
+impl<F: 'static> RawEach<F> {
+    pub(crate) fn none() -> Self {
+        RawEach(None)
+    }
+
+    pub(crate) fn then(self, change: impl Fn(F) -> F + Send + Sync + 'static) -> Self {
+        RawEach(Some(match self.0 {
+            Some(first) => Arc::new(move |fluent| change(first(fluent))),
+            None => Arc::new(change),
+        }))
+    }
+
+    pub(crate) fn apply(&self, fluent: F) -> F {
+        match &self.0 {
+            Some(change) => change(fluent),
+            None => fluent,
+        }
+    }
+}
+
+impl<F> Clone for RawEach<F> {
+    fn clone(&self) -> Self {
+        RawEach(self.0.clone())
     }
 }

@@ -50,7 +50,7 @@ pub(crate) fn projection(paths: &[Path], placeholders: &mut Placeholders) -> Res
     Ok(text)
 }
 
-/// The setters and the ways to read that `Query` and `Scan` share; both
+/// The setters and the ways to read that [`Query`](super::Query) and [`Scan`](super::Scan) share; both
 /// have `options: ReadOptions`, `raw` and `fn into_reading(self) -> Reading`.
 macro_rules! reads_items {
     ($operation:ident, $fluent:ident) => {

@@ -1,6 +1,6 @@
 //! Rust values as attribute values and items, and back.
 
-use super::Item;
+use super::{Item, decode};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -107,10 +107,7 @@ pub fn to_item<T: Serialize + ?Sized>(item: &T) -> Result<Item> {
 ///
 /// [`ErrorKind::Decode`] when the item does not fit `T`; the error names the attribute.
 pub fn from_item<T: DeserializeOwned>(item: Item) -> Result<T> {
-    let members = item.into_iter().map(|(name, value)| (name, value.into()));
-    let whole = serde_dynamo::AttributeValue::M(members.collect());
-    let deserializer = serde_dynamo::Deserializer::from_attribute_value(whole);
-    serde_path_to_error::deserialize(deserializer).map_err(decode)
+    decode::from_item(item)
 }
 
 fn encode(error: serde_dynamo::Error) -> Error {
@@ -123,16 +120,21 @@ fn encode(error: serde_dynamo::Error) -> Error {
     .caused_by(error)
 }
 
-fn decode(error: serde_path_to_error::Error<serde_dynamo::Error>) -> Error {
-    let path = error.path().to_string();
-    let message = match path.as_str() {
-        // serde reports an absent field where it would have been: at the root
-        "." => "the item does not fit the type it is read into".to_owned(),
-        path => format!("attribute {path} does not fit the type it is read into"),
-    };
-    Error::new(ErrorKind::Decode, Operation::CONFIGURE, message)
-        .needs_human()
-        .caused_by(error.into_inner())
+/// What may be shown of a value: its type, or why there is none.
+pub(crate) fn kind_of(value: &Result<AttributeValue>) -> Result<&'static str, &Error> {
+    value.as_ref().map(|value| match value {
+        AttributeValue::B(_) => "B",
+        AttributeValue::Bool(_) => "BOOL",
+        AttributeValue::Bs(_) => "BS",
+        AttributeValue::L(_) => "L",
+        AttributeValue::M(_) => "M",
+        AttributeValue::N(_) => "N",
+        AttributeValue::Ns(_) => "NS",
+        AttributeValue::Null(_) => "NULL",
+        AttributeValue::S(_) => "S",
+        AttributeValue::Ss(_) => "SS",
+        _ => "?",
+    })
 }
 
 /// Where in a value the check is, so that the error can say it; built on the stack.

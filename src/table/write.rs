@@ -1,7 +1,9 @@
 //! What the writes have in common: conditions, versions, and a failed condition as a value.
 
 use super::Item;
+use super::client::Target;
 use super::condition::{Cond, attr};
+use super::error::Call;
 use super::expression::Placeholders;
 use super::path::Path;
 use super::value::from_item;
@@ -34,7 +36,7 @@ impl<T> Attempt<T> {
 
 impl<T: DeserializeOwned> Attempt<T> {
     /// Makes a value of a failed condition; every other error stays one.
-    pub(crate) fn from_result<O>(result: Result<O>) -> Result<Self> {
+    pub(crate) fn from_result<O>(target: &Target, result: Result<O>) -> Result<Self> {
         match result {
             Ok(_) => Ok(Attempt::Written),
             Err(error) if *error.kind() == ErrorKind::Conflict => {
@@ -42,7 +44,7 @@ impl<T: DeserializeOwned> Attempt<T> {
                 let there = there.cloned().map(from_item).transpose();
                 there
                     .map(Attempt::Rejected)
-                    .map_err(|decode| decode.during(error.operation()))
+                    .map_err(|decode| Call::on(target, error.operation()).explain(decode))
             }
             Err(error) => Err(error),
         }

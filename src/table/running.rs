@@ -1,0 +1,45 @@
+//! A few futures at the same time, in the task of whoever waits for them.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
+
+/// Futures in flight; dropping it drops them.
+///
+/// All are polled whenever one may have moved, which is cheap for the handful there are.
+pub(crate) struct Running<T>(Vec<Pin<Box<dyn Future<Output = T> + Send>>>);
+
+impl<T> Running<T> {
+    pub(crate) fn new() -> Self {
+        Running(Vec::new())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn push(&mut self, future: impl Future<Output = T> + Send + 'static) {
+        self.0.push(Box::pin(future));
+    }
+
+    /// The next one that is ready; `None` when none is left.
+    pub(crate) async fn next(&mut self) -> Option<T> {
+        poll_fn(|cx| {
+            for position in 0..self.0.len() {
+                let Some(future) = self.0.get_mut(position) else {
+                    break;
+                };
+                if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                    drop(self.0.swap_remove(position));
+                    return Poll::Ready(Some(output));
+                }
+            }
+            if self.0.is_empty() {
+                Poll::Ready(None)
+            } else {
+                Poll::Pending
+            }
+        })
+        .await
+    }
+}

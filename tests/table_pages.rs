@@ -1,0 +1,319 @@
+//! Pages end where they should: not in silence, not for ever, not later than asked.
+#![cfg(feature = "table")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "support/table.rs"]
+mod support;
+
+use aws_credential_strategies::ErrorKind;
+use aws_credential_strategies::table::{
+    Cursor, ItemStream, MOST_SEGMENTS_AT_ONCE, Query, Table, attr, sort,
+};
+use futures_util::TryStreamExt as _;
+use serde_json::{Value as Json, json};
+use std::time::Duration;
+use support::{Answer, Fixed, Sent, Transport};
+
+fn key(n: u64) -> Json {
+    json!({ "pk": { "S": "p" }, "n": { "N": n.to_string() } })
+}
+
+/// A partition of so many items, by DynamoDB's rules for `Limit`, `ExclusiveStartKey` and
+/// `LastEvaluatedKey`; every other item passes a filter. A page holds at most 10.
+fn partition(items: u64) -> impl FnMut(&Sent) -> Answer + Send {
+    move |sent| {
+        let start = sent.body["ExclusiveStartKey"]["n"]["N"].as_str();
+        let first = start.map_or(0, |n| n.parse::<u64>().unwrap() + 1);
+        let limit = sent.body["Limit"].as_u64().unwrap_or(10).min(10);
+        let end = items.min(first + limit);
+        let filtered = sent.body.get("FilterExpression").is_some();
+        let page: Vec<u64> = (first..end).filter(|n| !filtered || n % 2 == 1).collect();
+        let mut body = json!({
+            "Count": page.len(),
+            "ScannedCount": end - first,
+            "ConsumedCapacity": { "TableName": "MyTable", "CapacityUnits": 0.5 },
+        });
+        if sent.body["Select"] != "COUNT" {
+            body["Items"] = page.into_iter().map(key).collect();
+        }
+        if end < items || end - first == limit {
+            body["LastEvaluatedKey"] = key(end - 1);
+        }
+        Answer::ok(body)
+    }
+}
+
+fn table(transport: &Transport) -> Table<Fixed> {
+    transport.dynamo().table("MyTable")
+}
+
+fn query(transport: &Transport) -> Query {
+    table(transport).query("pk", "p")
+}
+
+fn numbers(items: &[Json]) -> Vec<u64> {
+    items
+        .iter()
+        .map(|item| item["n"].as_u64().unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_stream_reads_every_page_and_stops() {
+    for items in [0, 1, 9, 10, 11, 35] {
+        let transport = Transport::new(partition(items));
+        let stream: ItemStream<Json> = query(&transport).stream();
+        let all: Vec<Json> = stream.try_collect().await.unwrap();
+        assert_eq!(numbers(&all), (0..items).collect::<Vec<_>>());
+        assert_eq!(transport.count() as u64, items / 10 + 1);
+        let count = Transport::new(partition(items));
+        assert_eq!(query(&count).count().await.unwrap(), items);
+        assert!(
+            count
+                .sent()
+                .iter()
+                .all(|sent| sent.body["Select"] == "COUNT")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_last_evaluated_key_is_an_error() {
+    let stuck =
+        |_: &Sent| Answer::ok(json!({ "Items": [key(1)], "Count": 1, "LastEvaluatedKey": key(1) }));
+    for scan in [false, true] {
+        let transport = Transport::new(stuck);
+        let mut stream = if scan {
+            table(&transport).scan().stream::<Json>()
+        } else {
+            query(&transport).stream::<Json>()
+        };
+        assert!(stream.next().await.unwrap().is_ok());
+        let error = stream.next().await.unwrap().unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::Malformed);
+        assert!(error.to_string().contains("LastEvaluatedKey"), "{error}");
+        assert!(stream.next().await.is_none());
+        assert_eq!(transport.count(), 2);
+        assert!(query(&Transport::new(stuck)).count().await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn an_empty_page_is_no_end() {
+    let pages = [
+        json!({ "Items": [], "Count": 0, "ScannedCount": 3, "LastEvaluatedKey": key(3) }),
+        json!({ "Count": 0, "ScannedCount": 3, "LastEvaluatedKey": key(6) }),
+        json!({ "Items": [key(7)], "Count": 1, "ScannedCount": 1 }),
+    ];
+    let transport = Transport::replay(pages.map(Answer::ok));
+    let all: Vec<Json> = query(&transport).all().await.unwrap();
+    assert_eq!(numbers(&all), [7]);
+    assert_eq!(transport.sent()[2].body["ExclusiveStartKey"], key(6));
+}
+
+#[tokio::test]
+async fn take_counts_items_returned_and_reads_no_more_than_these() {
+    let transport = Transport::new(partition(100));
+    let all: Vec<Json> = query(&transport).take(13).page_size(6).all().await.unwrap();
+    assert_eq!(numbers(&all), (0..13).collect::<Vec<_>>());
+    let limits: Vec<_> = transport
+        .sent()
+        .iter()
+        .map(|sent| sent.body["Limit"].clone())
+        .collect();
+    assert_eq!(limits, [6, 6, 1]);
+
+    let transport = Transport::new(partition(100));
+    let filtered = query(&transport)
+        .take(8)
+        .filter(attr("n").gt(0))
+        .all::<Json>();
+    assert_eq!(
+        numbers(&filtered.await.unwrap()),
+        [1, 3, 5, 7, 9, 11, 13, 15]
+    );
+    assert_eq!(transport.count(), 2);
+    assert!(transport.sent()[0].body.get("Limit").is_none());
+
+    let silent = Transport::silent();
+    assert!(
+        query(&silent)
+            .take(0)
+            .all::<Json>()
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn max_requests_is_a_ceiling_that_is_told() {
+    let transport = Transport::new(partition(100));
+    let mut stream = query(&transport)
+        .max_requests(2)
+        .consumed_capacity()
+        .stream::<Json>();
+    let mut seen = Vec::new();
+    while let Some(item) = stream.next().await {
+        seen.push(item.unwrap());
+    }
+    assert_eq!(
+        (seen.len(), transport.count(), stream.requests()),
+        (20, 2, 2)
+    );
+    assert_eq!(stream.capacity(), Some(1.0));
+    let rest = query(&transport)
+        .start_at(stream.cursor().unwrap())
+        .all::<Json>();
+    assert_eq!(numbers(&rest.await.unwrap()), (20..100).collect::<Vec<_>>());
+
+    let transport = Transport::new(partition(100));
+    let error = query(&transport)
+        .max_requests(2)
+        .all::<Json>()
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("max_requests(2)"), "{error}");
+    assert!(query(&transport).max_requests(3).count().await.is_err());
+    assert_eq!(
+        query(&transport).max_requests(11).count().await.unwrap(),
+        100
+    );
+    let enough = query(&transport).take(15).max_requests(2).all::<Json>();
+    assert_eq!(enough.await.unwrap().len(), 15);
+    let scan = table(&transport)
+        .scan()
+        .segments(3)
+        .max_requests(2)
+        .all::<Json>();
+    assert!(scan.await.is_err());
+}
+
+#[tokio::test]
+async fn a_cursor_travels_as_text_and_goes_on_exactly() {
+    let transport = Transport::new(partition(25));
+    let first = query(&transport).take(7).page::<Json>().await.unwrap();
+    let cursor = first.next.unwrap();
+    let text = cursor.to_string();
+    assert!(
+        text.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    );
+    assert_eq!(text.parse::<Cursor>().unwrap(), cursor);
+    let json = serde_json::to_string(&cursor).unwrap();
+    assert_eq!(serde_json::from_str::<Cursor>(&json).unwrap(), cursor);
+    let rest = query(&transport)
+        .start_at(cursor)
+        .all::<Json>()
+        .await
+        .unwrap();
+    assert_eq!(numbers(&rest), (7..25).collect::<Vec<_>>());
+    let last = query(&Transport::new(partition(5)))
+        .page::<Json>()
+        .await
+        .unwrap();
+    assert!(last.next.is_none());
+
+    for bad in ["", "!", "e30", "bm90IGpzb24", "eyJhIjp7Ik0iOiJ4In19"] {
+        let error = bad.parse::<Cursor>().unwrap_err();
+        assert_eq!(error.field(), Some("cursor"), "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_stops_within_a_page_repeats_rather_than_loses() {
+    let transport = Transport::new(partition(30));
+    let mut stream = query(&transport).stream::<Json>();
+    assert!(stream.cursor().is_none());
+    for _ in 0..13 {
+        stream.next().await.unwrap().unwrap();
+    }
+    let rest = query(&transport)
+        .start_at(stream.cursor().unwrap())
+        .all::<Json>();
+    assert_eq!(numbers(&rest.await.unwrap()), (10..30).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn an_item_that_does_not_fit_is_an_error_in_its_place() {
+    #[derive(serde::Deserialize)]
+    struct Small {
+        n: i8,
+    }
+    let page = json!({ "Items": [key(1), key(1000), key(3)], "Count": 3 });
+    let transport = Transport::replay([Answer::ok(page)]);
+    let mut stream = query(&transport).stream::<Small>();
+    assert_eq!(stream.next().await.unwrap().unwrap().n, 1);
+    let error = stream.next().await.unwrap().err().unwrap();
+    assert_eq!(*error.kind(), ErrorKind::Decode);
+    assert!(
+        error.to_string().contains("query on table MyTable"),
+        "{error}"
+    );
+    assert_eq!(stream.next().await.unwrap().unwrap().n, 3);
+    assert!(stream.next().await.is_none());
+}
+
+#[tokio::test]
+async fn an_error_in_the_middle_ends_the_stream() {
+    let first = json!({ "Items": [key(1)], "Count": 1, "LastEvaluatedKey": key(1) });
+    let answers = [
+        Answer::ok(first),
+        Answer::error("ValidationException", "no"),
+    ];
+    let transport = Transport::replay(answers);
+    let mut stream = query(&transport).stream::<Json>();
+    assert!(stream.next().await.unwrap().is_ok());
+    assert!(stream.next().await.unwrap().is_err());
+    assert!(stream.next().await.is_none());
+    assert!(stream.next().await.is_none());
+}
+
+#[tokio::test]
+async fn segments_divide_a_scan_exactly() {
+    let transport = Transport::new(|_| Answer::ok(json!({ "Items": [key(1)], "Count": 1 })));
+    let all = table(&transport)
+        .scan()
+        .segments(40)
+        .all::<Json>()
+        .await
+        .unwrap();
+    assert_eq!(all.len(), 40);
+    let sent = transport.sent();
+    let mut segments: Vec<_> = sent
+        .iter()
+        .map(|s| s.body["Segment"].as_u64().unwrap())
+        .collect();
+    segments.sort_unstable();
+    assert_eq!(segments, (0..40).collect::<Vec<_>>());
+    assert!(sent.iter().all(|s| s.body["TotalSegments"] == 40));
+}
+
+#[tokio::test(start_paused = true)]
+async fn segments_are_read_at_the_same_time_up_to_a_bound() {
+    for (segments, most) in [(1, 1), (5, 5), (40, MOST_SEGMENTS_AT_ONCE)] {
+        let one = Transport::new(|_| Answer::ok(json!({ "Items": [key(1)], "Count": 1 })));
+        let transport = one.pausing(Duration::from_millis(10));
+        let scan = table(&transport).scan().segments(segments);
+        assert_eq!(scan.count().await.unwrap(), u64::from(segments));
+        assert_eq!(transport.most_in_flight(), most);
+    }
+}
+
+#[tokio::test]
+async fn every_page_is_asked_for_in_the_same_words() {
+    let transport = Transport::new(partition(25));
+    let query = query(&transport)
+        .sort(sort("n").ge(0))
+        .filter(attr("n").ge(0))
+        .project(&["n", "pk"])
+        .raw(|query| query.return_consumed_capacity("INDEXES".into()));
+    query.all::<Json>().await.unwrap();
+    let mut sent: Vec<Json> = transport.sent().into_iter().map(|sent| sent.body).collect();
+    for body in &mut sent {
+        body.as_object_mut().unwrap().remove("ExclusiveStartKey");
+    }
+    assert_eq!(sent.len(), 3);
+    assert!(sent.iter().all(|body| *body == sent[0]));
+    assert_eq!(sent[0]["ReturnConsumedCapacity"], "INDEXES");
+}
