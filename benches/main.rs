@@ -3,6 +3,7 @@
 //! `cargo bench -p benches`, or `cargo bench -p benches -- --quick` in under three minutes. Names of
 //! rows (`-- resolve herd`) run those only.
 
+mod canned;
 mod figures;
 mod instructions;
 mod plot;

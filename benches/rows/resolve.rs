@@ -2,7 +2,7 @@
 
 use super::{Row, on_two_threads};
 use crate::figures::{Figure, Figures};
-use crate::sdk::Client;
+use crate::sdk::InRequest;
 use crate::source::{Source, session};
 use crate::subject::google::Google;
 use crate::subject::naive::{ArcSwapProvider, Floor, NaiveRwLock};
@@ -12,6 +12,8 @@ use crate::subject::{GOOGLE, LAZY, NAIVE, OBJECT_STORE, Ours, OursCurrent, REQSI
 use crate::{ALLOCATOR, Failure, Plan, instructions};
 use aws_credential_strategies::local::LocalCloud;
 use aws_credential_strategies::{CredentialCache, RefreshPolicy};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime::client::identity::IdentityCache;
 use criterion::Criterion;
 use stats_alloc::Region;
 use std::cell::RefCell;
@@ -64,10 +66,19 @@ async fn standing(name: &str) -> Result<Option<Standing>, Failure> {
             shared(OursCurrent(cache))
         }
         CREDENTIALS => shared(Ours(Arc::new(ours()))),
-        SDK => shared(Client::ours(ours())?),
+        SDK => {
+            let (provider, cache) = aws_credential_strategies::sdk::plug(ours());
+            shared(InRequest::new(provider, cache))
+        }
         FLOOR => shared(Floor::holding(session)),
-        LAZY => shared(Client::lazy(source, None)?),
-        UNCACHED => shared(Client::uncached(ArcSwapProvider::holding(session))?),
+        LAZY => shared(InRequest::new(
+            SharedCredentialsProvider::new(source),
+            IdentityCache::lazy().build(),
+        )),
+        UNCACHED => shared(InRequest::new(
+            SharedCredentialsProvider::new(ArcSwapProvider::holding(session)),
+            IdentityCache::no_cache(),
+        )),
         NAIVE => shared(NaiveRwLock::new(source, Duration::from_secs(10))),
         REQSIGN => shared(Reqsign::new(source)),
         OBJECT_STORE => {
@@ -272,8 +283,6 @@ fn on_threads(name: &'static str, plan: &Plan) -> Result<f64, Failure> {
 
 /// Wall time of one call with 64 tasks on two threads at it; the best of three.
 fn in_tasks(name: &'static str, plan: &Plan) -> Result<f64, Failure> {
-    /// A task lets the others run after as many calls as a request may make.
-    const TURN: u64 = 4;
     let calls = if plan.quick { 64_000 } else { 1_280_000 };
     on_two_threads(async {
         let standing = standing(name).await?.ok_or("no such subject")?;
@@ -281,12 +290,7 @@ fn in_tasks(name: &'static str, plan: &Plan) -> Result<f64, Failure> {
             let tasks: Vec<_> = (0..TASKS)
                 .map(|_| {
                     let subject = Arc::clone(&standing.subject);
-                    tokio::spawn(async move {
-                        for _ in 0..calls / TASKS / TURN {
-                            subject.repeat(TURN).await;
-                            tokio::task::yield_now().await;
-                        }
-                    })
+                    tokio::spawn(async move { subject.repeat(calls / TASKS).await })
                 })
                 .collect();
             for task in tasks {

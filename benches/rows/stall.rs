@@ -1,5 +1,299 @@
-use super::Row;
-use crate::figures::Figures;
-use crate::{Failure, Plan};
-pub(crate) const ROW: Row = Row { name: "stall", what: "", run };
-fn run(_: &Plan, _: &mut Figures) -> Result<(), Failure> { Ok(()) }
+//! `stall`: what callers feel at each refresh, and over an outage.
+//!
+//! Every contender has the same source, 64 callers and the same minute. A caller asks every 10 ms; when
+//! a call takes longer, histogram and plot count those that should have started meanwhile
+//! (`record_correct`), so a stall weighs what it would weigh in a service that requests keep coming to.
+
+use super::{Row, on_two_threads};
+use crate::figures::{Figure, Figures};
+use crate::progress::during;
+use crate::sdk::Client;
+use crate::source::{Health, Source, end_of};
+use crate::subject::naive::NaiveRwLock;
+use crate::subject::{LAZY, NAIVE, OURS, Ours, Subject, shared};
+use crate::{Failure, Plan, plot};
+use aws_credential_strategies::{CredentialCache, RefreshPolicy};
+use hdrhistogram::Histogram;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+use tokio::time::{interval, sleep, sleep_until};
+
+pub(crate) const ROW: Row = Row {
+    name: "stall",
+    what: "64 callers, a source that takes 100 ms, sessions of 2 s",
+    run,
+};
+
+const CALLERS: usize = 64;
+const LIFETIME: Duration = Duration::from_secs(2);
+const LATENCY: Duration = Duration::from_millis(100);
+/// The lazy caches fetch this long before expiry; with their default of 10 s they could not cache
+/// sessions of 2 s at all.
+const BUFFER: Duration = Duration::from_millis(400);
+/// Each caller asks this often.
+const PACE: Duration = Duration::from_millis(10);
+/// Refreshes that every contender is to make.
+const REFRESHES: u64 = 25;
+/// Longest that they may take to.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// About what they take: the slowest refreshes once in 2 s, less half of its jittered buffer.
+const EXPECTED: Duration = Duration::from_secs(47);
+/// A call that takes this long has waited, for a fetch or for another caller's.
+const STALLED: Duration = Duration::from_millis(5);
+/// The outage at the end, for the plot: longer than a session.
+const OUTAGE: Duration = Duration::from_secs(4);
+/// Healthy time in the plot, before the outage and after it.
+const AROUND: Duration = Duration::from_secs(5);
+/// The plot shows the worst call of each so much time.
+const BUCKET: Duration = Duration::from_millis(50);
+
+struct Contender {
+    name: &'static str,
+    source: Source,
+    subject: Arc<dyn Subject>,
+}
+
+/// What the callers of one contender saw.
+struct Seen {
+    latency: Histogram<u64>,
+    /// By bucket: the worst, in ms.
+    worst: BTreeMap<u64, f64>,
+    callers_stalled: usize,
+}
+
+fn contenders() -> Result<[Contender; 3], Failure> {
+    let source = || Source::new(LIFETIME, LATENCY);
+    let (ours, lazy, naive) = (source(), source(), source());
+    Ok([
+        Contender {
+            name: OURS,
+            subject: shared(Ours(Arc::new(CredentialCache::new(
+                ours.clone(),
+                RefreshPolicy::default(),
+            )))),
+            source: ours,
+        },
+        Contender {
+            name: LAZY,
+            subject: shared(Client::lazy(lazy.clone(), Some(BUFFER))?),
+            source: lazy,
+        },
+        Contender {
+            name: NAIVE,
+            subject: shared(NaiveRwLock::new(naive.clone(), BUFFER)),
+            source: naive,
+        },
+    ])
+}
+
+fn run(plan: &Plan, figures: &mut Figures) -> Result<(), Failure> {
+    // The best of three, for each contender by itself: another process may take the cores for a while.
+    let mut runs = vec![once(figures, true)?];
+    if !plan.quick {
+        runs.push(once(figures, false)?);
+        runs.push(once(figures, false)?);
+    }
+    let best = |name: &str, figure: fn(&Seen) -> f64| {
+        runs.iter()
+            .filter_map(|run| run.get(name))
+            .map(figure)
+            .fold(f64::INFINITY, f64::min)
+    };
+    let stalled = |seen: &Seen| seen.callers_stalled as f64;
+    figures.add(
+        Figure::less(
+            "stall.callers_stalled",
+            format!("callers of {CALLERS} that had to wait at some refresh of {REFRESHES}"),
+            "callers",
+            best(OURS, stalled),
+        )
+        .beside(LAZY, best(LAZY, stalled))
+        .beside(NAIVE, best(NAIVE, stalled))
+        .at_most(0.0),
+    );
+    for (name, quantile) in [("p50", 0.5), ("p99", 0.99), ("p99_9", 0.999), ("max", 1.0)] {
+        let of = |contender: &str| {
+            runs.iter()
+                .filter_map(|run| run.get(contender))
+                .map(|seen| seen.latency.value_at_quantile(quantile) as f64 / 1e6)
+                .fold(f64::INFINITY, f64::min)
+        };
+        let figure = Figure::less(
+            format!("stall.{name}"),
+            format!("latency of a call over {REFRESHES} refreshes, {name}, corrected for coordinated omission"),
+            "ms",
+            of(OURS),
+        )
+        .beside(LAZY, of(LAZY))
+        .beside(NAIVE, of(NAIVE));
+        figures.add(if name == "p99_9" { figure.at_most(0.1) } else { figure });
+    }
+    Ok(())
+}
+
+fn once(figures: &mut Figures, plotted: bool) -> Result<BTreeMap<&'static str, Seen>, Failure> {
+    on_two_threads(async {
+        let contenders = contenders()?;
+        // Nobody is measured cold.
+        for contender in &contenders {
+            contender.subject.resolve().await.ok_or("no credentials to begin with")?;
+        }
+        let outage = Arc::new(AtomicBool::new(false));
+        let over = Arc::new(AtomicBool::new(false));
+        let started = Instant::now();
+        let mut callers = Vec::new();
+        for contender in &contenders {
+            let ledger = Arc::new(Mutex::new(Ledger::new(started)?));
+            let tasks: Vec<_> = (0..CALLERS)
+                .map(|number| {
+                    tokio::spawn(call(
+                        Arc::clone(&contender.subject),
+                        Arc::clone(&ledger),
+                        Arc::clone(&outage),
+                        Arc::clone(&over),
+                        PACE.mul_f64(number as f64 / CALLERS as f64),
+                    ))
+                })
+                .collect();
+            callers.push((contender.name, ledger, tasks));
+        }
+        let refreshed = async {
+            while contenders.iter().any(|contender| contender.source.calls() <= REFRESHES)
+                && started.elapsed() < PATIENCE
+            {
+                sleep(BUCKET).await;
+            }
+        };
+        during("stall: 25 refreshes each", EXPECTED, refreshed).await;
+        let outage_begins = started.elapsed();
+        if plotted {
+            outage.store(true, Ordering::Relaxed);
+            let broken = async {
+                for contender in &contenders {
+                    contender.source.becomes(Health::FailsLate);
+                }
+                sleep(OUTAGE).await;
+                for contender in &contenders {
+                    contender.source.becomes(Health::Good);
+                }
+                sleep(AROUND).await;
+            };
+            during("stall: an outage, for the plot", OUTAGE + AROUND, broken).await;
+        }
+        over.store(true, Ordering::Relaxed);
+        let mut seen = BTreeMap::new();
+        for (name, ledger, tasks) in callers {
+            for task in tasks {
+                task.await?;
+            }
+            let ledger = Arc::into_inner(ledger).ok_or("a caller outlives its task")?;
+            let ledger = ledger.into_inner().unwrap_or_else(PoisonError::into_inner);
+            seen.insert(name, ledger.seen);
+        }
+        if plotted {
+            let from = outage_begins.saturating_sub(AROUND);
+            for contender in contenders {
+                if let Some(seen) = seen.get(contender.name) {
+                    figures.plot(plot::LATENCY, contender.name, seen.points(from));
+                }
+            }
+            let at = |time: Duration| time.saturating_sub(from).as_secs_f64();
+            let begin = at(outage_begins);
+            figures.plot(
+                plot::LATENCY,
+                plot::OUTAGE,
+                vec![(begin, 0.0), (begin + OUTAGE.as_secs_f64(), 0.0)],
+            );
+        }
+        Ok(seen)
+    })
+}
+
+/// Asks at its pace until it is over.
+async fn call(
+    subject: Arc<dyn Subject>,
+    ledger: Arc<Mutex<Ledger>>,
+    outage: Arc<AtomicBool>,
+    over: Arc<AtomicBool>,
+    offset: Duration,
+) {
+    let first = tokio::time::Instant::now() + offset;
+    sleep_until(first).await;
+    let mut pace = interval(PACE);
+    pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut stalled = false;
+    while !over.load(Ordering::Relaxed) {
+        pace.tick().await;
+        let healthy = !outage.load(Ordering::Relaxed);
+        // A request needs credentials that have not expired, and tries until it has them.
+        let started = Instant::now();
+        let mut answer = subject.resolve().await;
+        let mut took = started.elapsed();
+        while !usable(answer.as_deref()) && !over.load(Ordering::Relaxed) {
+            sleep(PACE).await;
+            answer = subject.resolve().await;
+            took = started.elapsed();
+        }
+        let mut ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        if healthy && took >= STALLED && !stalled {
+            stalled = true;
+            ledger.seen.callers_stalled += 1;
+        }
+        ledger.record(started, took, healthy);
+    }
+}
+
+fn usable(key_id: Option<&str>) -> bool {
+    key_id.and_then(end_of).is_some_and(|end| end > SystemTime::now())
+}
+
+struct Ledger {
+    begin: Instant,
+    seen: Seen,
+}
+
+impl Ledger {
+    fn new(begin: Instant) -> Result<Self, Failure> {
+        Ok(Ledger {
+            begin,
+            seen: Seen {
+                latency: Histogram::new(3)?,
+                worst: BTreeMap::new(),
+                callers_stalled: 0,
+            },
+        })
+    }
+
+    fn record(&mut self, started: Instant, took: Duration, healthy: bool) {
+        if healthy {
+            let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX).max(1);
+            let pace = u64::try_from(PACE.as_nanos()).unwrap_or(u64::MAX);
+            let _ = self.seen.latency.record_correct(nanos, pace);
+        }
+        // Calls that should have started while this one waited would have waited for the rest of it.
+        let mut late = Duration::ZERO;
+        loop {
+            let at = (started + late).saturating_duration_since(self.begin);
+            let bucket = u64::try_from(at.as_nanos() / BUCKET.as_nanos()).unwrap_or(u64::MAX);
+            let worst = self.seen.worst.entry(bucket).or_insert(0.0);
+            *worst = worst.max((took.saturating_sub(late)).as_secs_f64() * 1e3);
+            late += BUCKET;
+            if late >= took {
+                break;
+            }
+        }
+    }
+}
+
+impl Seen {
+    /// Seconds since `from`, and ms.
+    fn points(&self, from: Duration) -> Vec<(f64, f64)> {
+        self.worst
+            .iter()
+            .map(|(bucket, worst)| (*bucket as f64 * BUCKET.as_secs_f64() - from.as_secs_f64(), *worst))
+            .filter(|(at, _)| *at >= 0.0)
+            .collect()
+    }
+}

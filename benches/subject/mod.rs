@@ -13,6 +13,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 /// The names that figures have.
+pub(crate) const OURS: &str = "ours";
 pub(crate) const LAZY: &str = "sdk_lazy";
 pub(crate) const NAIVE: &str = "naive_rwlock";
 pub(crate) const REQSIGN: &str = "reqsign";
@@ -27,6 +28,16 @@ pub(crate) trait Resolve: Send + Sync + 'static {
     fn once(&self) -> impl Future<Output = ()> + Send {
         async {
             black_box(self.resolve().await);
+        }
+    }
+
+    /// So many, with a turn for other tasks now and then.
+    fn repeat(&self, count: u64) -> impl Future<Output = ()> + Send {
+        async move {
+            for done in 0..count {
+                self.once().await;
+                turn(done).await;
+            }
         }
     }
 }
@@ -47,11 +58,7 @@ impl<R: Resolve> Subject for R {
     }
 
     fn repeat(&self, count: u64) -> Boxed<'_, ()> {
-        Box::pin(async move {
-            for _ in 0..count {
-                self.once().await;
-            }
-        })
+        Box::pin(Resolve::repeat(self, count))
     }
 }
 
@@ -85,14 +92,28 @@ impl<S: CredentialStrategy> Resolve for OursCurrent<S> {
     }
 }
 
+/// Lets other tasks run after every so many calls.
+pub(crate) async fn turn(done: u64) {
+    const TURN: u64 = 64;
+    if done % TURN == TURN - 1 {
+        tokio::task::yield_now().await;
+    }
+}
+
 impl Resolve for sdk::Client {
     async fn resolve(&self) -> Option<String> {
-        let identity = self.identity().await.ok()?;
+        let identity = self.ask().await.ok()?;
         identity.data::<Credentials>().map(key_id)
     }
+}
 
-    async fn once(&self) {
-        let _ = black_box(self.identity().await);
+impl Resolve for sdk::InRequest {
+    async fn resolve(&self) -> Option<String> {
+        self.send(0).await.then(String::new)
+    }
+
+    async fn repeat(&self, count: u64) {
+        self.send(count).await;
     }
 }
 
