@@ -4,6 +4,7 @@
 //! rows (`-- resolve herd`) run those only.
 
 mod canned;
+mod cloud;
 mod figures;
 mod instructions;
 mod plot;

@@ -47,7 +47,7 @@ fn latency(path: &Path, series: &[Series]) -> Result<(), Failure> {
     let area = canvas(path)?;
     let mut chart = ChartBuilder::on(&area)
         .caption(
-            "The worst call of 64 callers, each 50 ms: sessions of 2 s, a source that takes 100 ms",
+            "How long a request waits for credentials: the worst of 64 callers in each 50 ms",
             ("sans-serif", 17).into_font().color(&INK),
         )
         .margin(14)
@@ -64,19 +64,16 @@ fn latency(path: &Path, series: &[Series]) -> Result<(), Failure> {
         .y_desc("latency (logarithmic)")
         .y_label_formatter(&|ms| duration(*ms))
         .draw()?;
-    if let Some(outage) = series.iter().find(|series| series.name == OUTAGE)
-        && let [(begin, _), (finish, _)] = outage.points[..]
-    {
+    for outage in series.iter().filter(|series| series.name == OUTAGE) {
+        let [(begin, _), (finish, _)] = outage.points[..] else {
+            continue;
+        };
         let shade = RGBColor(0xf6, 0xe3, 0xd4).filled();
         chart.draw_series([Rectangle::new([(begin, FLOOR_MS), (finish, top)], shade)])?;
         let style = TextStyle::from(("sans-serif", 14).into_font())
             .color(&INK)
             .pos(Pos::new(HPos::Left, VPos::Top));
-        chart.draw_series([Text::new(
-            "the source is down",
-            (begin + 0.1, top * 0.8),
-            style,
-        )])?;
+        chart.draw_series([Text::new("source down", (begin + 0.05, top * 0.8), style)])?;
     }
     // Ours last, so that nothing is drawn over it.
     let mut peers = PEER_COLOURS.iter().copied();
@@ -95,7 +92,7 @@ fn latency(path: &Path, series: &[Series]) -> Result<(), Failure> {
                 PathElement::new([(x, y), (x + 22, y)], colour.stroke_width(width))
             });
     }
-    legend(&mut chart)?;
+    legend(&mut chart, SeriesLabelPosition::UpperMiddle)?;
     area.present()?;
     Ok(())
 }
@@ -139,7 +136,7 @@ fn fleet(path: &Path, series: &[Series]) -> Result<(), Failure> {
                 PathElement::new([(x, y), (x + 22, y)], colour.stroke_width(width))
             });
     }
-    legend(&mut chart)?;
+    legend(&mut chart, SeriesLabelPosition::UpperRight)?;
     area.present()?;
     Ok(())
 }
@@ -152,6 +149,7 @@ fn canvas(path: &Path) -> Result<DrawingArea<SVGBackend<'_>, Shift>, Failure> {
 
 fn legend<'a, X, Y>(
     chart: &mut ChartContext<'a, SVGBackend<'a>, Cartesian2d<X, Y>>,
+    position: SeriesLabelPosition,
 ) -> Result<(), Failure>
 where
     X: Ranged<ValueType = f64>,
@@ -159,7 +157,7 @@ where
 {
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::LowerRight)
+        .position(position)
         .background_style(WHITE.mix(0.9))
         .border_style(GRID)
         .label_font(("sans-serif", 14).into_font().color(&INK))

@@ -4,7 +4,7 @@ use crate::subject::turn;
 use crate::{Failure, canned};
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
-use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource, TimeSource};
+use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use aws_smithy_runtime::client::identity::IdentityCache;
 use aws_smithy_runtime_api::client::identity::{
     IdentityFuture, ResolveCachedIdentity, SharedIdentityCache, SharedIdentityResolver,
@@ -27,20 +27,12 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(
+    fn new(
         provider: SharedCredentialsProvider,
         cache: SharedIdentityCache,
-    ) -> Result<Self, Failure> {
-        Client::with_time(provider, cache, SystemTimeSource::new())
-    }
-
-    pub(crate) fn with_time(
-        provider: SharedCredentialsProvider,
-        cache: SharedIdentityCache,
-        time: impl TimeSource + 'static,
     ) -> Result<Self, Failure> {
         let components = RuntimeComponentsBuilder::for_tests()
-            .with_time_source(Some(SharedTimeSource::new(time)))
+            .with_time_source(Some(SharedTimeSource::new(SystemTimeSource::new())))
             .with_sleep_impl(Some(SharedAsyncSleep::new(TokioSleep::new())))
             .build()?;
         Ok(Client {
@@ -52,22 +44,17 @@ impl Client {
     }
 
     /// The SDK's default cache, over any provider; with a buffer that fits the sessions where those of
-    /// a row are so short that the default of 10 s would not let it cache at all.
+    /// a row are so short that the default of 10 s would not let it cache at all, and a timeout that
+    /// does where a fetch may hang.
     pub(crate) fn lazy(
         provider: impl ProvideCredentials + 'static,
         buffer: Option<Duration>,
+        timeout: Option<Duration>,
     ) -> Result<Self, Failure> {
         let mut cache = IdentityCache::lazy();
         cache.set_buffer_time(buffer);
+        cache.set_load_timeout(timeout);
         Client::new(SharedCredentialsProvider::new(provider), cache.build())
-    }
-
-    /// Our cache, as `sdk::config` puts it into a client.
-    pub(crate) fn ours(
-        strategy: impl aws_credential_strategies::CredentialStrategy,
-    ) -> Result<Self, Failure> {
-        let (provider, cache) = aws_credential_strategies::sdk::plug(strategy);
-        Client::new(provider, cache)
     }
 
     /// What the orchestrator does before it signs.

@@ -41,7 +41,7 @@ fn run(_: &Plan, figures: &mut Figures) -> Result<(), Failure> {
         let (ours, lazy) = (Source::new(LIFETIME, LATENCY), Source::new(LIFETIME, LATENCY));
         let cache = CredentialCache::new(ours.clone(), RefreshPolicy::default());
         let ours = calls(shared(Ours(Arc::new(cache))), ours);
-        let lazy = calls(shared(Client::lazy(lazy.clone(), None)?), lazy);
+        let lazy = calls(shared(Client::lazy(lazy.clone(), None, None)?), lazy);
         let (ours, lazy) = during("cancel", RUN, async { tokio::join!(ours, lazy) }).await;
         Ok(BTreeMap::from([(OURS, ours?), (LAZY, lazy?)]))
     })?;

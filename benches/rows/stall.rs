@@ -15,6 +15,7 @@ use crate::{Failure, Plan, plot};
 use aws_credential_strategies::{CredentialCache, RefreshPolicy};
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -42,12 +43,18 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const EXPECTED: Duration = Duration::from_secs(47);
 /// A call that takes this long has waited, for a fetch or for another caller's.
 const STALLED: Duration = Duration::from_millis(5);
-/// The outage at the end, for the plot: longer than a session.
-const OUTAGE: Duration = Duration::from_secs(4);
-/// Healthy time in the plot, before the outage and after it.
-const AROUND: Duration = Duration::from_secs(5);
 /// The plot shows the worst call of each so much time.
 const BUCKET: Duration = Duration::from_millis(50);
+
+/// The timeline of the plot: sessions long enough to be worth keeping through an outage.
+const PLOT_LIFETIME: Duration = Duration::from_secs(4);
+/// What stands for lazy's default there, and is much in its favour: an eighth of the session, where 10 s
+/// of an hour are a 360th.
+const PLOT_BUFFER: Duration = Duration::from_millis(500);
+/// A short outage when lazy wants to refresh; one that is longer than a session; and the end.
+const SHORT_OUTAGE: Range<Duration> = Duration::from_millis(3200)..Duration::from_millis(4200);
+const LONG_OUTAGE: Range<Duration> = Duration::from_millis(9500)..Duration::from_millis(14_500);
+const PLOT_END: Duration = Duration::from_millis(17_500);
 
 struct Contender {
     name: &'static str,
@@ -63,8 +70,8 @@ struct Seen {
     callers_stalled: usize,
 }
 
-fn contenders() -> Result<[Contender; 3], Failure> {
-    let source = || Source::new(LIFETIME, LATENCY);
+fn contenders(lifetime: Duration, buffer: Duration) -> Result<[Contender; 3], Failure> {
+    let source = || Source::new(lifetime, LATENCY);
     let (ours, lazy, naive) = (source(), source(), source());
     Ok([
         Contender {
@@ -77,12 +84,12 @@ fn contenders() -> Result<[Contender; 3], Failure> {
         },
         Contender {
             name: LAZY,
-            subject: shared(Client::lazy(lazy.clone(), Some(BUFFER))?),
+            subject: shared(Client::lazy(lazy.clone(), Some(buffer), None)?),
             source: lazy,
         },
         Contender {
             name: NAIVE,
-            subject: shared(NaiveRwLock::new(naive.clone(), BUFFER)),
+            subject: shared(NaiveRwLock::new(naive.clone(), buffer)),
             source: naive,
         },
     ])
@@ -90,11 +97,8 @@ fn contenders() -> Result<[Contender; 3], Failure> {
 
 fn run(plan: &Plan, figures: &mut Figures) -> Result<(), Failure> {
     // The best of three, for each contender by itself: another process may take the cores for a while.
-    let mut runs = vec![once(figures, true)?];
-    if !plan.quick {
-        runs.push(once(figures, false)?);
-        runs.push(once(figures, false)?);
-    }
+    let repetitions = if plan.quick { 1 } else { 3 };
+    let runs = (0..repetitions).map(|_| refreshes()).collect::<Result<Vec<_>, _>>()?;
     let best = |name: &str, figure: fn(&Seen) -> f64| {
         runs.iter()
             .filter_map(|run| run.get(name))
@@ -130,35 +134,17 @@ fn run(plan: &Plan, figures: &mut Figures) -> Result<(), Failure> {
         .beside(NAIVE, of(NAIVE));
         figures.add(if name == "p99_9" { figure.at_most(0.1) } else { figure });
     }
-    Ok(())
+    timeline(figures)
 }
 
-fn once(figures: &mut Figures, plotted: bool) -> Result<BTreeMap<&'static str, Seen>, Failure> {
+fn refreshes() -> Result<BTreeMap<&'static str, Seen>, Failure> {
     on_two_threads(async {
-        let contenders = contenders()?;
+        let contenders = contenders(LIFETIME, BUFFER)?;
         // Nobody is measured cold.
         for contender in &contenders {
             contender.subject.resolve().await.ok_or("no credentials to begin with")?;
         }
-        let outage = Arc::new(AtomicBool::new(false));
-        let over = Arc::new(AtomicBool::new(false));
         let started = Instant::now();
-        let mut callers = Vec::new();
-        for contender in &contenders {
-            let ledger = Arc::new(Mutex::new(Ledger::new(started)?));
-            let tasks: Vec<_> = (0..CALLERS)
-                .map(|number| {
-                    tokio::spawn(call(
-                        Arc::clone(&contender.subject),
-                        Arc::clone(&ledger),
-                        Arc::clone(&outage),
-                        Arc::clone(&over),
-                        PACE.mul_f64(number as f64 / CALLERS as f64),
-                    ))
-                })
-                .collect();
-            callers.push((contender.name, ledger, tasks));
-        }
         let refreshed = async {
             while contenders.iter().any(|contender| contender.source.calls() <= REFRESHES)
                 && started.elapsed() < PATIENCE
@@ -166,56 +152,83 @@ fn once(figures: &mut Figures, plotted: bool) -> Result<BTreeMap<&'static str, S
                 sleep(BUCKET).await;
             }
         };
-        during("stall: 25 refreshes each", EXPECTED, refreshed).await;
-        let outage_begins = started.elapsed();
-        if plotted {
-            outage.store(true, Ordering::Relaxed);
-            let broken = async {
-                for contender in &contenders {
-                    contender.source.becomes(Health::FailsLate);
-                }
-                sleep(OUTAGE).await;
-                for contender in &contenders {
-                    contender.source.becomes(Health::Good);
-                }
-                sleep(AROUND).await;
-            };
-            during("stall: an outage, for the plot", OUTAGE + AROUND, broken).await;
-        }
-        over.store(true, Ordering::Relaxed);
-        let mut seen = BTreeMap::new();
-        for (name, ledger, tasks) in callers {
-            for task in tasks {
-                task.await?;
-            }
-            let ledger = Arc::into_inner(ledger).ok_or("a caller outlives its task")?;
-            let ledger = ledger.into_inner().unwrap_or_else(PoisonError::into_inner);
-            seen.insert(name, ledger.seen);
-        }
-        if plotted {
-            let from = outage_begins.saturating_sub(AROUND);
-            for contender in contenders {
-                if let Some(seen) = seen.get(contender.name) {
-                    figures.plot(plot::LATENCY, contender.name, seen.points(from));
-                }
-            }
-            let at = |time: Duration| time.saturating_sub(from).as_secs_f64();
-            let begin = at(outage_begins);
-            figures.plot(
-                plot::LATENCY,
-                plot::OUTAGE,
-                vec![(begin, 0.0), (begin + OUTAGE.as_secs_f64(), 0.0)],
-            );
-        }
-        Ok(seen)
+        let refreshed = during("stall: 25 refreshes each", EXPECTED, refreshed);
+        observed(&contenders, refreshed).await
     })
+}
+
+/// For the plot: from a cold start through two outages.
+fn timeline(figures: &mut Figures) -> Result<(), Failure> {
+    on_two_threads(async {
+        let contenders = contenders(PLOT_LIFETIME, PLOT_BUFFER)?;
+        let started = tokio::time::Instant::now();
+        let become_at = async |at: Duration, health: Health| {
+            sleep_until(started + at).await;
+            for contender in &contenders {
+                contender.source.becomes(health);
+            }
+        };
+        let script = async {
+            for outage in [SHORT_OUTAGE, LONG_OUTAGE] {
+                become_at(outage.start, Health::FailsLate).await;
+                become_at(outage.end, Health::Good).await;
+            }
+            sleep_until(started + PLOT_END).await;
+        };
+        let script = during("stall: two outages, for the plot", PLOT_END, script);
+        let seen = observed(&contenders, script).await?;
+        for contender in contenders.iter().rev() {
+            if let Some(seen) = seen.get(contender.name) {
+                figures.plot(plot::LATENCY, contender.name, seen.points());
+            }
+        }
+        for outage in [SHORT_OUTAGE, LONG_OUTAGE] {
+            let times = [outage.start, outage.end].map(|at| (at.as_secs_f64(), 0.0));
+            figures.plot(plot::LATENCY, plot::OUTAGE, times.to_vec());
+        }
+        Ok(())
+    })
+}
+
+/// What 64 callers of each contender see until `end`.
+async fn observed(
+    contenders: &[Contender],
+    end: impl Future<Output = ()>,
+) -> Result<BTreeMap<&'static str, Seen>, Failure> {
+    let over = Arc::new(AtomicBool::new(false));
+    let started = Instant::now();
+    let mut callers = Vec::new();
+    for contender in contenders {
+        let ledger = Arc::new(Mutex::new(Ledger::new(started)?));
+        let tasks: Vec<_> = (0..CALLERS)
+            .map(|number| {
+                tokio::spawn(call(
+                    Arc::clone(&contender.subject),
+                    Arc::clone(&ledger),
+                    Arc::clone(&over),
+                    PACE.mul_f64(number as f64 / CALLERS as f64),
+                ))
+            })
+            .collect();
+        callers.push((contender.name, ledger, tasks));
+    }
+    end.await;
+    over.store(true, Ordering::Relaxed);
+    let mut seen = BTreeMap::new();
+    for (name, ledger, tasks) in callers {
+        for task in tasks {
+            task.await?;
+        }
+        let ledger = Arc::into_inner(ledger).ok_or("a caller outlives its task")?;
+        seen.insert(name, ledger.into_inner().unwrap_or_else(PoisonError::into_inner).seen);
+    }
+    Ok(seen)
 }
 
 /// Asks at its pace until it is over.
 async fn call(
     subject: Arc<dyn Subject>,
     ledger: Arc<Mutex<Ledger>>,
-    outage: Arc<AtomicBool>,
     over: Arc<AtomicBool>,
     offset: Duration,
 ) {
@@ -226,7 +239,6 @@ async fn call(
     let mut stalled = false;
     while !over.load(Ordering::Relaxed) {
         pace.tick().await;
-        let healthy = !outage.load(Ordering::Relaxed);
         // A request needs credentials that have not expired, and tries until it has them.
         let started = Instant::now();
         let mut answer = subject.resolve().await;
@@ -237,11 +249,11 @@ async fn call(
             took = started.elapsed();
         }
         let mut ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        if healthy && took >= STALLED && !stalled {
+        if took >= STALLED && !stalled {
             stalled = true;
             ledger.seen.callers_stalled += 1;
         }
-        ledger.record(started, took, healthy);
+        ledger.record(started, took);
     }
 }
 
@@ -266,12 +278,10 @@ impl Ledger {
         })
     }
 
-    fn record(&mut self, started: Instant, took: Duration, healthy: bool) {
-        if healthy {
-            let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX).max(1);
-            let pace = u64::try_from(PACE.as_nanos()).unwrap_or(u64::MAX);
-            let _ = self.seen.latency.record_correct(nanos, pace);
-        }
+    fn record(&mut self, started: Instant, took: Duration) {
+        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX).max(1);
+        let pace = u64::try_from(PACE.as_nanos()).unwrap_or(u64::MAX);
+        let _ = self.seen.latency.record_correct(nanos, pace);
         // Calls that should have started while this one waited would have waited for the rest of it.
         let mut late = Duration::ZERO;
         loop {
@@ -288,12 +298,11 @@ impl Ledger {
 }
 
 impl Seen {
-    /// Seconds since `from`, and ms.
-    fn points(&self, from: Duration) -> Vec<(f64, f64)> {
+    /// Seconds, and ms.
+    fn points(&self) -> Vec<(f64, f64)> {
         self.worst
             .iter()
-            .map(|(bucket, worst)| (*bucket as f64 * BUCKET.as_secs_f64() - from.as_secs_f64(), *worst))
-            .filter(|(at, _)| *at >= 0.0)
+            .map(|(bucket, worst)| (*bucket as f64 * BUCKET.as_secs_f64(), *worst))
             .collect()
     }
 }
