@@ -8,7 +8,11 @@ use aws_config::sts::AssumeRoleProvider;
 use aws_credential_strategies::local::{DEFAULT_ROLE, LocalCloud};
 use aws_credential_strategies::{AssumeRole, InstanceProfile, RefreshPolicy};
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_types::SdkConfig;
+use aws_types::region::Region;
 
 /// The name of every session.
 const SESSION: &str = "benches";
@@ -19,7 +23,10 @@ pub(crate) fn instance_profile(
     imds: &str,
     refresh: RefreshPolicy,
 ) -> Result<InstanceProfile, Failure> {
-    Ok(InstanceProfile::builder().endpoint(imds).refresh(refresh).build()?)
+    Ok(InstanceProfile::builder()
+        .endpoint(imds)
+        .refresh(refresh)
+        .build()?)
 }
 
 pub(crate) fn assume_role(
@@ -50,11 +57,19 @@ pub(crate) fn sdk_imds(endpoint: &str) -> Result<ImdsCredentialsProvider, Failur
 }
 
 pub(crate) async fn sdk_assume_role(cloud: &LocalCloud, sts: &str) -> AssumeRoleProvider {
-    let settings = sdk_settings(cloud)
-        .into_builder()
+    // The cloud's own settings name its STS, and would go before this wire to it.
+    let settings = cloud.sdk_config();
+    let mut with_wire = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(cloud.region().to_owned()))
+        .time_source(SharedTimeSource::new(SystemTimeSource::new()))
+        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
         .endpoint_url(sts)
-        .credentials_provider(SharedCredentialsProvider::new(cloud.create_access_key(USER)))
-        .build();
+        .credentials_provider(SharedCredentialsProvider::new(
+            cloud.create_access_key(USER),
+        ));
+    with_wire.set_http_client(settings.http_client());
+    let settings = with_wire.build();
     AssumeRoleProvider::builder(cloud.role_arn(DEFAULT_ROLE))
         .session_name(SESSION)
         .configure(&settings)
@@ -67,8 +82,6 @@ pub(crate) fn sdk_settings(cloud: &LocalCloud) -> SdkConfig {
     cloud
         .sdk_config()
         .into_builder()
-        .sleep_impl(aws_smithy_async::rt::sleep::SharedAsyncSleep::new(
-            aws_smithy_async::rt::sleep::TokioSleep::new(),
-        ))
+        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
         .build()
 }

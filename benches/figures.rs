@@ -47,7 +47,6 @@ pub(crate) enum Better {
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Target {
-    AtLeast(f64),
     AtMost(f64),
 }
 
@@ -99,7 +98,12 @@ impl Figures {
 
 impl Figure {
     /// A figure of which less is better.
-    pub(crate) fn less(name: impl Into<String>, what: impl Into<String>, unit: &'static str, ours: f64) -> Self {
+    pub(crate) fn less(
+        name: impl Into<String>,
+        what: impl Into<String>,
+        unit: &'static str,
+        ours: f64,
+    ) -> Self {
         Figure {
             name: name.into(),
             what: what.into(),
@@ -114,7 +118,12 @@ impl Figure {
     }
 
     /// A figure of which more is better.
-    pub(crate) fn more(name: impl Into<String>, what: impl Into<String>, unit: &'static str, ours: f64) -> Self {
+    pub(crate) fn more(
+        name: impl Into<String>,
+        what: impl Into<String>,
+        unit: &'static str,
+        ours: f64,
+    ) -> Self {
         Figure {
             better: Better::Higher,
             ..Figure::less(name, what, unit, ours)
@@ -131,18 +140,11 @@ impl Figure {
         self
     }
 
-    pub(crate) fn at_least(mut self, value: f64) -> Self {
-        self.target = Some(Target::AtLeast(value));
-        self
-    }
-
     fn judged(mut self) -> Self {
         self.verdict = match self.target {
             None => Verdict::Shown,
             Some(Target::AtMost(most)) if self.ours <= most => Verdict::Met,
-            Some(Target::AtLeast(least)) if self.ours >= least => Verdict::Met,
             Some(Target::AtMost(most)) => Verdict::MissedBy(self.ours - most),
-            Some(Target::AtLeast(least)) => Verdict::MissedBy(least - self.ours),
         };
         let ours = self.ours;
         let wins = |peer: f64| match self.better {
@@ -162,7 +164,6 @@ impl Figure {
 impl Target {
     pub(crate) fn text(self) -> String {
         match self {
-            Target::AtLeast(value) => format!("≥ {}", number(value)),
             Target::AtMost(value) => format!("≤ {}", number(value)),
         }
     }

@@ -49,7 +49,9 @@ pub(crate) fn per_repetition(kernels: &[(&str, u64)]) -> Result<Vec<f64>, Failur
 }
 
 fn join<T>(thread: thread::ScopedJoinHandle<'_, Result<T, Failure>>) -> Result<T, Failure> {
-    thread.join().map_err(|_| "the thread that runs valgrind panicked")?
+    thread
+        .join()
+        .map_err(|_| "the thread that runs valgrind panicked")?
 }
 
 fn total(kernel: &str, count: u64) -> Result<f64, Failure> {

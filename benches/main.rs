@@ -23,6 +23,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use std::alloc::System;
 use std::error::Error;
 use std::path::PathBuf;
+use std::time::Instant;
 
 /// Counts allocations, of the peers as of ours.
 #[global_allocator]
@@ -53,7 +54,9 @@ fn main() -> Result<(), Failure> {
     for row in &rows::ALL {
         if plan.wants(row) {
             println!("{}: {}", row.name, row.what);
+            let started = Instant::now();
             (row.run)(&plan, &mut figures)?;
+            println!("  {:.0} s", started.elapsed().as_secs_f64());
         }
     }
     let directory = report_directory()?;
@@ -94,7 +97,10 @@ impl Plan {
 fn report_directory() -> Result<PathBuf, Failure> {
     // .../target/release/deps/report-0123
     let executable = std::env::current_exe()?;
-    let target = executable.ancestors().nth(3).ok_or("the executable is in no target directory")?;
+    let target = executable
+        .ancestors()
+        .nth(3)
+        .ok_or("the executable is in no target directory")?;
     let directory = target.join("bench-report");
     std::fs::create_dir_all(&directory)?;
     Ok(directory)

@@ -19,11 +19,10 @@ const INK: RGBColor = RGBColor(0x33, 0x33, 0x33);
 const GRID: RGBColor = RGBColor(0xe4, 0xe4, 0xe4);
 const OURS_COLOUR: RGBColor = RGBColor(0x00, 0x72, 0xb2);
 /// Told apart by those who see colours differently too (Okabe and Ito).
-const PEER_COLOURS: [RGBColor; 3] = [
-    RGBColor(0xd5, 0x5e, 0x00),
-    RGBColor(0x99, 0x99, 0x99),
-    RGBColor(0xcc, 0x79, 0xa7),
-];
+const SDK_COLOUR: RGBColor = RGBColor(0xd5, 0x5e, 0x00);
+const OTHER_COLOUR: RGBColor = RGBColor(0x99, 0x99, 0x99);
+/// Where nothing is drawn in the plot of latencies: between the outages, above what a refresh costs.
+const BETWEEN_OUTAGES: SeriesLabelPosition = SeriesLabelPosition::Coordinate(222, 4);
 
 /// Draws what there is data for; the names of the files.
 pub(crate) fn draw(directory: &Path, figures: &Figures) -> Result<Vec<&'static str>, Failure> {
@@ -76,14 +75,10 @@ fn latency(path: &Path, series: &[Series]) -> Result<(), Failure> {
         chart.draw_series([Text::new("source down", (begin + 0.05, top * 0.8), style)])?;
     }
     // Ours last, so that nothing is drawn over it.
-    let mut peers = PEER_COLOURS.iter().copied();
     let lines = series.iter().filter(|series| series.name != OUTAGE);
     let (ours, others): (Vec<_>, Vec<_>) = lines.partition(|series| series.name == OURS);
     for line in others.into_iter().chain(ours) {
-        let (colour, width) = match line.name.as_str() {
-            OURS => (OURS_COLOUR, 3),
-            _ => (peers.next().unwrap_or(INK), 2),
-        };
+        let (colour, width) = pen(&line.name);
         let points = line.points.iter().map(|(at, ms)| (*at, ms.max(FLOOR_MS)));
         chart
             .draw_series(LineSeries::new(points, colour.stroke_width(width)))?
@@ -92,7 +87,7 @@ fn latency(path: &Path, series: &[Series]) -> Result<(), Failure> {
                 PathElement::new([(x, y), (x + 22, y)], colour.stroke_width(width))
             });
     }
-    legend(&mut chart, SeriesLabelPosition::UpperMiddle)?;
+    legend(&mut chart, BETWEEN_OUTAGES)?;
     area.present()?;
     Ok(())
 }
@@ -121,14 +116,13 @@ fn fleet(path: &Path, series: &[Series]) -> Result<(), Failure> {
         .y_desc("calls a second (logarithmic)")
         .y_label_formatter(&|calls| format!("{calls:.0}"))
         .draw()?;
-    let mut peers = PEER_COLOURS.iter().copied();
     let (ours, others): (Vec<_>, Vec<_>) = series.iter().partition(|series| series.name == OURS);
     for line in others.into_iter().chain(ours) {
-        let (colour, width) = match line.name.as_str() {
-            OURS => (OURS_COLOUR, 3),
-            _ => (peers.next().unwrap_or(INK), 2),
-        };
-        let points = line.points.iter().map(|(at, calls)| (*at, calls.max(FLOOR)));
+        let (colour, width) = pen(&line.name);
+        let points = line
+            .points
+            .iter()
+            .map(|(at, calls)| (*at, calls.max(FLOOR)));
         chart
             .draw_series(LineSeries::new(points, colour.stroke_width(width)))?
             .label(label(&line.name))
@@ -165,6 +159,14 @@ where
     Ok(())
 }
 
+fn pen(name: &str) -> (RGBColor, u32) {
+    match name {
+        OURS => (OURS_COLOUR, 3),
+        LAZY | "sdk" => (SDK_COLOUR, 2),
+        _ => (OTHER_COLOUR, 2),
+    }
+}
+
 fn label(name: &str) -> &str {
     match name {
         OURS => "aws-credential-strategies",
@@ -185,5 +187,9 @@ fn duration(ms: f64) -> String {
 }
 
 fn last(series: &[Series], of: fn(&(f64, f64)) -> f64) -> f64 {
-    series.iter().flat_map(|series| &series.points).map(of).fold(0.0, f64::max)
+    series
+        .iter()
+        .flat_map(|series| &series.points)
+        .map(of)
+        .fold(0.0, f64::max)
 }

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 pub(crate) fn bar(what: &str, steps: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("  {msg:<44} [{bar:30}] {pos}/{len} {eta}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
-    let bar = ProgressBar::new(steps).with_style(style).with_message(what.to_owned());
+    let bar = ProgressBar::new(steps)
+        .with_style(style)
+        .with_message(what.to_owned());
     bar.tick();
     bar
 }

@@ -58,7 +58,11 @@ fn page(
         .map(|(name, version)| format!("{name}&nbsp;{version}"))
         .collect();
     writeln!(page, "<p>{}.", versions.join(", "))?;
-    let length = if plan.quick { "A quick run" } else { "A full run" };
+    let length = if plan.quick {
+        "A quick run"
+    } else {
+        "A full run"
+    };
     writeln!(
         page,
         "{length}, {} cores. Verdicts rest on counts and ratios. How each figure is measured and what \
@@ -74,7 +78,11 @@ fn page(
     page.push_str("<h2>Shown for comparison</h2>\n");
     table(&mut page, figures, |figure| figure.target.is_none())?;
     page.push_str("<h2>Where a peer does better</h2>\n<ul>\n");
-    for figure in figures.all().iter().filter(|figure| !figure.beaten_by.is_empty()) {
+    for figure in figures
+        .all()
+        .iter()
+        .filter(|figure| !figure.beaten_by.is_empty())
+    {
         writeln!(
             page,
             "<li><code>{}</code>: {}</li>",
@@ -87,9 +95,7 @@ fn page(
 }
 
 fn table(page: &mut String, figures: &Figures, shown: fn(&Figure) -> bool) -> Result<(), Failure> {
-    page.push_str(
-        "<table><tr><th>figure<th>ours<th>unit<th>peers<th>target<th>verdict</tr>\n",
-    );
+    page.push_str("<table><tr><th>figure<th>ours<th>unit<th>peers<th>target<th>verdict</tr>\n");
     for figure in figures.all().iter().filter(|figure| shown(figure)) {
         let peers: Vec<_> = figure
             .peers
@@ -109,7 +115,10 @@ fn table(page: &mut String, figures: &Figures, shown: fn(&Figure) -> bool) -> Re
             number(figure.ours),
             figure.unit,
             peers.join("<br>"),
-            figure.target.map(|target| target.text()).unwrap_or_default(),
+            figure
+                .target
+                .map(|target| target.text())
+                .unwrap_or_default(),
         )?;
     }
     page.push_str("</table>\n");

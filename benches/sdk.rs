@@ -3,6 +3,7 @@
 use crate::subject::turn;
 use crate::{Failure, canned};
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use aws_smithy_runtime::client::identity::IdentityCache;
@@ -12,7 +13,6 @@ use aws_smithy_runtime_api::client::identity::{
 use aws_smithy_runtime_api::client::runtime_components::{
     RuntimeComponents, RuntimeComponentsBuilder,
 };
-use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use aws_smithy_types::config_bag::ConfigBag;
 use std::hint::black_box;
 use std::time::Duration;
@@ -114,7 +114,10 @@ impl ResolveCachedIdentity for Repeated {
         components: &'a RuntimeComponents,
         settings: &'a ConfigBag,
     ) -> IdentityFuture<'a> {
-        let ask = move || self.cache.resolve_cached_identity(resolver.clone(), components, settings);
+        let ask = move || {
+            self.cache
+                .resolve_cached_identity(resolver.clone(), components, settings)
+        };
         IdentityFuture::new(async move {
             for done in 0..self.count {
                 black_box(&ask().await?);

@@ -99,7 +99,10 @@ impl Source {
             ..
         } = &*self.0;
         let end = SystemTime::now() + *lifetime;
-        let millis = end.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let millis = end
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_millis();
         let number = answers.fetch_add(1, Ordering::Relaxed);
         let session = session(format!("ASIA{number:04}-{millis}"), end);
         *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(session.clone());
@@ -147,7 +150,9 @@ impl CredentialSource for Source {
     }
 
     async fn fetch(&self) -> aws_credential_strategies::Result<Credentials> {
-        self.answer().await.map_err(|refused| Error::recoverable(refused.0))
+        self.answer()
+            .await
+            .map_err(|refused| Error::recoverable(refused.0))
     }
 }
 
@@ -157,7 +162,9 @@ impl ProvideCredentials for Source {
         Self: 'a,
     {
         future::ProvideCredentials::new(async {
-            self.answer().await.map_err(CredentialsError::provider_error)
+            self.answer()
+                .await
+                .map_err(CredentialsError::provider_error)
         })
     }
 }

@@ -69,7 +69,12 @@ async fn accept(listener: TcpListener, server: SocketAddr, latency: Duration, co
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
         let (from_client, to_client) = client.into_split();
         let (from_server, to_server) = server.into_split();
-        tokio::spawn(carry(from_client, to_server, Duration::ZERO, Arc::clone(&counts)));
+        tokio::spawn(carry(
+            from_client,
+            to_server,
+            Duration::ZERO,
+            Arc::clone(&counts),
+        ));
         tokio::spawn(carry(from_server, to_client, latency, Arc::clone(&counts)));
     }
 }
@@ -86,7 +91,9 @@ async fn carry(
         if !latency.is_zero() {
             sleep(latency).await;
         }
-        let Some(part) = buffer.get(..read) else { break };
+        let Some(part) = buffer.get(..read) else {
+            break;
+        };
         if to.write_all(part).await.is_err() {
             break;
         }

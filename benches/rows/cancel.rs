@@ -38,7 +38,10 @@ struct Seen {
 
 fn run(_: &Plan, figures: &mut Figures) -> Result<(), Failure> {
     let seen = on_two_threads(async {
-        let (ours, lazy) = (Source::new(LIFETIME, LATENCY), Source::new(LIFETIME, LATENCY));
+        let (ours, lazy) = (
+            Source::new(LIFETIME, LATENCY),
+            Source::new(LIFETIME, LATENCY),
+        );
         let cache = CredentialCache::new(ours.clone(), RefreshPolicy::default());
         let ours = calls(shared(Ours(Arc::new(cache))), ours);
         let lazy = calls(shared(Client::lazy(lazy.clone(), None, None)?), lazy);
@@ -59,13 +62,23 @@ fn run(_: &Plan, figures: &mut Figures) -> Result<(), Failure> {
     );
     let share = |seen: &Seen| seen.served as f64 / seen.calls as f64;
     figures.add(
-        Figure::more("cancel.served", "calls that were served", "of calls", of(OURS, share))
-            .beside(LAZY, of(LAZY, share)),
+        Figure::more(
+            "cancel.served",
+            "calls that were served",
+            "of calls",
+            of(OURS, share),
+        )
+        .beside(LAZY, of(LAZY, share)),
     );
     figures.add(
-        Figure::less("cancel.fetches", "calls to the source", "calls", of(OURS, |seen| seen.fetches as f64))
-            .beside(LAZY, of(LAZY, |seen| seen.fetches as f64))
-            .at_most(1.0),
+        Figure::less(
+            "cancel.fetches",
+            "calls to the source",
+            "calls",
+            of(OURS, |seen| seen.fetches as f64),
+        )
+        .beside(LAZY, of(LAZY, |seen| seen.fetches as f64))
+        .at_most(1.0),
     );
     Ok(())
 }
@@ -78,7 +91,8 @@ async fn calls(subject: Arc<dyn Subject>, source: Source) -> Result<Seen, Failur
     let callers: Vec<_> = (0..CALLERS)
         .map(|_| {
             let subject = Arc::clone(&subject);
-            let (calls, served, first) = (Arc::clone(&calls), Arc::clone(&served), Arc::clone(&first));
+            let (calls, served, first) =
+                (Arc::clone(&calls), Arc::clone(&served), Arc::clone(&first));
             tokio::spawn(async move {
                 while started.elapsed() < RUN {
                     calls.fetch_add(1, Ordering::Relaxed);

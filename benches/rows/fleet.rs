@@ -8,6 +8,7 @@ use crate::figures::{Figure, Figures};
 use crate::subject::OURS;
 use crate::{Failure, Plan, plot, progress};
 use simulation::{Calls, Fleet, Rule, simulate};
+use std::time::Duration;
 
 pub(crate) const ROW: Row = Row {
     name: "fleet",
@@ -17,13 +18,26 @@ pub(crate) const ROW: Row = Row {
 
 const SDK: &str = "sdk";
 const AWS_2026: &str = "aws_2026";
-const RULES: [(&str, Rule); 3] = [(SDK, Rule::Sdk), (AWS_2026, Rule::Aws2026), (OURS, Rule::Ours)];
+const RULES: [(&str, Rule); 3] = [
+    (SDK, Rule::Sdk),
+    (AWS_2026, Rule::Aws2026),
+    (OURS, Rule::Ours),
+];
 
-fn run(_: &Plan, figures: &mut Figures) -> Result<(), Failure> {
-    let fleet = Fleet::default();
+/// A quick run looks at the first hours: the peaks are there.
+const QUICK_SPAN: Duration = Duration::from_secs(5 * 3600);
+
+fn run(plan: &Plan, figures: &mut Figures) -> Result<(), Failure> {
+    let mut fleet = Fleet::default();
+    if plan.quick {
+        fleet.span = QUICK_SPAN;
+    }
     let mut simulated: Vec<(&str, Calls)> = Vec::new();
     for (name, rule) in RULES {
-        let bar = progress::bar(&format!("fleet: {name}, simulated seconds"), fleet.span.as_secs());
+        let bar = progress::bar(
+            &format!("fleet: {name}, simulated seconds"),
+            fleet.span.as_secs(),
+        );
         let calls = simulate(rule, fleet, &|passed| bar.set_position(passed.as_secs()))?;
         bar.finish_and_clear();
         let hours = |minute: usize| minute as f64 / 60.0;
@@ -42,8 +56,18 @@ fn run(_: &Plan, figures: &mut Figures) -> Result<(), Failure> {
             .beside(SDK, of(SDK, figure))
             .beside(AWS_2026, of(AWS_2026, figure))
     };
-    figures.add(figure("fleet.peak", "most calls to the source in one second", "calls/s", peak));
-    figures.add(figure("fleet.mean", "calls to the source, mean", "calls/s", Calls::mean));
+    figures.add(figure(
+        "fleet.peak",
+        "most calls to the source in one second",
+        "calls/s",
+        peak,
+    ));
+    figures.add(figure(
+        "fleet.mean",
+        "calls to the source, mean",
+        "calls/s",
+        Calls::mean,
+    ));
     figures.add(
         Figure::less(
             "fleet.peak_of_sdk",

@@ -3,7 +3,6 @@
 use super::{Row, on_two_threads};
 use crate::figures::{Figure, Figures};
 use crate::progress::during;
-use crate::sdk::Client;
 use crate::source::Source;
 use crate::subject::{Ours, Subject, shared};
 use crate::{Failure, Plan, canned};
@@ -45,7 +44,9 @@ struct Herd {
 
 fn run(_: &Plan, figures: &mut Figures) -> Result<(), Failure> {
     let counted = on_two_threads(async {
-        let runs = herds()?.into_iter().map(|herd| tokio::spawn(stampede(herd)));
+        let runs = herds()?
+            .into_iter()
+            .map(|herd| tokio::spawn(stampede(herd)));
         let runs: Vec<_> = runs.collect();
         let all = async {
             let mut counted = Vec::new();
@@ -64,7 +65,10 @@ fn run(_: &Plan, figures: &mut Figures) -> Result<(), Failure> {
             };
             let mut figure = Figure::less(
                 format!("herd.{ours}.{phase}"),
-                format!("{CLIENTS} clients, {}: fetches, {phase}", ours.replace('_', " ")),
+                format!(
+                    "{CLIENTS} clients, {}: fetches, {phase}",
+                    ours.replace('_', " ")
+                ),
                 "fetches",
                 of(ours),
             )
@@ -96,9 +100,7 @@ fn herds() -> Result<Vec<Herd>, Failure> {
             .map(|_| match name {
                 "clones" => resolving(shared(Ours(Arc::new(ours.clone())))),
                 "sdk_config_each" => requesting(&sdk::config(&settings, ours.clone())),
-                "dynamo_each" => {
-                    reading(Dynamo::new(ours.clone(), &settings).table("MyTable"))
-                }
+                "dynamo_each" => reading(Dynamo::new(ours.clone(), &settings).table("MyTable")),
                 "sdk_lazy_one_config" => requesting(&shared_config),
                 _ => requesting(&with_lazy(&settings, &source)),
             })

@@ -8,7 +8,9 @@ use crate::subject::google::Google;
 use crate::subject::naive::{ArcSwapProvider, Floor, NaiveRwLock};
 use crate::subject::object_store::ObjectStore;
 use crate::subject::reqsign::Reqsign;
-use crate::subject::{GOOGLE, LAZY, NAIVE, OBJECT_STORE, Ours, OursCurrent, REQSIGN, Subject, shared};
+use crate::subject::{
+    GOOGLE, LAZY, NAIVE, OBJECT_STORE, Ours, OursCurrent, REQSIGN, Subject, shared,
+};
 use crate::{ALLOCATOR, Failure, Plan, instructions};
 use aws_credential_strategies::local::LocalCloud;
 use aws_credential_strategies::{CredentialCache, RefreshPolicy};
@@ -36,7 +38,16 @@ const UNCACHED: &str = "sdk_no_cache_arcswap";
 
 /// Ours, then the peers.
 const SUBJECTS: [&str; 10] = [
-    CURRENT, CREDENTIALS, SDK, FLOOR, LAZY, UNCACHED, NAIVE, REQSIGN, OBJECT_STORE, GOOGLE,
+    CURRENT,
+    CREDENTIALS,
+    SDK,
+    FLOOR,
+    LAZY,
+    UNCACHED,
+    NAIVE,
+    REQSIGN,
+    OBJECT_STORE,
+    GOOGLE,
 ];
 
 /// Longer than any run; the rows that refresh are others.
@@ -88,7 +99,10 @@ async fn standing(name: &str) -> Result<Option<Standing>, Failure> {
         GOOGLE => shared(Google::start().await?),
         _ => return Ok(None),
     };
-    subject.resolve().await.ok_or_else(|| format!("{name} has no credentials"))?;
+    subject
+        .resolve()
+        .await
+        .ok_or_else(|| format!("{name} has no credentials"))?;
     subject.repeat(100).await;
     Ok(Some(Standing {
         subject,
@@ -114,10 +128,19 @@ fn one_thread() -> Result<Runtime, Failure> {
 
 fn run(plan: &Plan, figures: &mut Figures) -> Result<(), Failure> {
     let allocations = allocations()?;
-    add(figures, "allocations", "allocations", &allocations, Some(1.0));
+    add(
+        figures,
+        "allocations",
+        "allocations",
+        &allocations,
+        Some(1.0),
+    );
 
     if instructions::is_available() {
-        let names: Vec<_> = SUBJECTS.iter().map(|name| format!("resolve.{name}")).collect();
+        let names: Vec<_> = SUBJECTS
+            .iter()
+            .map(|name| format!("resolve.{name}"))
+            .collect();
         let kernels: Vec<_> = names.iter().map(|name| (name.as_str(), COUNTED)).collect();
         let counted = instructions::per_repetition(&kernels)?;
         let counted = SUBJECTS.into_iter().zip(counted).collect();
@@ -177,7 +200,11 @@ fn add(
             "credentials() of an Arc<dyn CredentialStrategy>",
             &[NAIVE, REQSIGN, OBJECT_STORE, GOOGLE],
         ),
-        (SDK, "through the SDK's identity-cache interface", &[LAZY, UNCACHED]),
+        (
+            SDK,
+            "through the SDK's identity-cache interface",
+            &[LAZY, UNCACHED],
+        ),
     ];
     for (way, what, peers) in ways {
         let name = format!("resolve.{way}.{measure}");
@@ -237,7 +264,9 @@ fn on_one_thread(plan: &Plan) -> Result<BTreeMap<&'static str, f64>, Failure> {
                 let started = Instant::now();
                 runtime.block_on(standing.subject.repeat(count));
                 let elapsed = started.elapsed();
-                taken.borrow_mut().push(elapsed.as_nanos() as f64 / count as f64);
+                taken
+                    .borrow_mut()
+                    .push(elapsed.as_nanos() as f64 / count as f64);
                 elapsed
             });
         });

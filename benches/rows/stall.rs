@@ -97,8 +97,19 @@ fn contenders(lifetime: Duration, buffer: Duration) -> Result<[Contender; 3], Fa
 
 fn run(plan: &Plan, figures: &mut Figures) -> Result<(), Failure> {
     // The best of three, for each contender by itself: another process may take the cores for a while.
-    let repetitions = if plan.quick { 1 } else { 3 };
-    let runs = (0..repetitions).map(|_| refreshes()).collect::<Result<Vec<_>, _>>()?;
+    let (first, timeline) = on_two_threads(async {
+        // Beside each other: neither keeps a core busy.
+        let (first, timeline) = tokio::join!(refreshes(), timeline());
+        Ok((first?, timeline?))
+    })?;
+    let mut runs = vec![first];
+    if !plan.quick {
+        runs.push(on_two_threads(refreshes())?);
+        runs.push(on_two_threads(refreshes())?);
+    }
+    for (name, points) in timeline {
+        figures.plot(plot::LATENCY, name, points);
+    }
     let best = |name: &str, figure: fn(&Seen) -> f64| {
         runs.iter()
             .filter_map(|run| run.get(name))
@@ -132,62 +143,70 @@ fn run(plan: &Plan, figures: &mut Figures) -> Result<(), Failure> {
         )
         .beside(LAZY, of(LAZY))
         .beside(NAIVE, of(NAIVE));
-        figures.add(if name == "p99_9" { figure.at_most(0.1) } else { figure });
+        figures.add(if name == "p99_9" {
+            figure.at_most(0.1)
+        } else {
+            figure
+        });
     }
-    timeline(figures)
+    Ok(())
 }
 
-fn refreshes() -> Result<BTreeMap<&'static str, Seen>, Failure> {
-    on_two_threads(async {
-        let contenders = contenders(LIFETIME, BUFFER)?;
-        // Nobody is measured cold.
-        for contender in &contenders {
-            contender.subject.resolve().await.ok_or("no credentials to begin with")?;
+async fn refreshes() -> Result<BTreeMap<&'static str, Seen>, Failure> {
+    let contenders = contenders(LIFETIME, BUFFER)?;
+    // Nobody is measured cold.
+    for contender in &contenders {
+        contender
+            .subject
+            .resolve()
+            .await
+            .ok_or("no credentials to begin with")?;
+    }
+    let started = Instant::now();
+    let refreshed = async {
+        while contenders
+            .iter()
+            .any(|contender| contender.source.calls() <= REFRESHES)
+            && started.elapsed() < PATIENCE
+        {
+            sleep(BUCKET).await;
         }
-        let started = Instant::now();
-        let refreshed = async {
-            while contenders.iter().any(|contender| contender.source.calls() <= REFRESHES)
-                && started.elapsed() < PATIENCE
-            {
-                sleep(BUCKET).await;
-            }
-        };
-        let refreshed = during("stall: 25 refreshes each", EXPECTED, refreshed);
-        observed(&contenders, refreshed).await
-    })
+    };
+    let refreshed = during("stall: 25 refreshes each", EXPECTED, refreshed);
+    observed(&contenders, refreshed).await
 }
+
+type Line = (&'static str, Vec<(f64, f64)>);
 
 /// For the plot: from a cold start through two outages.
-fn timeline(figures: &mut Figures) -> Result<(), Failure> {
-    on_two_threads(async {
-        let contenders = contenders(PLOT_LIFETIME, PLOT_BUFFER)?;
-        let started = tokio::time::Instant::now();
-        let become_at = async |at: Duration, health: Health| {
-            sleep_until(started + at).await;
-            for contender in &contenders {
-                contender.source.becomes(health);
-            }
-        };
-        let script = async {
-            for outage in [SHORT_OUTAGE, LONG_OUTAGE] {
-                become_at(outage.start, Health::FailsLate).await;
-                become_at(outage.end, Health::Good).await;
-            }
-            sleep_until(started + PLOT_END).await;
-        };
-        let script = during("stall: two outages, for the plot", PLOT_END, script);
-        let seen = observed(&contenders, script).await?;
-        for contender in contenders.iter().rev() {
-            if let Some(seen) = seen.get(contender.name) {
-                figures.plot(plot::LATENCY, contender.name, seen.points());
-            }
+async fn timeline() -> Result<Vec<Line>, Failure> {
+    let contenders = contenders(PLOT_LIFETIME, PLOT_BUFFER)?;
+    let started = tokio::time::Instant::now();
+    let become_at = async |at: Duration, health: Health| {
+        sleep_until(started + at).await;
+        for contender in &contenders {
+            contender.source.becomes(health);
         }
+    };
+    let script = async {
         for outage in [SHORT_OUTAGE, LONG_OUTAGE] {
-            let times = [outage.start, outage.end].map(|at| (at.as_secs_f64(), 0.0));
-            figures.plot(plot::LATENCY, plot::OUTAGE, times.to_vec());
+            become_at(outage.start, Health::FailsLate).await;
+            become_at(outage.end, Health::Good).await;
         }
-        Ok(())
-    })
+        sleep_until(started + PLOT_END).await;
+    };
+    let seen = observed(&contenders, script).await?;
+    let mut lines: Vec<Line> = Vec::new();
+    for contender in contenders.iter().rev() {
+        if let Some(seen) = seen.get(contender.name) {
+            lines.push((contender.name, seen.points()));
+        }
+    }
+    for outage in [SHORT_OUTAGE, LONG_OUTAGE] {
+        let times = [outage.start, outage.end].map(|at| (at.as_secs_f64(), 0.0));
+        lines.push((plot::OUTAGE, times.to_vec()));
+    }
+    Ok(lines)
 }
 
 /// What 64 callers of each contender see until `end`.
@@ -220,7 +239,13 @@ async fn observed(
             task.await?;
         }
         let ledger = Arc::into_inner(ledger).ok_or("a caller outlives its task")?;
-        seen.insert(name, ledger.into_inner().unwrap_or_else(PoisonError::into_inner).seen);
+        seen.insert(
+            name,
+            ledger
+                .into_inner()
+                .unwrap_or_else(PoisonError::into_inner)
+                .seen,
+        );
     }
     Ok(seen)
 }
@@ -258,7 +283,9 @@ async fn call(
 }
 
 fn usable(key_id: Option<&str>) -> bool {
-    key_id.and_then(end_of).is_some_and(|end| end > SystemTime::now())
+    key_id
+        .and_then(end_of)
+        .is_some_and(|end| end > SystemTime::now())
 }
 
 struct Ledger {

@@ -3,8 +3,8 @@
 
 use super::Resolve;
 use crate::Failure;
-use google_cloud_auth::credentials::mds::Builder;
 use google_cloud_auth::credentials::AccessTokenCredentials;
+use google_cloud_auth::credentials::mds::Builder;
 use std::hint::black_box;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -37,7 +37,8 @@ impl Resolve for Google {
 
 /// One token for an hour, to whoever asks.
 async fn answer(listener: TcpListener) {
-    const TOKEN: &str = r#"{"access_token":"ya29.EXAMPLE","expires_in":3600,"token_type":"Bearer"}"#;
+    const TOKEN: &str =
+        r#"{"access_token":"ya29.EXAMPLE","expires_in":3600,"token_type":"Bearer"}"#;
     while let Ok((mut connection, _)) = listener.accept().await {
         tokio::spawn(async move {
             let mut request = [0; 4096];

@@ -71,7 +71,11 @@ pub(crate) struct Ours(pub(crate) Arc<dyn CredentialStrategy>);
 
 impl Resolve for Ours {
     async fn resolve(&self) -> Option<String> {
-        self.0.credentials().await.ok().map(|session| key_id(&session))
+        self.0
+            .credentials()
+            .await
+            .ok()
+            .map(|session| key_id(&session))
     }
 
     async fn once(&self) {

@@ -13,7 +13,9 @@ use std::time::{Duration, UNIX_EPOCH};
 
 /// A session as reqsign's own sources give it; it knows when it is due.
 pub(crate) fn credential(session: &Credentials) -> reqsign_core::Result<Credential> {
-    let end = session.expiry().and_then(|end| end.duration_since(UNIX_EPOCH).ok());
+    let end = session
+        .expiry()
+        .and_then(|end| end.duration_since(UNIX_EPOCH).ok());
     let end = end.map(|end| i64::try_from(end.as_millis()).unwrap_or(i64::MAX));
     Ok(Credential {
         access_key_id: session.access_key_id().to_owned(),
@@ -91,7 +93,11 @@ impl Resolve for Reqsign {
     }
 
     async fn once(&self) {
-        let spare = self.empty.try_lock().ok().and_then(|mut empty| empty.take());
+        let spare = self
+            .empty
+            .try_lock()
+            .ok()
+            .and_then(|mut empty| empty.take());
         let mut request = spare.unwrap_or_else(empty);
         let _ = black_box(self.silent.sign(&mut request, None).await);
         if let Ok(mut empty) = self.empty.try_lock() {

@@ -56,7 +56,7 @@ const STEP: Duration = Duration::from_secs(600);
 
 /// Who decides when to refresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rule {
+pub(crate) enum Rule {
     /// The AWS rules of 2026: the first request in the advisory window.
     Aws2026,
     /// This crate's default: a point drawn at random in the advisory window.
@@ -67,13 +67,13 @@ pub enum Rule {
 
 /// What is simulated.
 #[derive(Clone, Copy, Debug)]
-pub struct Fleet {
+pub(crate) struct Fleet {
     /// Hosts, all started in the first second.
-    pub hosts: u32,
+    pub(crate) hosts: u32,
     /// How long each session lasts.
-    pub session: Duration,
+    pub(crate) session: Duration,
     /// How long is looked at.
-    pub span: Duration,
+    pub(crate) span: Duration,
 }
 
 impl Default for Fleet {
@@ -88,28 +88,30 @@ impl Default for Fleet {
 
 /// Calls to the source in each second, the start left out.
 #[derive(Clone, Debug)]
-pub struct Calls(Vec<u32>);
+pub(crate) struct Calls(Vec<u32>);
 
 impl Calls {
     /// The most in one second.
-    pub fn peak(&self) -> u32 {
+    pub(crate) fn peak(&self) -> u32 {
         self.0.iter().copied().max().unwrap_or(0)
     }
 
     /// By second, on average.
-    pub fn mean(&self) -> f64 {
+    pub(crate) fn mean(&self) -> f64 {
         self.0.iter().map(|calls| f64::from(*calls)).sum::<f64>() / self.0.len().max(1) as f64
     }
 
     /// The peak of each minute.
     #[allow(dead_code, reason = "one of the two programs draws it")]
-    pub fn by_minute(&self) -> impl Iterator<Item = u32> + '_ {
-        self.0.chunks(60).map(|minute| minute.iter().copied().max().unwrap_or(0))
+    pub(crate) fn by_minute(&self) -> impl Iterator<Item = u32> + '_ {
+        self.0
+            .chunks(60)
+            .map(|minute| minute.iter().copied().max().unwrap_or(0))
     }
 }
 
 /// Runs the fleet under one rule; `passed` is told how much of its time has.
-pub fn simulate(
+pub(crate) fn simulate(
     rule: Rule,
     fleet: Fleet,
     passed: &(dyn Fn(Duration) + Sync),
@@ -142,7 +144,10 @@ pub fn simulate(
         }
         Ok::<_, Box<dyn Error + Send + Sync>>(())
     })?;
-    let calls = calls.iter().skip(START).map(|calls| calls.load(Ordering::Relaxed));
+    let calls = calls
+        .iter()
+        .skip(START)
+        .map(|calls| calls.load(Ordering::Relaxed));
     Ok(Calls(calls.collect()))
 }
 
@@ -169,17 +174,25 @@ async fn run(
             CredentialCache::new(source.clone(), policy).with_clock(Clock::with_wall(time))
         };
         match rule {
-            Rule::Ours => running.spawn(leave_to_timer(cache(RefreshPolicy::default()), first, end)),
+            Rule::Ours => {
+                running.spawn(leave_to_timer(cache(RefreshPolicy::default()), first, end))
+            }
             Rule::Aws2026 => {
                 let asked = Asked::Strategy(cache(RefreshPolicy::aws_spec()));
-                running.spawn(keep_asking(asked, source, first, end, MEDIUM_ADVISORY_WINDOW))
+                running.spawn(keep_asking(
+                    asked,
+                    source,
+                    first,
+                    end,
+                    MEDIUM_ADVISORY_WINDOW,
+                ))
             }
             Rule::Sdk => {
                 let provider = SharedCredentialsProvider::new(source.clone());
                 let asked = Asked::Sdk {
                     cache: IdentityCache::lazy().build(),
                     resolver: SharedIdentityResolver::new(provider),
-                    components: components.clone(),
+                    components: Box::new(components.clone()),
                 };
                 running.spawn(keep_asking(asked, source, first, end, SDK_BUFFER))
             }
@@ -229,7 +242,7 @@ enum Asked {
     Sdk {
         cache: SharedIdentityCache,
         resolver: SharedIdentityResolver,
-        components: RuntimeComponents,
+        components: Box<RuntimeComponents>,
     },
     Strategy(CredentialCache<SimulatedSource>),
 }
