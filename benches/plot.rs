@@ -22,7 +22,7 @@ const OURS_COLOUR: RGBColor = RGBColor(0x00, 0x72, 0xb2);
 const SDK_COLOUR: RGBColor = RGBColor(0xd5, 0x5e, 0x00);
 const OTHER_COLOUR: RGBColor = RGBColor(0x99, 0x99, 0x99);
 /// Where nothing is drawn in the plot of latencies: between the outages, above what a refresh costs.
-const BETWEEN_OUTAGES: SeriesLabelPosition = SeriesLabelPosition::Coordinate(222, 4);
+const BETWEEN_OUTAGES: SeriesLabelPosition = SeriesLabelPosition::Coordinate(236, 4);
 
 /// Draws what there is data for; the names of the files.
 pub(crate) fn draw(directory: &Path, figures: &Figures) -> Result<Vec<&'static str>, Failure> {
@@ -95,7 +95,8 @@ fn latency(path: &Path, series: &[Series]) -> Result<(), Failure> {
 fn fleet(path: &Path, series: &[Series]) -> Result<(), Failure> {
     const FLOOR: f64 = 0.5;
     let end = last(series, |point| point.0).max(1.0);
-    let top = last(series, |point| point.1).max(10.0) * 3.0;
+    // Room for the legend above the peaks.
+    let top = last(series, |point| point.1).max(10.0) * 30.0;
     let area = canvas(path)?;
     let mut chart = ChartBuilder::on(&area)
         .caption(

@@ -24,6 +24,8 @@ const RULES: [(&str, Rule); 3] = [
     (OURS, Rule::Ours),
 ];
 
+/// Enough to see the rules by.
+const MINUTES_PLOTTED: usize = 5 * 60;
 /// A quick run looks at the first hours: the peaks are there.
 const QUICK_SPAN: Duration = Duration::from_secs(5 * 3600);
 
@@ -41,7 +43,7 @@ fn run(plan: &Plan, figures: &mut Figures) -> Result<(), Failure> {
         let calls = simulate(rule, fleet, &|passed| bar.set_position(passed.as_secs()))?;
         bar.finish_and_clear();
         let hours = |minute: usize| minute as f64 / 60.0;
-        let minutes = calls.by_minute().enumerate();
+        let minutes = calls.by_minute().enumerate().take(MINUTES_PLOTTED);
         let points = minutes.map(|(minute, peak)| (hours(minute), f64::from(peak)));
         figures.plot(plot::FLEET, name, points.collect());
         simulated.push((name, calls));

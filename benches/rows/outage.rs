@@ -1,7 +1,7 @@
 //! `outage`: the source breaks in five ways, while credentials are valid and past their expiry.
 //!
 //! Each contender has a cloud of its own on loopback (its metadata service or STS broken), 8 callers and
-//! the SDK's and its own default settings. Sessions last 14 s, so that lazy's default buffer of 5–10 s
+//! the SDK's and its own default settings. Sessions last 12 s, so that lazy's default buffer of 5–10 s
 //! opens after the outage has begun: everybody wants to refresh, nobody can.
 
 use super::{Row, on_two_threads};
@@ -31,16 +31,16 @@ pub(crate) const ROW: Row = Row {
 const CALLERS: usize = 8;
 /// A caller asks this long after an answer or an error.
 const PAUSE: Duration = Duration::from_millis(10);
-const LIFETIME: Duration = Duration::from_secs(14);
+const LIFETIME: Duration = Duration::from_secs(12);
 /// The timeout of a whole fetch, where a contender has one to set. The defaults, ours 30 s and lazy's
 /// 22 s, are for sessions that last longer than that.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(2);
 /// Before lazy's window opens, with its default buffer of 10 s.
-const BREAKS: Duration = Duration::from_secs(2);
+const BREAKS: Duration = Duration::from_millis(1500);
 /// Looked at while credentials are valid: when lazy's jittered window is open for certain, to expiry.
 const WINDOW: Duration = Duration::from_secs(5);
-/// Looked at past expiry; longer than the 10 s for which our callers may wait once.
-const PAST: Duration = Duration::from_secs(6);
+/// Looked at past expiry.
+const PAST: Duration = Duration::from_secs(4);
 /// Expiries are whole seconds, rounded up; no reading within a second of one.
 const ROUNDING: Duration = Duration::from_secs(1);
 /// The source is back then.
@@ -48,9 +48,9 @@ const HEALS: Duration = BREAKS
     .saturating_add(LIFETIME)
     .saturating_add(ROUNDING)
     .saturating_add(PAST);
-/// Longest pause of ours after a failure where sessions are shorter than a minute, half a session, and
-/// the time of a fetch: recovery is within it.
-const BACK_OFF: Duration = Duration::from_secs(7 + 1);
+/// Longest pause of ours after a failure where sessions are shorter than a minute, half a session; and
+/// the time of two fetches, one that hangs to its timeout and one that succeeds.
+const BACK_OFF: Duration = Duration::from_secs(6 + 2);
 /// The same after the same document came in the mandatory window: 15–30 s.
 const BACK_OFF_AFTER_SAME_DOCUMENT: Duration = Duration::from_secs(30 + 1);
 /// How much longer a contender is watched.
@@ -137,7 +137,7 @@ fn run(_: &Plan, figures: &mut Figures) -> Result<(), Failure> {
         };
         during(
             "outage: 5 faults, 6 contenders at once",
-            HEALS + RECOVERY,
+            HEALS + BACK_OFF + MARGIN,
             all,
         )
         .await

@@ -4,10 +4,15 @@ use super::Row;
 use crate::figures::{Figure, Figures};
 use crate::source::Source;
 use crate::{ALLOCATOR, Failure, Plan, canned, instructions};
-use aws_credential_strategies::{CredentialCache, Dynamo, RefreshPolicy, Table};
+use aws_credential_strategies::iam::PolicyRecorder;
+use aws_credential_strategies::table::{DEFAULT_ATTEMPT_TIMEOUT, DEFAULT_OPERATION_TIMEOUT};
+use aws_credential_strategies::{CredentialCache, Dynamo, RefreshPolicy, Table, sdk};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{
+    BehaviorVersion, Builder as Config, Region, StalledStreamProtectionConfig,
+};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
@@ -29,6 +34,19 @@ const LIFETIME: Duration = Duration::from_secs(6 * 3600);
 const OPERATIONS: [&str; 3] = ["get", "put", "query"];
 const OURS: &str = "ours";
 const RAW: &str = "sdk_and_serde_dynamo";
+/// What `Dynamo` does to its client, one thing at a time.
+const STEPS: [&str; 5] = [
+    IDENTITY_CACHE,
+    RECORDER,
+    RECOVERY,
+    STALLED_STREAMS,
+    TIMEOUTS,
+];
+const IDENTITY_CACHE: &str = "our_identity_cache";
+const RECORDER: &str = "policy_recorder";
+const RECOVERY: &str = "recovery";
+const STALLED_STREAMS: &str = "without_stalled_stream_protection";
+const TIMEOUTS: &str = "timeouts";
 /// Enough that set-up, the first request among it, differs by nothing.
 const COUNTED: u64 = 100;
 
@@ -68,8 +86,40 @@ impl Side {
                 let settings = settings.credentials_provider(provider).build();
                 Some(Side::Raw(Client::new(&settings)))
             }
-            _ => None,
+            step => Side::one_step(step, source, settings.build()),
         }
+    }
+
+    /// The SDK with one of the things that `Dynamo` does to its client.
+    fn one_step(step: &str, source: Source, settings: SdkConfig) -> Option<Self> {
+        let strategy = CredentialCache::new(source.clone(), RefreshPolicy::default());
+        let with_provider = settings
+            .to_builder()
+            .credentials_provider(SharedCredentialsProvider::new(source))
+            .build();
+        let config = Config::from(&with_provider);
+        let config = match step {
+            IDENTITY_CACHE => Config::from(&sdk::config(&settings, strategy)),
+            RECORDER => config.interceptor(PolicyRecorder::new()),
+            RECOVERY => {
+                let recovery = sdk::Recovery::new(strategy);
+                config
+                    .interceptor(recovery.clone())
+                    .retry_classifier(recovery.clone())
+                    .retry_partition(recovery.retry_partition())
+            }
+            STALLED_STREAMS => {
+                config.stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            }
+            TIMEOUTS => config.timeout_config(
+                TimeoutConfig::builder()
+                    .operation_attempt_timeout(DEFAULT_ATTEMPT_TIMEOUT)
+                    .operation_timeout(DEFAULT_OPERATION_TIMEOUT)
+                    .build(),
+            ),
+            _ => return None,
+        };
+        Some(Side::Raw(Client::from_conf(config.build())))
     }
 
     async fn repeat(&self, operation: &str, count: u64) -> Result<(), Failure> {
@@ -177,17 +227,30 @@ fn run(_: &Plan, figures: &mut Figures) -> Result<(), Failure> {
     let names: Vec<_> = OPERATIONS
         .iter()
         .flat_map(|operation| [OURS, RAW].map(|side| format!("table_op.{operation}.{side}")))
+        .chain(STEPS.map(|step| format!("table_op.get.{step}")))
         .collect();
     let kernels: Vec<_> = names.iter().map(|name| (name.as_str(), COUNTED)).collect();
     let counted: BTreeMap<_, _> = names
         .iter()
         .zip(instructions::per_repetition(&kernels)?)
         .collect();
+    let count = |operation, side| {
+        let name = format!("table_op.{operation}.{side}");
+        counted.get(&name).copied().unwrap_or(f64::NAN)
+    };
+    for step in STEPS {
+        figures.add(Figure::less(
+            format!("table_op.get.step.{step}"),
+            format!(
+                "the SDK's get with {}: instructions more or less",
+                step.replace('_', " ")
+            ),
+            "of sdk",
+            count("get", step) / count("get", RAW) - 1.0,
+        ));
+    }
     for operation in OPERATIONS {
-        let of = |side| {
-            let name = format!("table_op.{operation}.{side}");
-            counted.get(&name).copied().unwrap_or(f64::NAN)
-        };
+        let of = |side| count(operation, side);
         figures.add(
             Figure::less(
                 format!("table_op.{operation}.instructions"),
