@@ -32,9 +32,9 @@ const CALLERS: usize = 8;
 /// A caller asks this long after an answer or an error.
 const PAUSE: Duration = Duration::from_millis(10);
 const LIFETIME: Duration = Duration::from_secs(12);
-/// The timeout of a whole fetch, where a contender has one to set. The defaults, ours 30 s and lazy's
-/// 22 s, are for sessions that last longer than that.
-const FETCH_TIMEOUT: Duration = Duration::from_secs(2);
+/// The timeout of a whole fetch, where a contender has one to set: a twentieth of the session, where the
+/// defaults, ours 30 s and lazy's 22 s, are a hundredth of an hour.
+const FETCH_TIMEOUT: Duration = Duration::from_millis(600);
 /// Before lazy's window opens, with its default buffer of 10 s.
 const BREAKS: Duration = Duration::from_millis(1500);
 /// Looked at while credentials are valid: when lazy's jittered window is open for certain, to expiry.
@@ -380,7 +380,7 @@ async fn call(
                 }
             }
         };
-        if noted.elapsed() > AT_ONCE {
+        if answer.is_none() || noted.elapsed() > AT_ONCE {
             lost.add(noted.elapsed());
         }
         let pause = Instant::now();
