@@ -72,6 +72,12 @@ impl Figures {
         });
     }
 
+    /// Takes over the figures of a row.
+    pub(crate) fn absorb(&mut self, row: Figures) {
+        self.figures.extend(row.figures);
+        self.series.extend(row.series);
+    }
+
     pub(crate) fn all(&self) -> &[Figure] {
         &self.figures
     }

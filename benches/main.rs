@@ -23,6 +23,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use std::alloc::System;
 use std::error::Error;
 use std::path::PathBuf;
+use std::thread;
 use std::time::Instant;
 
 /// Counts allocations, of the peers as of ours.
@@ -51,12 +52,10 @@ fn main() -> Result<(), Failure> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let plan = Plan::of(arguments)?;
     let mut figures = Figures::default();
-    for row in &rows::ALL {
-        if plan.wants(row) {
-            println!("{}: {}", row.name, row.what);
-            let started = Instant::now();
-            (row.run)(&plan, &mut figures)?;
-            println!("  {:.0} s", started.elapsed().as_secs_f64());
+    for group in rows::GROUPS {
+        let rows: Vec<_> = group.iter().filter(|row| plan.wants(row)).collect();
+        for done in at_once(&rows, &plan) {
+            figures.absorb(done?);
         }
     }
     let directory = report_directory()?;
@@ -64,6 +63,29 @@ fn main() -> Result<(), Failure> {
     figures.print();
     println!("\nreport: {}", directory.join("report.html").display());
     Ok(())
+}
+
+/// Each row on a thread of its own; what they found, in their order.
+fn at_once(rows: &[&Row], plan: &Plan) -> Vec<Result<Figures, Failure>> {
+    thread::scope(|scope| {
+        let running: Vec<_> = rows
+            .iter()
+            .map(|row| {
+                println!("{}: {}", row.name, row.what);
+                scope.spawn(|| {
+                    let mut figures = Figures::default();
+                    let started = Instant::now();
+                    (row.run)(plan, &mut figures)?;
+                    println!("  {}: {:.0} s", row.name, started.elapsed().as_secs_f64());
+                    Ok(figures)
+                })
+            })
+            .collect();
+        let joined = running.into_iter().map(|row| row.join());
+        joined
+            .map(|done| done.map_err(|_| "a row panicked")?)
+            .collect()
+    })
 }
 
 impl Plan {
@@ -74,9 +96,9 @@ impl Plan {
                 "--quick" => plan.quick = true,
                 // what cargo adds
                 "--bench" => {}
-                name if rows::ALL.iter().any(|row| row.name == name) => plan.rows.push(argument),
+                name if rows::all().any(|row| row.name == name) => plan.rows.push(argument),
                 other => {
-                    let names: Vec<_> = rows::ALL.iter().map(|row| row.name).collect();
+                    let names: Vec<_> = rows::all().map(|row| row.name).collect();
                     return Err(format!(
                         "unknown argument {other:?}; expected --quick or rows: {}",
                         names.join(" ")

@@ -1,8 +1,12 @@
 //! Progress of whatever takes longer than two seconds.
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::future::Future;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
+
+/// Bars of rows that run at once, below each other.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// A bar of so many steps.
 pub(crate) fn bar(what: &str, steps: u64) -> ProgressBar {
@@ -11,6 +15,7 @@ pub(crate) fn bar(what: &str, steps: u64) -> ProgressBar {
     let bar = ProgressBar::new(steps)
         .with_style(style)
         .with_message(what.to_owned());
+    let bar = BARS.add(bar);
     bar.tick();
     bar
 }

@@ -22,16 +22,19 @@ pub(crate) struct Row {
     pub(crate) run: fn(&Plan, &mut Figures) -> Result<(), Failure>,
 }
 
-pub(crate) const ALL: [Row; 8] = [
-    resolve::ROW,
-    refresh_cost::ROW,
-    stall::ROW,
-    outage::ROW,
-    herd::ROW,
-    cancel::ROW,
-    table_op::ROW,
-    fleet::ROW,
+/// In order; the rows of a group run at once, as all but the first of it only wait and count.
+pub(crate) const GROUPS: [&[Row]; 6] = [
+    &[resolve::ROW],
+    &[refresh_cost::ROW],
+    &[stall::ROW],
+    &[outage::ROW, herd::ROW, cancel::ROW],
+    &[table_op::ROW],
+    &[fleet::ROW],
 ];
+
+pub(crate) fn all() -> impl Iterator<Item = &'static Row> {
+    GROUPS.iter().copied().flatten()
+}
 
 /// What callgrind counts.
 pub(crate) const KERNELS: [Kernel; 2] = [resolve::kernel, table_op::kernel];

@@ -65,7 +65,7 @@ struct Cost {
 }
 
 fn run(plan: &Plan, figures: &mut Figures) -> Result<(), Failure> {
-    let (fetches, starts) = if plan.quick { (10, 9) } else { (50, 25) };
+    let (fetches, starts) = if plan.quick { (5, 7) } else { (50, 25) };
     let bar = progress::bar("refresh_cost", (PAIRS.len() * LATENCIES.len()) as u64);
     let mut costs = BTreeMap::new();
     for latency in LATENCIES {
