@@ -337,8 +337,15 @@ impl<F: CredentialSource> Shared<F> {
     }
 
     /// The hot path: whether what is held is served at once, as it is, and is valid.
+    #[inline]
     fn serves(self: &Arc<Self>, state: &State) -> bool {
         let now = self.clock.now();
+        state.is_served_at_a_glance(now) || self.serves_after_all(state, now)
+    }
+
+    /// The same where a glance was not enough.
+    #[inline(never)]
+    fn serves_after_all(self: &Arc<Self>, state: &State, now: Now) -> bool {
         let verdict = decide(state, &self.policy, now);
         if verdict.is_serve() {
             return state.stage(now) < Stage::Expired && answer(state, &self.policy, now).is_ok();

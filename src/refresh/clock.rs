@@ -32,6 +32,7 @@ impl Clock {
     }
 
     /// Both readings.
+    #[inline]
     pub(crate) fn now(&self) -> Now {
         Now {
             wall: self.wall.now(),

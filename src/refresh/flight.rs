@@ -11,7 +11,7 @@ use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// Clears the in-flight mark whatever becomes of the task: done, panicked, dropped with its runtime.
 pub(super) struct FlightGuard<F: CredentialSource> {
@@ -65,7 +65,10 @@ pub(super) async fn fly<F: CredentialSource>(
     fetch_timeout: Duration,
     mut handles: watch::Receiver<super::Status>,
 ) {
-    sleep_until(guard.flight.takes_off).await;
+    // A timer of tokio's takes up to a millisecond even for a point that has come.
+    if guard.flight.takes_off > Instant::now() {
+        sleep_until(guard.flight.takes_off).await;
+    }
     let outcome = {
         let fetch = pin!(timeout(fetch_timeout, source.fetch()));
         let orphaned = pin!(async { while handles.changed().await.is_ok() {} });

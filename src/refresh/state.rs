@@ -132,6 +132,16 @@ impl State {
             .map_or(Stage::Cold, |held| held.stage(now))
     }
 
+    /// Whether there is nothing to decide: fresh, not rejected, and no failure that could be raised.
+    #[inline]
+    pub(super) fn is_served_at_a_glance(&self, now: Now) -> bool {
+        self.failure.is_none()
+            && self
+                .held
+                .as_ref()
+                .is_some_and(|held| !held.invalidated && held.life.is_fresh_at_a_glance(now))
+    }
+
     /// The fetch under way, unless it is gone.
     pub(super) fn flight(&self, policy: &RefreshPolicy, now: Now) -> Option<Flight> {
         self.flight.filter(|flight| !flight.is_gone(policy, now))

@@ -58,6 +58,8 @@ pub(super) struct Life {
     pub(super) since: Instant,
     pub(super) advisory: Duration,
     pub(super) mandatory: Duration,
+    /// The end of the fresh stage on each clock, so that the hot path only compares.
+    fresh_until: Option<(SystemTime, Instant)>,
 }
 
 impl Life {
@@ -74,18 +76,28 @@ impl Life {
             since: now.mono,
             advisory,
             mandatory: mandatory_window(advisory, policy),
+            fresh_until: fresh_until(expiry, lifetime, now.mono, advisory),
         }
     }
 
     /// The same document came again: the monotonic reading starts anew, the windows stay.
     pub(super) fn confirmed(self, now: Now) -> Self {
+        let lifetime = self
+            .expiry
+            .map_or(Duration::MAX, |expiry| lifetime(expiry, now.wall));
         Life {
-            lifetime: self
-                .expiry
-                .map_or(Duration::MAX, |expiry| lifetime(expiry, now.wall)),
+            lifetime,
             since: now.mono,
+            fresh_until: fresh_until(self.expiry, lifetime, now.mono, self.advisory),
             ..self
         }
+    }
+
+    /// Whether the stage is [`Stage::Fresh`], for the price of two comparisons; `false` leaves it open.
+    #[inline]
+    pub(super) fn is_fresh_at_a_glance(&self, now: Now) -> bool {
+        self.fresh_until
+            .is_some_and(|(wall, mono)| now.wall < wall && now.mono < mono)
     }
 
     /// The smaller of the two clocks' readings.
@@ -128,6 +140,16 @@ impl Life {
 
 fn nanos(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+}
+
+fn fresh_until(
+    expiry: Option<SystemTime>,
+    lifetime: Duration,
+    since: Instant,
+    advisory: Duration,
+) -> Option<(SystemTime, Instant)> {
+    let fresh = lifetime.saturating_sub(advisory);
+    Some((expiry?.checked_sub(advisory)?, since.checked_add(fresh)?))
 }
 
 fn lifetime(expiry: SystemTime, wall: SystemTime) -> Duration {

@@ -1,0 +1,84 @@
+//! `fleet`: 10,000 hosts on a simulated clock; the program of `examples/fleet.rs`.
+
+#[path = "../../examples/fleet/simulation.rs"]
+mod simulation;
+
+use super::Row;
+use crate::figures::{Figure, Figures};
+use crate::subject::OURS;
+use crate::{Failure, Plan, plot, progress};
+use simulation::{Calls, Fleet, Rule, simulate};
+use std::time::Duration;
+
+pub(crate) const ROW: Row = Row {
+    name: "fleet",
+    what: "10,000 hosts that started in the same second, 24 h on a simulated clock",
+    run,
+};
+
+const SDK: &str = "sdk";
+const AWS_2026: &str = "aws_2026";
+const RULES: [(&str, Rule); 3] = [
+    (SDK, Rule::Sdk),
+    (AWS_2026, Rule::Aws2026),
+    (OURS, Rule::Ours),
+];
+
+/// Enough to see the rules by.
+const MINUTES_PLOTTED: usize = 5 * 60;
+/// A quick run looks at the first hours: the peaks are there.
+const QUICK_SPAN: Duration = Duration::from_secs(5 * 3600);
+
+fn run(plan: &Plan, figures: &mut Figures) -> Result<(), Failure> {
+    let mut fleet = Fleet::default();
+    if plan.quick {
+        fleet.span = QUICK_SPAN;
+    }
+    let mut simulated: Vec<(&str, Calls)> = Vec::new();
+    for (name, rule) in RULES {
+        let bar = progress::bar(
+            &format!("fleet: {name}, simulated seconds"),
+            fleet.span.as_secs(),
+        );
+        let calls = simulate(rule, fleet, &|passed| bar.set_position(passed.as_secs()))?;
+        bar.finish_and_clear();
+        let hours = |minute: usize| minute as f64 / 60.0;
+        let minutes = calls.by_minute().enumerate().take(MINUTES_PLOTTED);
+        let points = minutes.map(|(minute, peak)| (hours(minute), f64::from(peak)));
+        figures.plot(plot::FLEET, name, points.collect());
+        simulated.push((name, calls));
+    }
+    let of = |name: &str, figure: fn(&Calls) -> f64| {
+        let calls = simulated.iter().find(|(simulated, _)| *simulated == name);
+        calls.map_or(f64::NAN, |(_, calls)| figure(calls))
+    };
+    let peak = |calls: &Calls| f64::from(calls.peak());
+    let figure = |name: &str, what: &str, unit, figure: fn(&Calls) -> f64| {
+        Figure::less(name, what, unit, of(OURS, figure))
+            .beside(SDK, of(SDK, figure))
+            .beside(AWS_2026, of(AWS_2026, figure))
+    };
+    figures.add(figure(
+        "fleet.peak",
+        "most calls to the source in one second",
+        "calls/s",
+        peak,
+    ));
+    figures.add(figure(
+        "fleet.mean",
+        "calls to the source, mean",
+        "calls/s",
+        Calls::mean,
+    ));
+    figures.add(
+        Figure::less(
+            "fleet.peak_of_sdk",
+            "most calls to the source in one second, as a share of the SDK's",
+            "× sdk",
+            of(OURS, peak) / of(SDK, peak),
+        )
+        .beside(AWS_2026, of(AWS_2026, peak) / of(SDK, peak))
+        .at_most(0.02),
+    );
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! The rows of the comparison.
+
+mod cancel;
+mod fleet;
+mod herd;
+mod outage;
+mod refresh_cost;
+mod resolve;
+mod stall;
+mod table_op;
+
+use crate::figures::Figures;
+use crate::instructions::Kernel;
+use crate::{Failure, Plan};
+use std::future::Future;
+use tokio::runtime::Builder;
+
+/// One row.
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) run: fn(&Plan, &mut Figures) -> Result<(), Failure>,
+}
+
+/// In order; the rows of a group run at once, as all but the first of it only wait and count.
+pub(crate) const GROUPS: [&[Row]; 6] = [
+    &[resolve::ROW],
+    &[refresh_cost::ROW],
+    &[stall::ROW],
+    &[outage::ROW, herd::ROW, cancel::ROW],
+    &[table_op::ROW],
+    &[fleet::ROW],
+];
+
+pub(crate) fn all() -> impl Iterator<Item = &'static Row> {
+    GROUPS.iter().copied().flatten()
+}
+
+/// What callgrind counts.
+pub(crate) const KERNELS: [Kernel; 2] = [resolve::kernel, table_op::kernel];
+
+/// Runs on the two threads that every row has.
+fn on_two_threads<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?
+        .block_on(work)
+}
