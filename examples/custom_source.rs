@@ -67,6 +67,11 @@ async fn use_it(
 
     if let Err(error) = read().await {
         println!("without the file: {error}");
+        let mut cause = std::error::Error::source(&error);
+        while let Some(because) = cause {
+            println!("  because: {because}");
+            cause = because.source();
+        }
     }
 
     let old = write_keys(cloud, file)?;

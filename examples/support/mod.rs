@@ -26,31 +26,17 @@ pub(crate) struct Place {
 impl Place {
     /// What the command line asks for.
     pub(crate) async fn from_args() -> Result<Self, Box<dyn Error>> {
-        let mut aws = false;
-        let mut table = "MyTable".to_owned();
-        let mut region = None;
-        let mut role_arn = format!("arn:aws:iam::123456789012:role/{DEFAULT_ROLE}");
-        let mut arguments = std::env::args().skip(1);
-        while let Some(name) = arguments.next() {
-            let mut value = || arguments.next().ok_or(format!("{name}: no value; {USAGE}"));
-            match name.as_str() {
-                "--aws" => aws = true,
-                "--table" => table = value()?,
-                "--region" => region = Some(Region::new(value()?)),
-                "--role-arn" => role_arn = value()?,
-                _ => return Err(format!("{name}: not known; {USAGE}").into()),
-            }
-        }
-        if !aws {
+        let arguments = Arguments::read()?;
+        if !arguments.aws {
             return Place::embedded().await;
         }
         let mut settings = aws_config::defaults(BehaviorVersion::latest()).no_credentials();
-        if let Some(region) = region {
+        if let Some(region) = arguments.region {
             settings = settings.region(region);
         }
         Ok(Place {
-            table,
-            role_arn,
+            table: arguments.table,
+            role_arn: arguments.role_arn,
             sdk_config: settings.load().await,
             cloud: None,
         })
@@ -97,5 +83,38 @@ impl Place {
             Some(cloud) => strategy.endpoint(cloud.imds_endpoint()),
             None => strategy,
         }
+    }
+}
+
+struct Arguments {
+    aws: bool,
+    table: String,
+    region: Option<Region>,
+    role_arn: String,
+}
+
+impl Arguments {
+    fn read() -> Result<Self, String> {
+        let mut read = Arguments {
+            aws: false,
+            table: "MyTable".to_owned(),
+            region: None,
+            role_arn: format!("arn:aws:iam::123456789012:role/{DEFAULT_ROLE}"),
+        };
+        let mut arguments = std::env::args().skip(1);
+        while let Some(name) = arguments.next() {
+            let no_value = || format!("{name}: no value; {USAGE}");
+            match name.as_str() {
+                "--aws" => read.aws = true,
+                "--table" => read.table = arguments.next().ok_or_else(no_value)?,
+                "--region" => {
+                    let region = arguments.next().ok_or_else(no_value)?;
+                    read.region = Some(Region::new(region));
+                }
+                "--role-arn" => read.role_arn = arguments.next().ok_or_else(no_value)?,
+                _ => return Err(format!("{name}: not known; {USAGE}")),
+            }
+        }
+        Ok(read)
     }
 }
