@@ -10,7 +10,6 @@ use aws_credential_strategies::{
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use std::error::Error;
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -213,11 +212,9 @@ async fn read<S: CredentialStrategy>(
     reads
 }
 
-fn until(mut done: impl FnMut() -> bool) -> impl Future<Output = ()> {
-    async move {
-        while !done() {
-            tokio::time::sleep(POLL).await;
-        }
+async fn until(mut done: impl FnMut() -> bool) {
+    while !done() {
+        tokio::time::sleep(POLL).await;
     }
 }
 
