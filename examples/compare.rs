@@ -29,6 +29,8 @@ const PAUSE: Duration = Duration::from_millis(25);
 const SHORTLY_BEFORE: Duration = Duration::from_millis(300);
 /// How far away the next refresh has to be for counts to be taken: none is under way.
 const QUIET: Duration = Duration::from_millis(50);
+/// After a refresh, readers that waited for it have their answer by then.
+const SETTLE: Duration = Duration::from_millis(100);
 const POLL: Duration = Duration::from_millis(5);
 
 const PHASES: [&str; 3] = ["before", "outage", "after"];
@@ -62,7 +64,8 @@ async fn main() -> Result<(), Failure> {
     print(&lanes);
     lanes.iter().try_for_each(Lane::verdict)?;
     println!(
-        "\nOne call for each refresh, however many readers; no read failed, the outage included."
+        "\nOne call for each refresh, however many readers; while its source is away, a refresh repeats\n\
+         its call. No read failed, the outage included; it lasts to the first refresh that works again."
     );
     Ok(())
 }
@@ -168,7 +171,9 @@ async fn run<S: CredentialStrategy + Clone>(
     (source.heal)();
     // the outage is over for the application when a refresh has worked again
     let held = strategy.status().generation;
-    until(|| strategy.status().generation > held && is_quiet(&strategy.status())).await;
+    until(|| strategy.status().generation > held).await;
+    tokio::time::sleep(SETTLE).await;
+    until(|| is_quiet(&strategy.status())).await;
     taken.push(counts());
     phase.store(LAST_PHASE, Ordering::Relaxed);
     bar.set_message(format!("{} has its source again", strategy.name()));
@@ -199,8 +204,10 @@ async fn read<S: CredentialStrategy>(
     let mut reads: [Reads; 3] = Default::default();
     while !over.load(Ordering::Relaxed) {
         let began = Instant::now();
+        // a read counts where it begins, also if it ends in the next phase
+        let now = phase.load(Ordering::Relaxed);
         let read = table.get(("id", "123")).send::<Value>().await;
-        if let Some(reads) = reads.get_mut(phase.load(Ordering::Relaxed)) {
+        if let Some(reads) = reads.get_mut(now) {
             reads.add(&Reads {
                 done: 1,
                 failed: u64::from(!matches!(read, Ok(Some(_)))),
