@@ -27,10 +27,7 @@ const RESERVED: [(&[&str], &[&str]); 4] = [
         &["spawn", "spawn_local", "spawn_blocking"],
         &["refresh/", "local/"],
     ),
-    (
-        &["aws_sdk_dynamodb"],
-        &["table/", "iam/recorder/", "local/"],
-    ),
+    (&["aws_sdk_dynamodb"], &["table/", "iam/recorder/"]),
 ];
 
 /// The files of the crate: path below `src/` and text.
