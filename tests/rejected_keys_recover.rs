@@ -399,6 +399,13 @@ async fn a_thousand_rejected_at_once_share_one_fetch_and_are_all_answered() {
         assert_eq!(request.await.unwrap().unwrap(), None);
     }
     assert_eq!(strategy.fetches(), 2);
+    let told = strategy.told();
+    assert_eq!(told.len(), REQUESTS);
+    assert_eq!(told[0], (OLD.to_owned(), Rejection::Invalidated));
+    assert!(
+        told.iter()
+            .all(|(key, said)| key == OLD && *said != Rejection::SameKeyAgain)
+    );
     let keys = service.keys();
     assert_eq!(keys.iter().filter(|key| *key == OLD).count(), REQUESTS);
     assert_eq!(keys.iter().filter(|key| *key == NEW).count(), REQUESTS);
@@ -457,13 +464,15 @@ async fn a_rejected_key_that_was_replaced_meanwhile_costs_no_fetch() {
             if key == NEW {
                 return Answer::ok("{}");
             }
-            cache.refresh().await.unwrap();
+            // another client's rejection came first
+            cache.invalidate(OLD);
+            cache.credentials().await.unwrap();
             Header.error("ExpiredTokenException")
         }
     });
     assert!(get(&service.raw_dynamodb(&strategy)).await);
     assert_eq!(service.keys(), [OLD, NEW]);
-    assert_eq!(strategy.fetches(), 2, "the first, and the test's own");
+    assert_eq!(strategy.fetches(), 2, "the first, and the other client's");
     let told = [(OLD.to_owned(), Rejection::NotCurrent)];
     assert_eq!(strategy.told(), told);
 }
