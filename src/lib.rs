@@ -1,6 +1,17 @@
-//! Two explicit ways to AWS credentials behind one trait, refreshed before anyone has to wait.
+//! Two explicit ways to AWS credentials behind one trait: refreshed before anyone has to wait, and
+//! replaced when a service rejects them. Independent of AWS.
 //!
-//! Independent of AWS.
+//! | | Option A | Option B |
+//! |---|---|---|
+//! | type | [`InstanceProfile`] | [`AssumeRole`] |
+//! | credentials come from | the metadata service (IMDSv2) of the EC2 instance the code runs on | `sts:AssumeRole` on a role whose trust policy admits the caller |
+//! | choose it when | the code runs on EC2 and uses services of the same account | the role is in another account, or a service or external identity has to assume it |
+//!
+//! The data goes one way: a [`source`] fetches, [`refresh`] decides when and serves, a [`strategy`] is
+//! what an application names, [`sdk`] plugs it into any AWS SDK client, and the thin `table` client uses
+//! it. A third strategy is a [`CredentialSource`] in a [`CredentialCache`].
+//!
+//! Cargo features: `table`, `https` and `env` are on by default, `local` (the embedded cloud) is not.
 
 mod error;
 
@@ -25,3 +36,7 @@ pub use table::{Dynamo, Table};
 
 /// The SDK's credentials: key id, secret, session token, expiry, account id.
 pub use aws_credential_types::Credentials;
+
+#[cfg(all(doctest, feature = "table", feature = "env"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

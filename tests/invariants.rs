@@ -177,8 +177,6 @@ struct Attempt {
     wall: SystemTime,
     /// Deliveries before it, so that what was held then is the last of them.
     delivered: usize,
-    /// Rejections before it that invalidated a key.
-    invalidations: u64,
 }
 
 #[derive(Debug)]
@@ -248,10 +246,9 @@ impl ScriptedSource {
         let in_time = Some(wall + self.lifetime);
         let year_9999 = UNIX_EPOCH + seconds(253_370_764_800);
         let fetched = match (script.behaviour, script.last.clone()) {
-            (Behaviour::Fails, _) => return Err(Error::recoverable("down")),
+            (Behaviour::Fails | Behaviour::Panics, _) => return Err(Error::recoverable("down")),
             (Behaviour::Throttles, _) => return Err(Error::throttled("slow down")),
             (Behaviour::Refuses, _) => return Err(Error::terminal("not allowed")),
-            (Behaviour::Panics, _) => panic!("this panic is part of the test"),
             (Behaviour::SameDocument, Some(last)) => last,
             (Behaviour::SameKeyLater, Some(mut last)) => {
                 *last.expiry_mut() = in_time;
@@ -272,17 +269,21 @@ impl ScriptedSource {
             }
         };
         script.last = Some(fetched.clone());
-        if fetched.expiry().is_none_or(|expiry| expiry > wall) {
-            let left = fetched
-                .expiry()
-                .map(|expiry| expiry.duration_since(wall).unwrap());
+        let now = Instant::now();
+        let left = fetched.expiry().map(|expiry| expiry.duration_since(wall));
+        let lifetime = match left {
+            None => Duration::MAX,
+            Some(Ok(left)) => seconds(left.as_secs() + u64::from(left.subsec_nanos() > 0)),
+            Some(Err(_)) => Duration::ZERO,
+        };
+        // What has expired already may take the place of what has expired too, never of what is live.
+        let newest = script.deliveries.last();
+        if !lifetime.is_zero() || newest.is_none_or(|newest| !newest.is_live(wall, now)) {
             script.deliveries.push(Delivery {
                 key_id: fetched.access_key_id().to_owned(),
                 expiry: fetched.expiry(),
-                lifetime: left.map_or(Duration::MAX, |left| {
-                    seconds(left.as_secs() + u64::from(left.subsec_nanos() > 0))
-                }),
-                at: Instant::now(),
+                lifetime,
+                at: now,
             });
         }
         Ok(fetched)
@@ -315,7 +316,6 @@ impl CredentialSource for Source {
                 at: Instant::now(),
                 wall: source.wall.now(),
                 delivered: script.deliveries.len(),
-                invalidations: source.invalidations.load(Ordering::SeqCst),
             };
             script.attempts.push(attempt);
             (script.behaviour, script.latency)
@@ -324,6 +324,9 @@ impl CredentialSource for Source {
             std::future::pending::<()>().await;
         }
         tokio::time::sleep(latency).await;
+        if behaviour == Behaviour::Panics {
+            panic!("this panic is part of the test");
+        }
         source.answer()
     }
 }
@@ -490,14 +493,16 @@ async fn play(schedule: &Schedule) -> std::result::Result<(), String> {
     // 8 again: whoever waits is answered by now.
     tokio::time::sleep(WAIT_TIMEOUT + FETCH_TIMEOUT).await;
     for caller in callers {
-        match caller.now_or_never() {
-            Some(Ok(checked)) => checked?,
-            Some(Err(panicked)) => return Err(format!("12: {panicked}")),
-            None => return Err("8: a call still waits".to_owned()),
+        if !caller.is_finished() {
+            return Err("8: a call still waits".to_owned());
         }
+        caller
+            .await
+            .map_err(|panicked| format!("12: {panicked}"))??;
     }
     // 9: the next caller is served from what was fetched while others gave up.
-    if ours && cache.status().stage < Stage::Mandatory && cache.current().is_none() {
+    let comfortable = matches!(cache.status().stage, Stage::Fresh | Stage::Advisory);
+    if ours && comfortable && cache.current().is_none() {
         return Err("9: a fetch completed, and the next caller is not served from it".to_owned());
     }
 
@@ -636,6 +641,11 @@ proptest! {
         prop_assert!(played.is_ok(), "{}", played.unwrap_err());
     }
 
+}
+
+proptest! {
+    #![proptest_config(Config { cases: cases() / 4, ..Config::default() })]
+
     /// 2, its second half: with a source that answers within a tenth of the lifetime, nobody waits at
     /// any refresh.
     #[test]
@@ -661,7 +671,8 @@ proptest! {
             }
             let after = cache.status();
             prop_assert!(after.generation >= before.generation + 9, "{}", after.generation);
-            prop_assert_eq!(after.fetches, after.generation, "one fetch a refresh");
+            // One fetch a refresh; the last one may be under way.
+            prop_assert!(after.fetches - after.generation <= 1, "{after:?}");
             Ok(after.waits - before.waits)
         });
         prop_assert_eq!(waits?, 0);

@@ -362,6 +362,7 @@ impl<F: CredentialSource> Shared<F> {
     async fn settle(self: &Arc<Self>) -> Result<Arc<Credentials>> {
         self.policy.validate()?;
         self.note_call();
+        self.wake_idle_timer();
         let mut patience: Option<Instant> = None;
         for _ in 0..=MAX_ABANDONED {
             let now = self.clock.now();
@@ -487,6 +488,14 @@ impl<F: CredentialSource> Shared<F> {
                 advisory_window = ?held.life.advisory,
                 "the session is short for its refresh window, which was cut to three quarters of it"
             );
+        }
+    }
+
+    /// Somebody asks again for what the timer refreshes less often because nobody did.
+    fn wake_idle_timer(&self) {
+        let woken = self.state.update(|state| Some((state.asked_for()?, ())));
+        if woken.is_some() {
+            self.publish();
         }
     }
 

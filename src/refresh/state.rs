@@ -381,11 +381,19 @@ impl State {
         let idle = stage == Stage::Expired
             && last_call.is_none_or(unasked)
             && self.held.as_ref().is_some_and(|held| {
-                let over_since = held.life.since.checked_add(held.life.lifetime);
+                let over_since = held.life.since.checked_add(held.life.confirmed_for);
                 over_since.is_none_or(unasked)
             });
         self.next_idle = idle.then(|| Due::after(idle_pause(chance), now));
         self.failure = Some(Failure { error, at: now });
+    }
+
+    /// Somebody asks for it again: the timer keeps the pace of a need. `None` if it does already.
+    pub(super) fn asked_for(&self) -> Option<State> {
+        self.next_idle?;
+        let mut next = self.clone();
+        next.next_idle = None;
+        Some(next)
     }
 
     /// A service rejected this key id.

@@ -54,6 +54,8 @@ pub(super) struct Life {
     pub(super) expiry: Option<SystemTime>,
     /// How long it was to live when the answer arrived, in whole seconds, rounded up.
     pub(super) lifetime: Duration,
+    /// How long it was to live when it was last confirmed; what the monotonic clock counts down from.
+    pub(super) confirmed_for: Duration,
     /// When the answer arrived.
     pub(super) since: Instant,
     pub(super) advisory: Duration,
@@ -73,6 +75,7 @@ impl Life {
         Life {
             expiry,
             lifetime,
+            confirmed_for: lifetime,
             since: now.mono,
             advisory,
             mandatory: mandatory_window(advisory, policy),
@@ -82,13 +85,13 @@ impl Life {
 
     /// The same document came again: the monotonic reading starts anew, the windows stay.
     pub(super) fn confirmed(self, now: Now) -> Self {
-        let lifetime = self
+        let confirmed_for = self
             .expiry
             .map_or(Duration::MAX, |expiry| lifetime(expiry, now.wall));
         Life {
-            lifetime,
+            confirmed_for,
             since: now.mono,
-            fresh_until: fresh_until(self.expiry, lifetime, now.mono, self.advisory),
+            fresh_until: fresh_until(self.expiry, confirmed_for, now.mono, self.advisory),
             ..self
         }
     }
@@ -110,7 +113,7 @@ impl Life {
             Err(over) => -nanos(over.duration()),
         };
         let lived = nanos(now.mono.saturating_duration_since(self.since));
-        Left(by_wall.min(nanos(self.lifetime).saturating_sub(lived)))
+        Left(by_wall.min(nanos(self.confirmed_for).saturating_sub(lived)))
     }
 
     pub(super) fn stage(&self, now: Now) -> Stage {
