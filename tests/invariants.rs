@@ -89,7 +89,11 @@ impl Behaviour {
     fn is_ordinary(self) -> bool {
         !matches!(
             self,
-            Behaviour::NearlyDead | Behaviour::NeverExpires | Behaviour::ExpiresIn9999
+            // Under a clock before the epoch, 1970 may be seconds ahead.
+            Behaviour::NearlyDead
+                | Behaviour::NeverExpires
+                | Behaviour::ExpiresIn1970
+                | Behaviour::ExpiresIn9999
         )
     }
 }
