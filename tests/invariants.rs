@@ -2,8 +2,9 @@
 //! hangs, clock steps both ways, suspends, cancellations and rejections, with lifetimes from 1 s to 12 h
 //! and up to 64 callers. The oracle is a model of its own: what the source delivered, and when.
 //!
-//! 2,000 schedules; `PROPTEST_CASES` raises it. A schedule that breaks an invariant is shrunk, printed,
-//! and kept beside this file, to be run first the next time.
+//! 2,000 schedules, always the same ones: `SCHEDULE_SEED` takes others, `PROPTEST_CASES` more
+//! (`.ci/soak` does both). A schedule that breaks an invariant is shrunk and printed with its seed, and
+//! kept beside this file, to be run first the next time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
@@ -17,7 +18,7 @@ use aws_credential_strategies::{
 use aws_smithy_async::time::TimeSource;
 use futures_util::FutureExt;
 use proptest::prelude::*;
-use proptest::test_runner::Config;
+use proptest::test_runner::{Config, RngSeed};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -609,6 +610,19 @@ fn cases() -> u32 {
     asked.and_then(|cases| cases.parse().ok()).unwrap_or(2000)
 }
 
+fn seed() -> u64 {
+    let asked = std::env::var("SCHEDULE_SEED").ok();
+    asked.and_then(|seed| seed.parse().ok()).unwrap_or(2026)
+}
+
+fn config(cases: u32) -> Config {
+    Config {
+        cases,
+        rng_seed: RngSeed::Fixed(seed()),
+        ..Config::default()
+    }
+}
+
 fn in_paused_time<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -636,19 +650,19 @@ fn quiet_about_planned_panics() {
 }
 
 proptest! {
-    #![proptest_config(Config { cases: cases(), ..Config::default() })]
+    #![proptest_config(config(cases()))]
 
     #[test]
     fn hold_on_any_schedule(schedule in schedules()) {
         quiet_about_planned_panics();
         let played = in_paused_time(play(&schedule));
-        prop_assert!(played.is_ok(), "{}", played.unwrap_err());
+        prop_assert!(played.is_ok(), "seed {}: {}", seed(), played.unwrap_err());
     }
 
 }
 
 proptest! {
-    #![proptest_config(Config { cases: cases() / 4, ..Config::default() })]
+    #![proptest_config(config(cases() / 4))]
 
     /// 2, its second half: with a source that answers within a tenth of the lifetime, nobody waits at
     /// any refresh.
