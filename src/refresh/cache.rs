@@ -144,6 +144,11 @@ impl<F: CredentialSource> CredentialCache<F> {
     /// runtime; [`ErrorKind::Usage`] for a policy that does not pass its
     /// [check](RefreshPolicy::validate).
     ///
+    /// # Panics
+    ///
+    /// In a tokio runtime that was built without its time driver (`enable_time`), as every tokio timer
+    /// does, when it has to wait.
+    ///
     /// # Cancel safety
     ///
     /// Dropping the future changes nothing for other callers: the fetch goes on, and the next call is

@@ -1,0 +1,120 @@
+//! `refresh` and `credentials_valid_for` fetch when they are asked to, and no more often than that.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use aws_credential_strategies::{ErrorKind, RefreshPolicy};
+use futures_util::FutureExt;
+use std::time::Duration;
+use support::{HOUR, World, pass, seconds, settle};
+
+fn forced(
+    world: &World,
+) -> tokio::task::JoinHandle<
+    aws_credential_strategies::Result<aws_credential_strategies::Credentials>,
+> {
+    let cache = world.cache.clone();
+    tokio::spawn(async move { cache.refresh().await })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forced_refresh_asks_although_nothing_is_due_and_all_share_it() {
+    let mut world = World::new(RefreshPolicy::default())
+        .filled("KEY-1", HOUR)
+        .await;
+    pass(seconds(2)).await;
+    let asked: Vec<_> = (0..64).map(|_| forced(&world)).collect();
+    let call = world.gate.call().await;
+    settle().await;
+    call.answer(Ok(world.session("KEY-2", HOUR)));
+    for asked in asked {
+        assert_eq!(asked.await.unwrap().unwrap().access_key_id(), "KEY-2");
+    }
+    assert_eq!(world.gate.count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn within_a_second_the_last_answer_stands() {
+    let mut world = World::new(RefreshPolicy::default())
+        .filled("KEY-1", HOUR)
+        .await;
+    pass(Duration::from_millis(999)).await;
+    let again = world.cache.refresh().now_or_never().expect("no fetch");
+    assert_eq!(again.unwrap().access_key_id(), "KEY-1");
+    assert_eq!(world.gate.count(), 1);
+
+    pass(Duration::from_millis(1)).await;
+    let asked = forced(&world);
+    world.gate.call().await.fail();
+    let error = asked.await.unwrap().unwrap_err();
+    assert_eq!(error.to_string(), "fetch credentials: the test said no");
+    let again = world.cache.refresh().now_or_never().expect("no fetch");
+    assert!(again.is_err(), "the failure is the last answer");
+    assert_eq!(world.gate.count(), 2);
+    // What is valid is served all the same.
+    assert_eq!(world.cache.current().unwrap().access_key_id(), "KEY-1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_that_live_long_enough_are_served_at_once() {
+    let world = World::new(RefreshPolicy::default())
+        .filled("KEY-1", HOUR)
+        .await;
+    pass(seconds(600)).await;
+    let served = world
+        .cache
+        .credentials_valid_for(seconds(3000))
+        .now_or_never();
+    assert_eq!(served.unwrap().unwrap().access_key_id(), "KEY-1");
+    assert_eq!(world.gate.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_that_do_not_are_replaced_by_one_refresh() {
+    let mut world = World::new(RefreshPolicy::default())
+        .filled("KEY-1", HOUR)
+        .await;
+    pass(seconds(601)).await;
+    let asked = tokio::spawn({
+        let cache = world.cache.clone();
+        async move { cache.credentials_valid_for(seconds(3000)).await }
+    });
+    let call = world.gate.call().await;
+    call.answer(Ok(world.session("KEY-2", HOUR)));
+    assert_eq!(asked.await.unwrap().unwrap().access_key_id(), "KEY-2");
+    assert_eq!(world.gate.count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wish_that_no_session_fulfils_is_an_error_with_both_figures() {
+    let mut world = World::new(RefreshPolicy::default())
+        .filled("KEY-1", HOUR)
+        .await;
+    pass(seconds(2)).await;
+    let asked = tokio::spawn({
+        let cache = world.cache.clone();
+        async move { cache.credentials_valid_for(2 * HOUR).await }
+    });
+    let call = world.gate.call().await;
+    call.answer(Ok(world.session("KEY-2", HOUR)));
+    let error = asked.await.unwrap().unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Usage);
+    assert_eq!(error.field(), Some("min"));
+    let line = error.to_string();
+    assert!(
+        line.contains("live for 7200 s, new ones live for 3600 s"),
+        "{line}"
+    );
+    assert_eq!(world.gate.count(), 2, "one refresh, no more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_does_not_pass_is_named_before_anything_is_asked() {
+    let policy = RefreshPolicy::default().advisory_window(Duration::ZERO);
+    let world = World::new(policy);
+    let error = world.cache.credentials().await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Usage);
+    assert_eq!(error.field(), Some("advisory_window"));
+    assert!(world.cache.refresh().await.is_err());
+    assert_eq!(world.gate.count(), 0);
+}
