@@ -4,6 +4,7 @@ use super::cell::Cell;
 use super::clock::{Clock, Jitter, Now};
 use super::decide::{Tick, Verdict, answer, decide, tick};
 use super::flight::{FlightGuard, fly, log_landing};
+use super::hot_path::AtOnce;
 use super::policy::{MIN_FORCED_SPACING, RefreshPolicy};
 use super::state::{Flight, Outcome, State};
 use super::status::{Rejection, Status, Tally};
@@ -12,7 +13,6 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::source::CredentialSource;
 use arc_swap::ArcSwap;
 use aws_credential_types::Credentials;
-use aws_smithy_runtime_api::client::identity::Identity;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -64,14 +64,14 @@ const MAX_ABANDONED: usize = 3;
 /// A host clock that is *behind* when the answer arrives cannot be seen locally: dead credentials then
 /// live longer by that much, until a service rejects them and
 /// [`Recovery`](crate::sdk::Recovery) replaces them.
-pub struct CredentialCache<F>(Arc<Shared<F>>);
+pub struct CredentialCache<F>(pub(super) Arc<Shared<F>>);
 
 pub(super) struct Shared<F> {
     source: Arc<F>,
-    policy: RefreshPolicy,
-    clock: Clock,
+    pub(super) policy: RefreshPolicy,
+    pub(super) clock: Clock,
     jitter: Jitter,
-    state: ArcSwap<State>,
+    pub(super) state: ArcSwap<State>,
     /// News for callers that wait, for the timer and for subscribers. Closed with the last handle.
     news: watch::Sender<Status>,
     timer_runs: AtomicBool,
@@ -165,26 +165,6 @@ impl<F: CredentialSource> CredentialCache<F> {
             .settle()
             .await
             .map(|credentials| (*credentials).clone())
-    }
-
-    /// What [`credentials`](Self::credentials) would return at once, if it is valid: no I/O, no waiting,
-    /// no lock, no allocation.
-    ///
-    /// `None` when nothing has been fetched yet, when the credentials held have expired, and when a
-    /// refresh comes first because they are about to expire or a service rejected them.
-    #[must_use]
-    pub fn current(&self) -> Option<Arc<Credentials>> {
-        let state = self.0.state.load();
-        let held = state.held.as_ref()?;
-        self.0.serves(&state).then(|| Arc::clone(&held.credentials))
-    }
-
-    /// The same as an SDK identity, built once per fetch.
-    #[must_use]
-    pub fn current_identity(&self) -> Option<Identity> {
-        let state = self.0.state.load();
-        let held = state.held.as_ref()?;
-        self.0.serves(&state).then(|| held.identity.clone())
     }
 
     /// Fetches now, whatever waits are in force, and returns what came.
@@ -282,7 +262,7 @@ impl<F: CredentialSource> CredentialCache<F> {
         let shared = &self.0;
         let now = shared.clock.now();
         let mut said = Rejection::NotCurrent;
-        let changed = shared.state.update(|state| {
+        let changed = shared.change(|state| {
             let (next, rejection) = state.invalidate(rejected, &shared.policy, now);
             said = rejection;
             next.map(|next| (next, ()))
@@ -341,26 +321,13 @@ impl<F: CredentialSource> Shared<F> {
         self.state.load_full()
     }
 
-    /// The hot path: whether what is held is served at once, as it is, and is valid.
-    #[inline]
-    fn serves(self: &Arc<Self>, state: &State) -> bool {
-        let now = self.clock.now();
-        state.is_served_at_a_glance(now) || self.serves_after_all(state, now)
-    }
-
-    /// The same where a glance was not enough.
-    #[inline(never)]
-    fn serves_after_all(self: &Arc<Self>, state: &State, now: Now) -> bool {
-        let verdict = decide(state, &self.policy, now);
-        if verdict.is_serve() {
-            return state.stage(now) < Stage::Expired && answer(state, &self.policy, now).is_ok();
-        }
-        if verdict.waits || state.stage(now) >= Stage::Expired {
-            return false;
-        }
-        // Valid, and a refresh is wanted that nobody has started. Without a runtime nobody can.
-        let _ = self.start();
-        true
+    /// Replaces the state by what `change` makes of it, ready for the hot path.
+    fn change<R>(&self, mut change: impl FnMut(&State) -> Option<(State, R)>) -> Option<R> {
+        self.state.update(|state| {
+            let (mut next, said) = change(state)?;
+            next.at_once = AtOnce::of(&next, &self.policy);
+            Some((next, said))
+        })
     }
 
     /// The slow path: starts, joins and waits as the state asks for, then answers.
@@ -428,10 +395,10 @@ impl<F: CredentialSource> Shared<F> {
     }
 
     /// Starts the fetch, or joins the one that somebody else has just started.
-    fn start(self: &Arc<Self>) -> Result<Flight> {
+    pub(super) fn start(self: &Arc<Self>) -> Result<Flight> {
         let runtime = Handle::try_current().map_err(|_| no_runtime())?;
         let now = self.clock.now();
-        let flight = match self.state.update(|state| state.take_off(&self.policy, now)) {
+        let flight = match self.change(|state| state.take_off(&self.policy, now)) {
             None => return self.load().flight.ok_or_else(no_runtime),
             Some(flight) => flight,
         };
@@ -451,7 +418,7 @@ impl<F: CredentialSource> Shared<F> {
         let now = self.clock.now();
         let chance = self.jitter.unit();
         let last_call = self.last_call();
-        let landing = self.state.update(|state| {
+        let landing = self.change(|state| {
             Some(state.land(flight, &outcome, &self.policy, now, chance, last_call))
         });
         let Some(landing) = landing else { return };
@@ -498,7 +465,7 @@ impl<F: CredentialSource> Shared<F> {
 
     /// Somebody asks again for what the timer refreshes less often because nobody did.
     fn wake_idle_timer(&self) {
-        let woken = self.state.update(|state| Some((state.asked_for()?, ())));
+        let woken = self.change(|state| Some((state.asked_for()?, ())));
         if woken.is_some() {
             self.publish();
         }

@@ -54,6 +54,16 @@ pub(crate) struct Now {
     pub(crate) mono: Instant,
 }
 
+impl Now {
+    /// The earlier point on each clock.
+    pub(super) fn earlier(self, other: Now) -> Now {
+        Now {
+            wall: self.wall.min(other.wall),
+            mono: self.mono.min(other.mono),
+        }
+    }
+}
+
 /// Where the cache takes chance from: numbers in `[0, 1)`.
 ///
 /// The default is seeded by the operating system, not by the clock, so that hosts that fail together do

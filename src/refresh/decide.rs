@@ -22,14 +22,10 @@ pub(super) struct Verdict {
 
 impl Verdict {
     /// Answered at once, from what is held.
-    const SERVE: Verdict = Verdict {
+    pub(super) const SERVE: Verdict = Verdict {
         starts: false,
         waits: false,
     };
-
-    pub(super) fn is_serve(self) -> bool {
-        self == Verdict::SERVE
-    }
 }
 
 /// What a call does, by state.

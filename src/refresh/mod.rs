@@ -12,6 +12,7 @@ mod cell;
 mod clock;
 mod decide;
 mod flight;
+mod hot_path;
 mod policy;
 mod schedule;
 mod state;

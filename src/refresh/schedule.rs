@@ -49,6 +49,14 @@ impl Due {
         by_mono.min(by_wall).max(floor)
     }
 
+    /// The point on each clock, so much later.
+    pub(super) fn later_by(&self, grace: Duration) -> Option<Now> {
+        Some(Now {
+            wall: self.wall?.checked_add(grace)?,
+            mono: self.mono.checked_add(grace)?,
+        })
+    }
+
     /// By how much it is past, on the clock that says more.
     pub(super) fn overdue(&self, now: Now) -> Duration {
         let by_mono = now.mono.saturating_duration_since(self.mono);

@@ -1,6 +1,7 @@
 //! Everything a cache knows, as one value that is replaced whole, and what changes it. Pure.
 
 use super::clock::Now;
+use super::hot_path::AtOnce;
 use super::policy::{
     GONE_AFTER, IDLE_AFTER, MAX_ATTEMPTS_PER_SECOND, MAX_URGENT_WAIT, MIN_ATTEMPT_SPACING,
     MIN_PAUSE_AFTER_ANSWER, RefreshPolicy, Rules,
@@ -24,6 +25,8 @@ const PACE_PERIOD: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, Default)]
 pub(super) struct State {
     pub(super) held: Option<Held>,
+    /// Until when that is served with nothing to decide.
+    pub(super) at_once: AtOnce,
     pub(super) flight: Option<Flight>,
     /// Fetches started.
     pub(super) fetches: u64,
@@ -130,16 +133,6 @@ impl State {
         self.held
             .as_ref()
             .map_or(Stage::Cold, |held| held.stage(now))
-    }
-
-    /// Whether there is nothing to decide: fresh, not rejected, and no failure that could be raised.
-    #[inline]
-    pub(super) fn is_served_at_a_glance(&self, now: Now) -> bool {
-        self.failure.is_none()
-            && self
-                .held
-                .as_ref()
-                .is_some_and(|held| !held.invalidated && held.life.is_fresh_at_a_glance(now))
     }
 
     /// The fetch under way, unless it is gone.

@@ -60,8 +60,6 @@ pub(super) struct Life {
     pub(super) since: Instant,
     pub(super) advisory: Duration,
     pub(super) mandatory: Duration,
-    /// The end of the fresh stage on each clock, so that the hot path only compares.
-    fresh_until: Option<(SystemTime, Instant)>,
 }
 
 impl Life {
@@ -79,7 +77,6 @@ impl Life {
             since: now.mono,
             advisory,
             mandatory: mandatory_window(advisory, policy),
-            fresh_until: fresh_until(expiry, lifetime, now.mono, advisory),
         }
     }
 
@@ -91,16 +88,8 @@ impl Life {
         Life {
             confirmed_for,
             since: now.mono,
-            fresh_until: fresh_until(self.expiry, confirmed_for, now.mono, self.advisory),
             ..self
         }
-    }
-
-    /// Whether the stage is [`Stage::Fresh`], for the price of two comparisons; `false` leaves it open.
-    #[inline]
-    pub(super) fn is_fresh_at_a_glance(&self, now: Now) -> bool {
-        self.fresh_until
-            .is_some_and(|(wall, mono)| now.wall < wall && now.mono < mono)
     }
 
     /// The smaller of the two clocks' readings.
@@ -135,6 +124,15 @@ impl Life {
         Some(self.left(now).duration().saturating_sub(self.mandatory))
     }
 
+    /// The point on each clock at which only `window` is left; `None` for never.
+    pub(super) fn end_before(&self, window: Duration) -> Option<Now> {
+        let lasts = self.confirmed_for.saturating_sub(window);
+        Some(Now {
+            wall: self.expiry?.checked_sub(window)?,
+            mono: self.since.checked_add(lasts)?,
+        })
+    }
+
     /// Whether a window had to give way to a lifetime that is too short for it.
     pub(super) fn is_clamped(&self, policy: &RefreshPolicy) -> bool {
         self.expiry.is_some() && self.advisory < wished_window(self.lifetime, policy)
@@ -143,16 +141,6 @@ impl Life {
 
 fn nanos(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
-}
-
-fn fresh_until(
-    expiry: Option<SystemTime>,
-    lifetime: Duration,
-    since: Instant,
-    advisory: Duration,
-) -> Option<(SystemTime, Instant)> {
-    let fresh = lifetime.saturating_sub(advisory);
-    Some((expiry?.checked_sub(advisory)?, since.checked_add(fresh)?))
 }
 
 fn lifetime(expiry: SystemTime, wall: SystemTime) -> Duration {
