@@ -16,6 +16,7 @@ use async_trait::async_trait;
 use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::identity::Identity;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
 /// One explicit way to get AWS credentials, kept valid.
@@ -58,14 +59,20 @@ pub trait CredentialStrategy: fmt::Debug + Send + Sync + 'static {
     fn status(&self) -> Status;
 }
 
-#[async_trait]
 impl<S: CredentialStrategy + ?Sized> CredentialStrategy for Arc<S> {
     fn name(&self) -> &'static str {
         (**self).name()
     }
 
-    async fn credentials(&self) -> Result<Credentials> {
-        (**self).credentials().await
+    /// Written out: the macro would put the strategy's box into another one.
+    fn credentials<'life0, 'async_trait>(
+        &'life0 self,
+    ) -> Pin<Box<dyn Future<Output = Result<Credentials>> + Send + 'async_trait>>
+    where
+        'life0: 'async_trait,
+        Self: 'async_trait,
+    {
+        (**self).credentials()
     }
 
     fn current(&self) -> Option<Arc<Credentials>> {
