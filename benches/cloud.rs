@@ -15,7 +15,7 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 
 /// The name of every session.
-const SESSION: &str = "benches";
+pub(crate) const SESSION: &str = "benches";
 /// Who assumes the role: an identity outside of EC2, whose key needs no fetch.
 const USER: &str = "benches";
 

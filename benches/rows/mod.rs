@@ -37,7 +37,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Row> {
 }
 
 /// What callgrind counts.
-pub(crate) const KERNELS: [Kernel; 2] = [resolve::kernel, table_op::kernel];
+pub(crate) const KERNELS: [Kernel; 3] = [refresh_cost::kernel, resolve::kernel, table_op::kernel];
 
 /// Runs on the two threads that every row has.
 fn on_two_threads<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {

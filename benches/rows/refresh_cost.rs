@@ -2,23 +2,23 @@
 //! way from a cold start to the first item.
 
 use super::Row;
-use crate::cloud;
 use crate::figures::{Figure, Figures};
-use crate::progress;
+use crate::source::session;
 use crate::wire::Wire;
-use crate::{Failure, Plan};
+use crate::{Failure, Plan, canned, cloud, instructions, progress};
 use aws_config::imds::credentials::ImdsCredentialsProvider;
 use aws_config::sts::AssumeRoleProvider;
 use aws_credential_strategies::local::{LocalCloud, NewTable};
 use aws_credential_strategies::{
-    AssumeRole, CredentialSource, Dynamo, InstanceProfile, RefreshPolicy,
+    AssumeRole, CredentialSource, CredentialStrategy, Dynamo, InstanceProfile, RefreshPolicy,
 };
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_dynamodb::types::AttributeValue;
+use aws_types::SdkConfig;
 use cpu_time::ThreadTime;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::runtime::{Builder, Runtime};
 
 pub(crate) const ROW: Row = Row {
@@ -35,6 +35,11 @@ const SDK_IMDS: &str = "sdk_imds";
 const SDK_STS: &str = "sdk_assume_role";
 /// Ours, and its peer.
 const PAIRS: [(&str, &str); 2] = [(OPTION_A, SDK_IMDS), (OPTION_B, SDK_STS)];
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/App";
+const BASE_LIFETIME: Duration = Duration::from_secs(6 * 3600);
+/// Enough cold starts that what a process does once differs by nothing.
+const STARTS_COUNTED: u64 = 50;
 
 /// Whoever fetches.
 enum Fetcher {
@@ -152,7 +157,85 @@ fn run(plan: &Plan, figures: &mut Figures) -> Result<(), Failure> {
             );
         }
     }
+    if instructions::is_available() {
+        let kernels = [OPTION_B, SDK_STS].map(|name| format!("cold_start.{name}"));
+        let counted = instructions::per_repetition(&[
+            (&kernels[0], STARTS_COUNTED),
+            (&kernels[1], STARTS_COUNTED),
+        ])?;
+        figures.add(
+            Figure::less(
+                format!("refresh_cost.{OPTION_B}.cold_start_instructions_of_peer"),
+                "the client's own work in a cold start, as a multiple of the peer's",
+                "× peer",
+                counted[0] / counted[1],
+            )
+            .at_most(1.0),
+        );
+    }
     Ok(())
+}
+
+/// For callgrind: `cold_start.<name>`, Option B and its peer from nothing to the first item, with an STS
+/// and a DynamoDB that are constants.
+pub(crate) fn kernel(name: &str, count: u64) -> Option<Result<(), Failure>> {
+    let name = name.strip_prefix("cold_start.")?;
+    Some(on_one_thread().and_then(|runtime| {
+        for _ in 0..count {
+            runtime.block_on(constant_start(name))?;
+        }
+        Ok(())
+    }))
+}
+
+async fn constant_start(name: &str) -> Result<(), Failure> {
+    let settings = canned::settings();
+    let base = session("AKIAEXAMPLE".to_owned(), SystemTime::now() + BASE_LIFETIME);
+    let found = if name == OPTION_B {
+        let strategy = AssumeRole::builder(ROLE)
+            .sdk_config(&settings)
+            .base_provider(base)
+            .session_name(cloud::SESSION)
+            .build()?;
+        read(strategy, &settings).await?
+    } else {
+        let provider = AssumeRoleProvider::builder(ROLE)
+            .session_name(cloud::SESSION)
+            .configure(
+                &settings
+                    .to_builder()
+                    .credentials_provider(SharedCredentialsProvider::new(base))
+                    .build(),
+            )
+            .build()
+            .await;
+        read_by_sdk(provider, &settings).await?
+    };
+    found.then_some(()).ok_or_else(|| "the item is gone".into())
+}
+
+async fn read(strategy: impl CredentialStrategy, settings: &SdkConfig) -> Result<bool, Failure> {
+    let table = Dynamo::new(strategy, settings).table("MyTable");
+    let item: Option<serde_json::Value> = table.get(("id", "123")).send().await?;
+    Ok(item.is_some())
+}
+
+async fn read_by_sdk(
+    provider: impl ProvideCredentials + 'static,
+    settings: &SdkConfig,
+) -> Result<bool, Failure> {
+    let settings = settings
+        .to_builder()
+        .credentials_provider(SharedCredentialsProvider::new(provider))
+        .build();
+    let output = aws_sdk_dynamodb::Client::new(&settings)
+        .get_item()
+        .table_name("MyTable")
+        .key("id", AttributeValue::S("123".to_owned()))
+        .send()
+        .await?;
+    let item: Option<serde_json::Value> = output.item.map(serde_dynamo::from_item).transpose()?;
+    Ok(item.is_some())
 }
 
 fn on_one_thread() -> Result<Runtime, Failure> {
@@ -230,47 +313,20 @@ impl Stage {
     async fn first_item(&self, name: &str) -> Result<(), Failure> {
         let (imds, sts) = (self.imds.endpoint(), self.sts.endpoint());
         let policy = RefreshPolicy::default();
+        let settings = cloud::sdk_settings(&self.cloud);
         let found = match name {
-            OPTION_A => self.read(cloud::instance_profile(imds, policy)?).await?,
+            OPTION_A => read(cloud::instance_profile(imds, policy)?, &settings).await?,
             OPTION_B => {
-                self.read(cloud::assume_role(&self.cloud, sts, policy)?)
-                    .await?
+                let strategy = cloud::assume_role(&self.cloud, sts, policy)?;
+                read(strategy, &settings).await?
             }
-            SDK_IMDS => self.read_by_sdk(cloud::sdk_imds(imds)?).await?,
+            SDK_IMDS => read_by_sdk(cloud::sdk_imds(imds)?, &settings).await?,
             _ => {
-                self.read_by_sdk(cloud::sdk_assume_role(&self.cloud, sts).await)
-                    .await?
+                let provider = cloud::sdk_assume_role(&self.cloud, sts).await;
+                read_by_sdk(provider, &settings).await?
             }
         };
         found.then_some(()).ok_or_else(|| "the item is gone".into())
-    }
-
-    async fn read(
-        &self,
-        strategy: impl aws_credential_strategies::CredentialStrategy,
-    ) -> Result<bool, Failure> {
-        let table = Dynamo::new(strategy, &cloud::sdk_settings(&self.cloud)).table("MyTable");
-        let item: Option<serde_json::Value> = table.get(("id", "123")).send().await?;
-        Ok(item.is_some())
-    }
-
-    async fn read_by_sdk(
-        &self,
-        provider: impl ProvideCredentials + 'static,
-    ) -> Result<bool, Failure> {
-        let settings = cloud::sdk_settings(&self.cloud)
-            .into_builder()
-            .credentials_provider(SharedCredentialsProvider::new(provider))
-            .build();
-        let output = aws_sdk_dynamodb::Client::new(&settings)
-            .get_item()
-            .table_name("MyTable")
-            .key("id", AttributeValue::S("123".to_owned()))
-            .send()
-            .await?;
-        let item: Option<serde_json::Value> =
-            output.item.map(serde_dynamo::from_item).transpose()?;
-        Ok(item.is_some())
     }
 
     fn requests(&self) -> u64 {

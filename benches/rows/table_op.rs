@@ -10,12 +10,8 @@ use aws_credential_strategies::{CredentialCache, Dynamo, RefreshPolicy, Table, s
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{
-    BehaviorVersion, Builder as Config, Region, StalledStreamProtectionConfig,
-};
+use aws_sdk_dynamodb::config::{Builder as Config, StalledStreamProtectionConfig};
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
-use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use aws_types::SdkConfig;
 use serde::{Deserialize, Serialize};
 use stats_alloc::Region as Allocations;
@@ -66,27 +62,21 @@ enum Side {
 
 impl Side {
     fn new(name: &str) -> Option<Self> {
-        // What `aws_config` puts into every `SdkConfig`.
-        let settings = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static("us-east-1"))
-            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
-            .time_source(SharedTimeSource::new(SystemTimeSource::new()))
-            .http_client(canned::http_client());
+        let settings = canned::settings();
         let source = Source::new(LIFETIME, Duration::ZERO);
         match name {
             OURS => {
                 let strategy = CredentialCache::new(source, RefreshPolicy::default());
                 Some(Side::Ours(
-                    Dynamo::new(strategy, &settings.build()).table("MyTable"),
+                    Dynamo::new(strategy, &settings).table("MyTable"),
                 ))
             }
             RAW => {
                 let provider = SharedCredentialsProvider::new(source);
-                let settings = settings.credentials_provider(provider).build();
-                Some(Side::Raw(Client::new(&settings)))
+                let settings = settings.into_builder().credentials_provider(provider);
+                Some(Side::Raw(Client::new(&settings.build())))
             }
-            step => Side::one_step(step, source, settings.build()),
+            step => Side::one_step(step, source, settings),
         }
     }
 
