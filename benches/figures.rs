@@ -184,6 +184,6 @@ pub(crate) fn number(value: f64) -> String {
         magnitude if magnitude >= 100.0 || value.fract() == 0.0 => format!("{value:.0}"),
         magnitude if magnitude >= 1.0 => format!("{value:.2}"),
         magnitude if magnitude >= 0.001 => format!("{value:.4}"),
-        _ => format!("{value:.2e}"),
+        _ => format!("{value:.6}"),
     }
 }

@@ -135,6 +135,7 @@ figure { margin: 1.5rem 0 }
 figure svg { width: 100%; height: auto }
 table { border-collapse: collapse; width: 100% }
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid #e4e4e4 }
+td:nth-child(2), td:nth-child(5) { white-space: nowrap }
 .met { color: #17692e }
 .missed { color: #b3261e; font-weight: bold }
 </style>
