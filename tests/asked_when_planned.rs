@@ -114,9 +114,9 @@ async fn the_status_shows_the_window_and_the_plan_to_the_nanosecond() {
         (1200.0, 300.0),
         // The lifetime is rounded up to whole seconds before the tier is chosen.
         (1199.5, 300.0),
-        (1200.000_000_001, 900.0),
+        (1_200.000_000_001, 900.0),
         (5399.0, 900.0),
-        (5399.000_000_001, 3600.0),
+        (5_399.000_000_001, 3600.0),
         // ¾ of 2 s.
         (1.5, 1.5),
     ] {
@@ -419,4 +419,17 @@ async fn a_timer_reads_both_clocks_at_least_once_a_minute() {
         world.wall.now().duration_since(UNIX_EPOCH).unwrap(),
         seconds(1_800_000_000 + 120 + 2999)
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_makes_up_for_a_timer_that_is_more_than_five_seconds_late() {
+    // The point is at 3000 s; the wall clock jumps past it, and the timer sleeps until 60 s.
+    let mut world = World::new(RefreshPolicy::default())
+        .filled("KEY-1", HOUR)
+        .await;
+    pass(seconds(1)).await;
+    world.wall.step_forward(seconds(3004));
+    assert!(world.call_asks().await.is_none(), "5 s late");
+    world.wall.step_forward(NANO);
+    assert!(world.call_asks().await.is_some(), "a moment later");
 }
