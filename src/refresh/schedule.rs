@@ -160,23 +160,18 @@ impl FailedAttempt<'_> {
     }
 
     fn cold_pause(&self, policy: &RefreshPolicy, chance: f64) -> Option<Duration> {
-        if self.terminal {
-            if self.failures <= 1 {
-                return Some(between(TERMINAL_RERAISE, chance));
-            }
-            let pause = doubled(FIRST_PAUSE * 5, self.failures - 2);
-            return Some(upper_half(pause.min(MAX_URGENT_WAIT), chance));
-        }
-        if self.failures <= FREE_COLD_FAILURES {
+        if !self.terminal && self.failures <= FREE_COLD_FAILURES {
             return None;
         }
-        let pause = doubled(FIRST_PAUSE, self.failures - FREE_COLD_FAILURES - 1);
-        Some(
-            policy
-                .backoff
-                .0
-                .unwrap_or_else(|| upper_half(pause.min(MAX_URGENT_WAIT), chance)),
-        )
+        if policy.backoff.0.is_some() {
+            return policy.backoff.0;
+        }
+        let pause = match (self.terminal, self.failures) {
+            (true, 0 | 1) => return Some(between(TERMINAL_RERAISE, chance)),
+            (true, failures) => doubled(FIRST_PAUSE * 5, failures - 2),
+            (false, failures) => doubled(FIRST_PAUSE, failures - FREE_COLD_FAILURES - 1),
+        };
+        Some(upper_half(pause.min(MAX_URGENT_WAIT), chance))
     }
 
     fn advisory_pause(&self, life: &Life, now: Now, chance: f64) -> Pause {

@@ -372,6 +372,7 @@ impl State {
         };
         let unasked = |since: Instant| now.mono.saturating_duration_since(since) > IDLE_AFTER;
         let idle = stage == Stage::Expired
+            && policy.backoff.0.is_none()
             && last_call.is_none_or(unasked)
             && self.held.as_ref().is_some_and(|held| {
                 let over_since = held.life.since.checked_add(held.life.confirmed_for);
