@@ -9,9 +9,7 @@ mod support;
 use aws_credential_strategies::refresh::Stage;
 use aws_credential_strategies::{Credentials, RefreshMode, RefreshPolicy};
 use aws_smithy_async::time::TimeSource;
-use pace::{HIGHEST, LOWEST, MIDDLE, MILLI, NANO, all, first_tries, s};
-use std::io;
-use std::sync::{Arc, Mutex};
+use pace::{HIGHEST, LOWEST, Log, MIDDLE, MILLI, NANO, all, first_tries, s};
 use std::time::{Duration, UNIX_EPOCH};
 use support::{HOUR, World, pass, seconds, session, settle};
 
@@ -274,7 +272,7 @@ async fn credentials_without_expiry_are_fresh_for_good_and_never_asked_for_again
         settle().await;
         assert_eq!(world.planned(), None);
         assert_eq!(world.cache.status().advisory_window, None);
-        world.quiet_for(40 * DAY).await;
+        world.quiet_for(3 * DAY).await;
         world.wall.step_forward(10_000 * DAY);
         assert!(world.call_asks().await.is_none());
         world.wall.set(UNIX_EPOCH);
@@ -355,37 +353,10 @@ async fn under_the_rules_of_aws_nothing_is_drawn() {
     let _question = world.call_asks_after(AT_ONCE).await;
 }
 
-/// What was logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    fn lines_with(&self, text: &str) -> usize {
-        let log = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        log.lines().filter(|line| line.contains(text)).count()
-    }
-}
-
 /// Warnings of a cut window after two sessions of this length in one cache.
 async fn clamp_warnings(policy: RefreshPolicy, lifetime: Duration) -> usize {
     let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::WARN)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _guard = log.collecting(tracing::Level::WARN);
     let mut world = World::new(policy).filled_in(AT_ONCE, lifetime).await;
     let (_, call) = world.asked_after().await;
     call.answer(Ok(world.session("KEY-2", lifetime)));

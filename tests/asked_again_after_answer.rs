@@ -1,0 +1,594 @@
+//! After an answer the source is asked again at the point that this answer calls for: the same document,
+//! a new one, one that is dead already, and what comes after a rejection.
+//!
+//! Where three figures stand together they belong to the lowest draw, the middle one and the highest.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "support/pace.rs"]
+mod pace;
+mod support;
+
+use aws_credential_strategies::refresh::{Backoff, Rejection, Stage};
+use aws_credential_strategies::{
+    CredentialFault, Credentials, ErrorKind, RefreshMode, RefreshPolicy,
+};
+use aws_smithy_async::time::TimeSource;
+use futures_util::FutureExt;
+use pace::{HIGHEST, LOWEST, Log, MIDDLE, MILLI, NANO, all, recoverable, s, terminal};
+use std::time::Duration;
+use support::{HOUR, World, pass, seconds, session, settle};
+use tokio::time::Instant;
+
+const AT_ONCE: Duration = Duration::ZERO;
+const TWELVE_HOURS: Duration = Duration::from_secs(43_200);
+
+fn on_demand() -> RefreshPolicy {
+    RefreshPolicy::default().mode(RefreshMode::OnDemand)
+}
+
+/// A cache that holds a session of this length, and the document that it came with.
+async fn filled(policy: RefreshPolicy, chance: f64, lifetime: Duration) -> (World, Credentials) {
+    let mut world = World::with_chance(policy, chance);
+    let document = world.session("KEY-1", lifetime);
+    drop(world.call());
+    world.gate.call().await.answer(Ok(document.clone()));
+    settle().await;
+    (world, document)
+}
+
+/// The pauses before so many attempts, of which each is answered with this document.
+async fn pauses_with<const N: usize>(world: &mut World, document: &Credentials) -> [Duration; N] {
+    let mut pauses = [Duration::ZERO; N];
+    for pause in &mut pauses {
+        let (after, call) = world.asked_after().await;
+        call.answer(Ok(document.clone()));
+        settle().await;
+        *pause = after;
+    }
+    pauses
+}
+
+/// A call asks the source now, and is answered so.
+async fn call_brings(world: &mut World, answer: Credentials) {
+    let call = world.call_asks().await.expect("the call did not ask");
+    call.answer(Ok(answer));
+    settle().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_document_is_asked_for_again_after_half_of_what_is_left() {
+    // An hour, first tried in the advisory window: half of what is left, the attempt on entering the
+    // mandatory window at 3540 s, then every 15–30 s; at 3600 s or later it is an expired document.
+    for (chance, expected) in [
+        (LOWEST, [2700.0, 450.0, 225.0, 112.5, 52.5, 15.0, 15.0]),
+        (MIDDLE, [3000.0, 300.0, 150.0, 75.0, 15.0, 22.5, 22.5]),
+        (HIGHEST, [3300.0, 150.0, 75.0, 15.0, 30.0, 30.0, 1.0]),
+    ] {
+        let (mut world, document) = filled(RefreshPolicy::default(), chance, HOUR).await;
+        let pauses = pauses_with::<7>(&mut world, &document).await;
+        assert_eq!(pauses.to_vec(), all(expected), "chance {chance}");
+        assert_eq!(
+            world.cache.status().generation,
+            1,
+            "it is no new credential"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn but_after_a_minute_or_a_quarter_of_the_window_at_least() {
+    // Seen where nothing is asked on entering the mandatory window. 70 s are left: half is 35 s.
+    for (window, pause) in [(900, 60), (240, 60), (200, 50), (160, 40), (100, 35)] {
+        let policy = RefreshPolicy::aws_spec().advisory_window(seconds(window));
+        let (mut world, document) = filled(policy, MIDDLE, HOUR).await;
+        pass(seconds(3530)).await;
+        call_brings(&mut world, document).await;
+        let _question = world.call_asks_after(seconds(pause)).await;
+    }
+    // 0.25 s of one second are left, A = 0.75 s: 0.25 s comes before the eighth and the 0.1875 s.
+    let (mut world, document) = filled(RefreshPolicy::default(), HIGHEST, seconds(1)).await;
+    let pauses = pauses_with::<2>(&mut world, &document).await;
+    assert_eq!(pauses.to_vec(), all([0.75, 0.25]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_document_once_mandatory_is_asked_for_every_15_to_30_seconds() {
+    for (chance, pause) in [(LOWEST, 15.0), (MIDDLE, 22.5), (HIGHEST, 30.0)] {
+        for policy in [on_demand(), RefreshPolicy::aws_spec()] {
+            let (mut world, document) = filled(policy, chance, HOUR).await;
+            pass(seconds(3540)).await;
+            call_brings(&mut world, document).await;
+            assert_eq!(world.cache.status().stage, Stage::Mandatory);
+            let _question = world.call_asks_after(s(pause)).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_document_is_a_success() {
+    let (mut world, document) = filled(RefreshPolicy::default(), LOWEST, HOUR).await;
+    let failures = [recoverable(), recoverable(), recoverable()];
+    world.pauses(failures).await;
+    assert_eq!(world.cache.status().consecutive_failures, 3);
+    // At 2911.125 s, 688.875 s are left.
+    let [pause] = pauses_with(&mut world, &document).await;
+    assert_eq!(pause, s(209.625));
+    let status = world.cache.status();
+    assert_eq!(status.consecutive_failures, 0);
+    assert!(status.last_error.is_none());
+    assert_eq!(status.generation, 1);
+    // The next failures are the first, the second, and the third, whose quarter is of 282.937 s.
+    let again = world
+        .pauses([recoverable(), recoverable(), recoverable(), recoverable()])
+        .await;
+    assert_eq!(again, all([344.438, 0.5, 1.0, 70.735]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_document_keeps_its_windows() {
+    // 600 s are left of an hour: those of a session of 600 s would be 300 s and, of 15 s, 2.8 s.
+    let (mut world, document) = filled(RefreshPolicy::default(), MIDDLE, HOUR).await;
+    pauses_with::<1>(&mut world, &document).await;
+    assert_eq!(world.cache.status().advisory_window, Some(seconds(900)));
+    assert_eq!(world.cache.status().stage, Stage::Advisory);
+    let (mut world, document) = filled(RefreshPolicy::default(), HIGHEST, seconds(60)).await;
+    // M = 11.25 s opens at 48.75 s.
+    let pauses = pauses_with::<2>(&mut world, &document).await;
+    assert_eq!(pauses.to_vec(), all([45.0, 3.75]));
+    assert_eq!(world.cache.status().advisory_window, Some(seconds(45)));
+    assert_eq!(world.cache.status().stage, Stage::Mandatory);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_document_starts_the_monotonic_reading_anew() {
+    // The wall clock was 1000 s ahead at the first answer: what looked like 900 s are 1900 s.
+    let (mut world, document) = filled(RefreshPolicy::default(), LOWEST, HOUR).await;
+    world.wall.step_back(seconds(1000));
+    let pauses = pauses_with::<1>(&mut world, &document).await;
+    assert_eq!(pauses, [seconds(2700)]);
+    assert_eq!(world.cache.status().stage, Stage::Fresh);
+    assert_eq!(world.cache.status().generation, 1);
+    // Half of 1900 s.
+    let (pause, _call) = world.asked_after().await;
+    assert_eq!(pause, seconds(950));
+
+    // On demand, the first call past the fresh stage asks: 1900 − 900 s later, by either clock.
+    for ahead in [0, 500] {
+        let (mut world, document) = filled(on_demand(), LOWEST, HOUR).await;
+        world.wall.step_back(seconds(1000));
+        pass(seconds(2700)).await;
+        call_brings(&mut world, document).await;
+        pass(seconds(1)).await;
+        world.wall.step_forward(seconds(ahead));
+        let _question = world.call_asks_after(seconds(999 - ahead)).await;
+    }
+    // A part of a second counts as a whole one: 1899.5 s by the wall clock are 1900 s by the other.
+    let (mut world, document) = filled(on_demand(), LOWEST, HOUR).await;
+    world.wall.step_back(s(999.5));
+    pass(seconds(2700)).await;
+    call_brings(&mut world, document).await;
+    world.wall.step_back(HOUR);
+    let _question = world.call_asks_after(seconds(1000)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_key_or_another_expiry_is_a_new_credential() {
+    // Each is answered at 3000 s and lives for an hour and so much from there.
+    for (key_id, more) in [("KEY-2", 0), ("KEY-1", 0), ("KEY-1", 60)] {
+        let (mut world, _) = filled(RefreshPolicy::default(), MIDDLE, HOUR).await;
+        let (_, call) = world.asked_after().await;
+        call.answer(Ok(world.session(key_id, HOUR + seconds(more))));
+        settle().await;
+        let status = world.cache.status();
+        assert_eq!(status.generation, 2, "{key_id} + {more} s");
+        assert_eq!(world.planned(), Some(seconds(3000 + more)));
+    }
+    // The same expiry, another key.
+    let (mut world, document) = filled(RefreshPolicy::default(), MIDDLE, HOUR).await;
+    let (_, call) = world.asked_after().await;
+    call.answer(Ok(session("KEY-2", document.expiry().unwrap())));
+    settle().await;
+    assert_eq!(world.cache.status().generation, 2);
+    // L = 600 s.
+    assert_eq!(world.planned(), Some(seconds(400)));
+    assert_eq!(world.cache.status().advisory_window, Some(seconds(300)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nearly_dead_answers_are_asked_for_four_times_a_second() {
+    for chance in [LOWEST, MIDDLE, HIGHEST] {
+        for life in [NANO, MILLI, s(0.1), s(0.24)] {
+            let mut world = World::with_chance(RefreshPolicy::default(), chance);
+            drop(world.call());
+            let mut pauses = Vec::new();
+            for number in 0..8 {
+                let (pause, call) = world.asked_after().await;
+                call.answer(Ok(world.session(&format!("KEY-{number}"), life)));
+                settle().await;
+                pauses.push(pause);
+            }
+            assert_eq!(pauses[1..], all([0.25; 7]), "{life:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_does_not_ask_sooner_after_a_nearly_dead_answer() {
+    let (mut world, _) = filled(on_demand(), MIDDLE, s(0.1)).await;
+    assert_eq!(world.cache.status().stage, Stage::Mandatory);
+    let _question = world.call_asks_after(s(0.25)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expired_document_is_adopted_by_an_empty_cache_and_counts_as_a_failure() {
+    for age in [AT_ONCE, NANO, HOUR] {
+        let log = Log::default();
+        let _guard = log.collecting(tracing::Level::WARN);
+        let mut world = World::new(RefreshPolicy::default());
+        let served = world.call();
+        let (_, call) = world.asked_after().await;
+        let expiry = world.wall.now() - age;
+        call.answer(Ok(session("KEY-1", expiry)));
+        assert_eq!(served.await.unwrap().unwrap().access_key_id(), "KEY-1");
+        let status = world.cache.status();
+        assert_eq!(status.stage, Stage::Expired);
+        assert_eq!(status.generation, 1);
+        assert_eq!(status.consecutive_failures, 1);
+        let error = status.last_error.unwrap();
+        assert_eq!(error.kind, ErrorKind::Credential(CredentialFault::Expired));
+        assert!(!error.terminal);
+        // One warning, which names both causes.
+        assert_eq!(log.lines_with("WARN"), 1);
+        assert_eq!(log.lines_with("static stability"), 1);
+        assert_eq!(log.lines_with("the clock of this host is ahead"), 1);
+        // The first failure after expiry: ½–1 × 1 s.
+        assert_eq!(world.planned(), Some(s(0.75)));
+    }
+    // A moment later it would be live.
+    let (world, _) = filled(RefreshPolicy::default(), MIDDLE, NANO).await;
+    assert_eq!(world.cache.status().consecutive_failures, 0);
+    assert_eq!(world.cache.status().stage, Stage::Mandatory);
+}
+
+#[tokio::test(start_paused = true)]
+async fn under_the_rules_of_aws_an_empty_cache_raises_it() {
+    let mut world = World::new(RefreshPolicy::aws_spec());
+    let raised = world.call();
+    let (_, call) = world.asked_after().await;
+    call.answer(Ok(world.session("KEY-1", AT_ONCE)));
+    let error = raised.await.unwrap().unwrap_err();
+    assert_eq!(
+        *error.kind(),
+        ErrorKind::Credential(CredentialFault::Expired)
+    );
+    let status = world.cache.status();
+    assert_eq!((status.stage, status.generation), (Stage::Cold, 0));
+    assert_eq!(status.consecutive_failures, 1);
+    // Not paced.
+    pass(MILLI * 20).await;
+    assert!(world.call_asks().await.is_some());
+}
+
+/// What is held, and how many failures there were, after an answer of this key that ended at `expiry`.
+async fn after_expired_answer(
+    world: &mut World,
+    (key_id, expiry): (&str, std::time::SystemTime),
+) -> (String, u64, u32) {
+    let call = world.call_asks().await.expect("the call did not ask");
+    call.answer(Ok(session(key_id, expiry)));
+    settle().await;
+    let status = world.cache.status();
+    let held = status.key_id.unwrap();
+    (held, status.generation, status.consecutive_failures)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expired_document_does_not_replace_a_live_credential() {
+    for policy in [on_demand(), RefreshPolicy::aws_spec()] {
+        // Advisory, and one millisecond before the end.
+        for age in [seconds(3000), HOUR - MILLI] {
+            let (mut world, _) = filled(policy, MIDDLE, HOUR).await;
+            pass(age).await;
+            let now = world.wall.now();
+            let held = after_expired_answer(&mut world, ("KEY-2", now)).await;
+            assert_eq!(held, ("KEY-1".to_owned(), 1, 1), "{age:?}");
+        }
+    }
+    // It is a failure like any other: ½–1 × 1 s in the advisory window.
+    let (mut world, _) = filled(RefreshPolicy::default(), HIGHEST, HOUR).await;
+    let (_, call) = world.asked_after().await;
+    call.answer(Ok(world.session("KEY-2", AT_ONCE)));
+    let (pause, _call) = world.asked_after().await;
+    assert_eq!(pause, seconds(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expired_document_replaces_an_expired_credential_if_it_ends_later() {
+    for policy in [on_demand(), RefreshPolicy::aws_spec()] {
+        let (mut world, first) = filled(policy, MIDDLE, HOUR).await;
+        let ended = first.expiry().unwrap();
+        pass(2 * HOUR).await;
+        let mut failures = 0;
+        for (key_id, expiry, held, generation) in [
+            ("KEY-2", ended - NANO, "KEY-1", 1),
+            ("KEY-2", ended, "KEY-1", 1),
+            ("KEY-1", ended, "KEY-1", 1),
+            ("KEY-3", ended + NANO, "KEY-3", 2),
+            ("KEY-4", ended, "KEY-3", 2),
+            ("KEY-5", ended + HOUR, "KEY-5", 3),
+        ] {
+            failures += 1;
+            let got = after_expired_answer(&mut world, (key_id, expiry)).await;
+            assert_eq!(got, (held.to_owned(), generation, failures), "{key_id}");
+            assert_eq!(world.cache.status().stage, Stage::Expired);
+            // No pause is longer than 10 min.
+            pass(seconds(600)).await;
+        }
+    }
+    // At the very moment at which the held one ends it may be replaced.
+    let (mut world, first) = filled(on_demand(), MIDDLE, HOUR).await;
+    let ended = first.expiry().unwrap();
+    pass(HOUR).await;
+    world.wall.step_forward(seconds(1));
+    let got = after_expired_answer(&mut world, ("KEY-2", ended + NANO)).await;
+    assert_eq!(got, ("KEY-2".to_owned(), 2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejection_is_followed_by_one_refresh_at_once() {
+    let (mut world, _) = filled(RefreshPolicy::default(), MIDDLE, HOUR).await;
+    pass(seconds(10)).await;
+    for _ in 0..1000 {
+        assert_eq!(world.cache.invalidate("KEY-1"), Rejection::Invalidated);
+    }
+    let status = world.cache.status();
+    assert!(status.invalidated);
+    assert_eq!(status.stage, Stage::Mandatory);
+    let (pause, call) = world.asked_after().await;
+    assert_eq!(pause, AT_ONCE);
+    call.answer(Ok(world.session("KEY-2", HOUR)));
+    settle().await;
+    let status = world.cache.status();
+    assert_eq!(status.stage, Stage::Fresh);
+    assert!(!status.invalidated && !status.rejected_key_returned);
+    assert_eq!(world.cache.invalidate("KEY-1"), Rejection::NotCurrent);
+    assert_eq!(world.planned(), Some(seconds(3000)));
+    world.quiet_for(seconds(2999)).await;
+    assert_eq!(world.gate.count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_demand_the_next_call_makes_it() {
+    for policy in [on_demand(), RefreshPolicy::aws_spec()] {
+        let (mut world, _) = filled(policy, MIDDLE, HOUR).await;
+        pass(seconds(10)).await;
+        world.cache.invalidate("KEY-1");
+        world.quiet_for(seconds(1000)).await;
+        let _question = world.call_asks_after(AT_ONCE).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_not_held_is_not_rejected() {
+    let mut world = World::new(RefreshPolicy::default());
+    assert_eq!(world.cache.invalidate("KEY-1"), Rejection::NotCurrent);
+    world.quiet_for(HOUR).await;
+    let (mut world, _) = filled(RefreshPolicy::default(), MIDDLE, HOUR).await;
+    assert_eq!(world.cache.invalidate("KEY-2"), Rejection::NotCurrent);
+    assert_eq!(world.cache.status().stage, Stage::Fresh);
+    world.quiet_for(seconds(2999)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_credential_is_rejected_once() {
+    let (mut world, _) = filled(RefreshPolicy::default(), HIGHEST, TWELVE_HOURS).await;
+    pass(seconds(10)).await;
+    world.cache.invalidate("KEY-1");
+    // 1, 2, 4 s after failures; rejections between them change nothing.
+    for pause in all([0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]) {
+        assert_eq!(world.cache.invalidate("KEY-1"), Rejection::Invalidated);
+        assert_eq!(world.pauses([recoverable()]).await, [pause]);
+    }
+    // The value stays.
+    let served = world.cache.credentials().now_or_never().unwrap().unwrap();
+    assert_eq!(served.access_key_id(), "KEY-1");
+    assert!(world.cache.status().invalidated);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejection_ends_a_wait_that_no_failure_set() {
+    // The same document came in the mandatory window: 30 s, but for the rejection.
+    let (mut world, document) = filled(on_demand(), HIGHEST, HOUR).await;
+    pass(seconds(3540)).await;
+    call_brings(&mut world, document).await;
+    assert_eq!(world.planned(), Some(seconds(30)));
+    pass(seconds(1)).await;
+    world.cache.invalidate("KEY-1");
+    let _question = world.call_asks_after(AT_ONCE).await;
+}
+
+/// A terminal failure in the advisory window, of an attempt that began as one in the mandatory window, so
+/// that there is no other on entering it: the wall clock jumped there and back.
+async fn failed_after_entry(policy: RefreshPolicy) -> World {
+    let (mut world, _) = filled(policy, HIGHEST, HOUR).await;
+    pass(seconds(2750)).await;
+    world.wall.step_forward(seconds(800));
+    assert_eq!(world.cache.status().stage, Stage::Mandatory);
+    let call = world.call_asks().await.expect("the call did not ask");
+    world.wall.step_back(seconds(800));
+    call.answer(Err(terminal()));
+    settle().await;
+    assert_eq!(world.cache.status().stage, Stage::Advisory);
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejection_cuts_a_wait_to_thirty_seconds_after_the_failure() {
+    // (seconds since the failure, what is left of its 600 s)
+    for (since, left) in [(0, 30), (5, 25), (30, 0), (200, 0)] {
+        let mut world = failed_after_entry(on_demand()).await;
+        assert_eq!(world.planned(), Some(seconds(600)));
+        pass(seconds(since)).await;
+        world.cache.invalidate("KEY-1");
+        let _question = world.call_asks_after(seconds(left)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejection_makes_no_wait_longer() {
+    let (mut world, _) = filled(on_demand(), HIGHEST, HOUR).await;
+    pass(seconds(3540)).await;
+    world.call_fails(recoverable()).await;
+    world.cache.invalidate("KEY-1");
+    let _question = world.call_asks_after(seconds(1)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejection_cuts_neither_a_fixed_wait_nor_those_of_aws() {
+    let mut world = failed_after_entry(on_demand().backoff(Backoff::fixed(seconds(420)))).await;
+    pass(seconds(5)).await;
+    world.cache.invalidate("KEY-1");
+    let _question = world.call_asks_after(seconds(415)).await;
+
+    for (policy, pause) in [
+        (RefreshPolicy::aws_spec(), 600),
+        (
+            RefreshPolicy::aws_spec().backoff(Backoff::fixed(seconds(420))),
+            420,
+        ),
+    ] {
+        let (mut world, _) = filled(policy, HIGHEST, HOUR).await;
+        pass(seconds(2700)).await;
+        world.call_fails(recoverable()).await;
+        pass(seconds(5)).await;
+        assert_eq!(world.cache.invalidate("KEY-1"), Rejection::Invalidated);
+        let _question = world.call_asks_after(seconds(pause - 5)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejection_after_failures_is_one_attempt_at_once() {
+    // It makes the credential mandatory, and what is mandatory is tried on entry whatever wait is in force.
+    for policy in [
+        RefreshPolicy::default(),
+        RefreshPolicy::default().backoff(Backoff::fixed(seconds(420))),
+    ] {
+        let (mut world, _) = filled(policy, LOWEST, HOUR).await;
+        assert_eq!(world.pauses([terminal()]).await, all([2700.0]));
+        pass(seconds(5)).await;
+        world.cache.invalidate("KEY-1");
+        let (pause, _call) = world.asked_after().await;
+        assert_eq!(pause, AT_ONCE);
+    }
+}
+
+/// Rejects what is held and answers the refresh that follows.
+async fn rejected_and_answered(world: &mut World, answer: &Credentials) {
+    pass(seconds(1)).await;
+    assert_eq!(world.cache.invalidate("KEY-1"), Rejection::Invalidated);
+    let pauses = pauses_with::<1>(world, answer).await;
+    assert_eq!(pauses, [AT_ONCE]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejected_key_that_comes_back_is_asked_for_again_within_five_to_ten_minutes() {
+    for (chance, pause) in [(LOWEST, 300), (MIDDLE, 450), (HIGHEST, 600)] {
+        // Hours are left of the same document, and of one that ends later.
+        for longer in [AT_ONCE, HOUR] {
+            let (mut world, document) =
+                filled(RefreshPolicy::default(), chance, TWELVE_HOURS).await;
+            let answer = session("KEY-1", document.expiry().unwrap() + longer);
+            rejected_and_answered(&mut world, &answer).await;
+            let status = world.cache.status();
+            assert!(!status.invalidated);
+            assert!(status.rejected_key_returned);
+            assert_eq!(status.stage, Stage::Fresh);
+            assert_eq!(status.generation, if longer.is_zero() { 1 } else { 2 });
+            // And again, for as long as it comes back.
+            let pauses = pauses_with::<3>(&mut world, &answer).await;
+            assert_eq!(pauses, [seconds(pause); 3]);
+            assert!(world.cache.status().rejected_key_returned);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejected_key_that_comes_back_never_waits_longer_than_it_would_have() {
+    // 400 s less a second are left: half of them.
+    let (mut world, document) = filled(RefreshPolicy::default(), HIGHEST, seconds(400)).await;
+    rejected_and_answered(&mut world, &document).await;
+    assert_eq!(world.planned(), Some(s(199.5)));
+    // A later end, a new draw: L = 500 s less the window's third.
+    let (mut world, document) = filled(RefreshPolicy::default(), HIGHEST, seconds(401)).await;
+    let later = session("KEY-1", document.expiry().unwrap() + seconds(100));
+    rejected_and_answered(&mut world, &later).await;
+    assert_eq!(world.planned(), Some(seconds(400)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejected_key_without_expiry_is_asked_for_again_too() {
+    let mut world = World::with_chance(RefreshPolicy::default(), HIGHEST);
+    let endless = Credentials::new("KEY-1", "secret", None, None, "test");
+    drop(world.call());
+    let (_, call) = world.asked_after().await;
+    call.answer(Ok(endless.clone()));
+    settle().await;
+    rejected_and_answered(&mut world, &endless).await;
+    assert_eq!(world.cache.status().generation, 1);
+    assert_eq!(world.planned(), Some(seconds(600)));
+    // A new one that never expires ends it.
+    let (_, call) = world.asked_after().await;
+    call.answer(Ok(Credentials::new("KEY-2", "secret", None, None, "test")));
+    settle().await;
+    assert_eq!(world.planned(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rejecting_a_returned_key_again_changes_nothing_until_a_new_one_has_come() {
+    for policy in [RefreshPolicy::default(), on_demand()] {
+        let (mut world, document) = filled(policy, MIDDLE, TWELVE_HOURS).await;
+        pass(seconds(1)).await;
+        world.cache.invalidate("KEY-1");
+        call_brings(&mut world, document).await;
+        let planned = world.planned();
+        assert_eq!(planned, Some(seconds(450)));
+        assert_eq!(world.cache.invalidate("KEY-1"), Rejection::SameKeyAgain);
+        assert_eq!(world.planned(), planned);
+        assert!(!world.cache.status().invalidated);
+        world.quiet_for(seconds(449)).await;
+    }
+    let (mut world, document) = filled(RefreshPolicy::default(), MIDDLE, TWELVE_HOURS).await;
+    rejected_and_answered(&mut world, &document).await;
+    let new = world.session("KEY-2", TWELVE_HOURS);
+    let pauses = pauses_with::<1>(&mut world, &new).await;
+    assert_eq!(pauses, [seconds(450)]);
+    assert!(!world.cache.status().rejected_key_returned);
+    // L = 43,200 s less the 450 s that it took to come, less the middle of 1200–3600 s.
+    assert_eq!(world.planned(), Some(seconds(40_350)));
+    pass(seconds(1)).await;
+    assert_eq!(world.cache.invalidate("KEY-2"), Rejection::Invalidated);
+    let (pause, _call) = world.asked_after().await;
+    assert_eq!(pause, AT_ONCE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_keep_20_ms_apart_and_no_more_than_eight_come_in_a_second() {
+    // Every key that comes is rejected in the same instant.
+    let (mut world, _) = filled(RefreshPolicy::default(), MIDDLE, HOUR).await;
+    let first = Instant::now();
+    let mut starts = vec![AT_ONCE];
+    for number in 1..40 {
+        world.cache.invalidate(&format!("KEY-{number}"));
+        let (_, call) = world.asked_after().await;
+        starts.push(call.at - first);
+        call.answer(Ok(world.session(&format!("KEY-{}", number + 1), HOUR)));
+        settle().await;
+        // Nor does a clock that leaps make them more.
+        world.wall.step_forward(seconds(60));
+    }
+    let expected: Vec<_> = (0..5)
+        .flat_map(|second| (0..8).map(move |nth| (second, nth)))
+        .map(|(second, nth)| seconds(second) + MILLI * 20 * nth)
+        .collect();
+    assert_eq!(starts, expected);
+}
