@@ -135,7 +135,9 @@ impl Life {
 
     /// Whether a window had to give way to a lifetime that is too short for it.
     pub(super) fn is_clamped(&self, policy: &RefreshPolicy) -> bool {
-        self.expiry.is_some() && self.advisory < wished_window(self.lifetime, policy)
+        // An answer that has expired already is not short: it is warned of as what it is.
+        let has_lifetime = self.expiry.is_some() && !self.lifetime.is_zero();
+        has_lifetime && self.advisory < wished_window(self.lifetime, policy)
     }
 }
 
