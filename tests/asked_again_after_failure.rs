@@ -337,6 +337,16 @@ async fn a_call_brings_the_pace_of_a_need_back() {
     assert_eq!(pauses[19], seconds(600));
 }
 
+#[tokio::test(start_paused = true)]
+async fn so_does_a_rejection() {
+    let mut world = filled(RefreshPolicy::default(), HIGHEST, seconds(60)).await;
+    until_idle(&mut world).await;
+    pass(seconds(10)).await;
+    world.cache.invalidate("KEY-1");
+    // 30 s after the failure; nobody has called since, so it is 600 s from there.
+    assert_pauses(&mut world, recoverable, [20.0, 600.0]).await;
+}
+
 /// What an empty cache does after each failure of this kind, driven by calls.
 async fn assert_cold_pauses<const N: usize>(
     (policy, chance): (RefreshPolicy, f64),
