@@ -303,6 +303,22 @@ async fn an_expired_document_does_not_replace_a_live_credential() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nor_one_that_never_expires() {
+    for policy in [RefreshPolicy::default(), RefreshPolicy::aws_spec()] {
+        let mut world = World::new(policy);
+        drop(world.call());
+        let (_, call) = world.asked_after().await;
+        call.answer(Ok(Credentials::new("KEY-1", "secret", None, None, "test")));
+        settle().await;
+        pass(seconds(1)).await;
+        world.cache.invalidate("KEY-1");
+        let now = world.wall.now();
+        let held = after_expired_answer(&mut world, ("KEY-2", now)).await;
+        assert_eq!(held, ("KEY-1".to_owned(), 1, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_expired_document_replaces_an_expired_credential_if_it_ends_later() {
     for policy in [on_demand(), RefreshPolicy::aws_spec()] {
         let (mut world, first) = filled(policy, MIDDLE, HOUR).await;
