@@ -9,7 +9,7 @@ mod pace;
 mod support;
 
 use aws_credential_strategies::refresh::{Backoff, Stage};
-use aws_credential_strategies::{Error, RefreshMode, RefreshPolicy};
+use aws_credential_strategies::{Credentials, Error, RefreshMode, RefreshPolicy, Result};
 use aws_smithy_async::time::TimeSource;
 use futures_util::FutureExt;
 use pace::{CHANCES, HIGHEST, LOWEST, MIDDLE, MILLI, all, recoverable, s, terminal, throttled};
@@ -61,12 +61,13 @@ async fn assert_pauses_once_rejected<const N: usize>(
     assert_pauses(&mut world, failure, expected).await;
 }
 
-/// A refresh that is asked for out of turn, and fails.
-async fn forced_to_fail(world: &mut World, failure: Error) {
+/// A refresh that is asked for out of turn.
+async fn forced(world: &mut World, answer: Result<Credentials>) {
     let cache = world.cache.clone();
     let forced = tokio::spawn(async move { cache.refresh().await });
-    world.gate.call().await.answer(Err(failure));
-    assert!(forced.await.unwrap().is_err());
+    let failed = answer.is_err();
+    world.gate.call().await.answer(answer);
+    assert_eq!(forced.await.unwrap().is_err(), failed);
 }
 
 #[tokio::test(start_paused = true)]
@@ -476,7 +477,7 @@ async fn under_the_rules_of_aws_every_failure_is_followed_by_five_to_ten_minutes
 async fn under_the_rules_of_aws_the_pause_holds_from_the_fresh_stage_on() {
     let mut world = filled(RefreshPolicy::aws_spec(), LOWEST, HOUR).await;
     pass(seconds(2600)).await;
-    forced_to_fail(&mut world, recoverable()).await;
+    forced(&mut world, Err(recoverable())).await;
     let _question = world.call_asks_after(seconds(300)).await;
 }
 
@@ -561,7 +562,7 @@ async fn a_forced_refresh_that_fails_long_before_expiry_changes_no_plan() {
     for failure in [recoverable, throttled, terminal] {
         let mut world = filled(RefreshPolicy::default(), MIDDLE, HOUR).await;
         pass(seconds(1000)).await;
-        forced_to_fail(&mut world, failure()).await;
+        forced(&mut world, Err(failure())).await;
         assert_eq!(world.planned(), Some(seconds(2000)));
         // It counts: the next failure is the second.
         let (pause, call) = world.asked_after().await;
@@ -569,6 +570,21 @@ async fn a_forced_refresh_that_fails_long_before_expiry_changes_no_plan() {
         settle().await;
         assert_eq!(pause, seconds(2000));
         assert_pauses(&mut world, recoverable, [1.5]).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_planned_attempt_that_fails_long_before_expiry_is_followed_by_minutes() {
+    // A forced refresh brought the same document, so the next attempt comes after half of what is left.
+    for (chance, pause) in [(LOWEST, 300.0), (MIDDLE, 450.0), (HIGHEST, 600.0)] {
+        for failure in [recoverable, throttled, terminal] {
+            let mut world = filled(RefreshPolicy::default(), chance, TWELVE_HOURS).await;
+            let expiry = world.cache.status().expires_at.unwrap();
+            pass(seconds(1200)).await;
+            forced(&mut world, Ok(session("KEY-1", expiry))).await;
+            assert_pauses(&mut world, failure, [21_000.0, pause, pause]).await;
+            assert_eq!(world.cache.status().stage, Stage::Fresh);
+        }
     }
 }
 
