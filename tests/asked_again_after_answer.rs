@@ -172,6 +172,20 @@ async fn the_same_document_starts_the_monotonic_reading_anew() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_monotonic_reading_may_become_shorter_with_it() {
+    // The wall clock is 500 s ahead when the document comes again at 100 s: 3000 s are left by it.
+    let (mut world, document) = filled(on_demand(), MIDDLE, HOUR).await;
+    pass(seconds(100)).await;
+    world.wall.step_forward(seconds(500));
+    let cache = world.cache.clone();
+    let forced = tokio::spawn(async move { cache.refresh().await });
+    world.gate.call().await.answer(Ok(document));
+    assert!(forced.await.unwrap().is_ok());
+    world.wall.step_back(seconds(500));
+    let _question = world.call_asks_after(seconds(2100)).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn another_key_or_another_expiry_is_a_new_credential() {
     // Each is answered at 3000 s and lives for an hour and so much from there.
     for (key_id, more) in [("KEY-2", 0), ("KEY-1", 0), ("KEY-1", 60)] {

@@ -334,6 +334,13 @@ async fn on_demand_either_clock_brings_the_point() {
     world.wall.step_back(DAY);
     let _question = world.call_asks_after(seconds(2700)).await;
     assert_eq!(world.gate.count(), 2, "the monotonic clock");
+
+    let mut world = World::with_chance(on_demand(), LOWEST)
+        .filled("KEY-1", HOUR)
+        .await;
+    world.wall.step_back(DAY);
+    pass(seconds(2701)).await;
+    assert!(world.call_asks().await.is_some(), "and past it");
 }
 
 #[tokio::test(start_paused = true)]
