@@ -424,7 +424,14 @@ impl<F: CredentialSource> Shared<F> {
         let Some(landing) = landing else { return };
         let state = self.load();
         let elapsed = now.mono.saturating_duration_since(flight.takes_off);
-        log_landing(self.source.name(), landing, &state, now, elapsed);
+        log_landing(
+            self.source.name(),
+            landing,
+            &state,
+            &self.policy,
+            now,
+            elapsed,
+        );
         self.warn_of_clamp(&state);
         self.publish();
     }

@@ -2,6 +2,7 @@
 
 use super::cache::Shared;
 use super::clock::Now;
+use super::policy::RefreshPolicy;
 use super::state::{Flight, Landing, Outcome, State};
 use crate::error::{Error, ErrorKind, Operation};
 use crate::source::CredentialSource;
@@ -110,11 +111,12 @@ pub(super) fn log_landing(
     source: &'static str,
     landing: Landing,
     state: &State,
+    policy: &RefreshPolicy,
     now: Now,
     elapsed: Duration,
 ) {
     let attempt = state.fetches;
-    let next = state.next.map(|next| next.until(now));
+    let next = state.until_next(policy, now);
     let Some(failure) = &state.failure else {
         match landing {
             Landing::Ignored => {}

@@ -174,6 +174,17 @@ impl State {
         Some(until_window.max(settled.until(now)))
     }
 
+    /// Time until the source is asked next, as planned now; `None` where nothing is planned.
+    pub(super) fn until_next(&self, policy: &RefreshPolicy, now: Now) -> Option<Duration> {
+        let planned = self
+            .next_idle
+            .filter(|_| policy.has_timer())
+            .or(self.next)
+            .map(|due| due.until(now));
+        let entry = self.until_entry(policy, now);
+        planned.into_iter().chain(entry).min()
+    }
+
     /// Whether the source may be asked now.
     pub(super) fn is_due(&self, policy: &RefreshPolicy, now: Now) -> bool {
         !self.is_paused(now) || self.until_entry(policy, now).is_some_and(|t| t.is_zero())

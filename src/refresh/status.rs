@@ -99,15 +99,6 @@ impl Status {
         tally: Tally,
     ) -> Self {
         let held = state.held.as_ref();
-        let planned = [
-            state
-                .next_idle
-                .filter(|_| policy.has_timer())
-                .or(state.next)
-                .map(|due| due.until(now)),
-            state.until_entry(policy, now),
-        ];
-        let next_attempt = planned.into_iter().flatten().min();
         Status {
             stage: state.stage(now),
             key_id: held.map(|held| held.credentials.access_key_id().to_owned()),
@@ -121,7 +112,9 @@ impl Status {
             advisory_window: held
                 .filter(|held| held.life.expiry.is_some())
                 .map(|held| held.life.advisory),
-            next_attempt_at: next_attempt.and_then(|wait| now.wall.checked_add(wait)),
+            next_attempt_at: state
+                .until_next(policy, now)
+                .and_then(|wait| now.wall.checked_add(wait)),
             invalidated: held.is_some_and(|held| held.invalidated),
             rejected_key_returned: held.is_some_and(|held| held.rejected_key_returned),
             last_error: state.failure.as_ref().map(|failure| LastError {

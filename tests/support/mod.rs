@@ -213,6 +213,15 @@ impl World {
         self
     }
 
+    /// An outage: whatever the source is asked in this time fails at once.
+    pub async fn outage(&mut self, time: Duration) {
+        let end = Instant::now() + time;
+        while let Ok(call) = tokio::time::timeout_at(end, self.gate.call()).await {
+            call.fail();
+            settle().await;
+        }
+    }
+
     /// A call on a task of its own.
     pub fn call(&self) -> tokio::task::JoinHandle<Result<Credentials>> {
         let cache = self.cache.clone();
