@@ -284,7 +284,8 @@ impl<F: CredentialSource> CredentialCache<F> {
         self.0.status()
     }
 
-    /// News of every fetch that ended and every rejection, as a [`Status`] at that moment.
+    /// News of every fetch that ended and every rejection, as a [`Status`] at that moment; also of the
+    /// nearer plan when somebody asks again for what has long expired.
     ///
     /// A receiver does not keep the cache alive: it is closed with the last handle.
     #[must_use]
@@ -349,11 +350,14 @@ impl<F: CredentialSource> Shared<F> {
                 Err(error) if state.held.is_none() => return Err(error),
                 _ => return self.reply(),
             };
+            let is_first = patience.is_none();
             let until = *patience.get_or_insert_with(|| flight.patience(&self.policy));
             if until <= now.mono {
                 return self.reply();
             }
-            self.waits.fetch_add(1, Ordering::Relaxed);
+            if is_first {
+                self.waits.fetch_add(1, Ordering::Relaxed);
+            }
             if self.wait(flight, until).await.is_err() {
                 return self.reply();
             }
