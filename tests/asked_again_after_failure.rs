@@ -652,3 +652,24 @@ async fn a_fetch_that_never_ends_counts_for_its_time_out_and_five_seconds() {
     assert_eq!(world.cache.status().fetches, 2);
     stuck.shutdown_background();
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_never_expires_is_not_asked_for_again_after_a_forced_refresh_failed() {
+    for policy in [RefreshPolicy::default(), fixed(7)] {
+        let mut world = World::new(policy);
+        let first = world.call();
+        let for_ever = Credentials::new("KEY-1", "secret", None, None, "test");
+        world.gate.call().await.answer(Ok(for_ever));
+        first.await.unwrap().unwrap();
+        pass(seconds(2)).await;
+        let cache = world.cache.clone();
+        let forced = tokio::spawn(async move { cache.refresh().await });
+        world.gate.call().await.answer(Err(recoverable()));
+        assert!(forced.await.unwrap().is_err());
+        assert_eq!(world.planned(), None);
+        world.quiet_for(DAY).await;
+        // A rejection makes it due.
+        world.cache.invalidate("KEY-1");
+        assert!(world.asked_after().await.0 < SPACING);
+    }
+}

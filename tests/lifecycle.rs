@@ -8,6 +8,8 @@ use aws_credential_strategies::refresh::Stage;
 use aws_credential_strategies::{
     CredentialCache, CredentialSource, Credentials, ErrorKind, RefreshMode, RefreshPolicy, Result,
 };
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -160,9 +162,85 @@ fn a_caller_waits_on_through_the_end_of_another_runtime() {
 }
 
 #[test]
+fn a_forced_refresh_waits_on_through_the_end_of_another_runtime_too() {
+    let (source, mut gate) = GatedSource::pair();
+    let cache = CredentialCache::new(source, RefreshPolicy::default());
+    let first = runtime();
+    first.block_on(async {
+        let cache = cache.clone();
+        tokio::spawn(async move { cache.refresh().await });
+        gate.call().await
+    });
+    let second = runtime();
+    let waiting = second.spawn({
+        let cache = cache.clone();
+        async move { cache.refresh().await }
+    });
+    second.block_on(settle());
+    drop(first);
+    let served = second.block_on(async {
+        let call = gate.call().await;
+        call.answer(Ok(support::session("KEY-2", SystemTime::now() + HOUR)));
+        waiting.await.unwrap().unwrap()
+    });
+    assert_eq!(served.access_key_id(), "KEY-2");
+    assert_eq!(gate.count(), 2);
+    assert_eq!(cache.status().waits, 2, "one each");
+}
+
+#[test]
+fn a_forced_refresh_after_an_abandoned_one_asks_again_at_once() {
+    let (source, mut gate) = GatedSource::pair();
+    let cache = CredentialCache::new(source, RefreshPolicy::default());
+    let first = runtime();
+    first.block_on(async {
+        let cache = cache.clone();
+        tokio::spawn(async move { cache.refresh().await });
+        gate.call().await
+    });
+    drop(first);
+    // Well within the second in which an answer would stand; there was none.
+    let served = runtime().block_on(async {
+        let answering = async {
+            let call = gate.call().await;
+            call.answer(Ok(support::session("KEY-2", SystemTime::now() + HOUR)));
+        };
+        let (served, ()) = tokio::join!(cache.refresh(), answering);
+        served.unwrap()
+    });
+    assert_eq!(served.access_key_id(), "KEY-2");
+}
+
+#[test]
+fn a_runtime_that_is_shutting_down_is_an_error_that_says_so() {
+    let gone = runtime();
+    let handle = gone.handle().clone();
+    drop(gone);
+    let _context = handle.enter();
+    type Ask = fn(&CredentialCache<Counting>) -> BoxFuture<'_, Result<Credentials>>;
+    let asks: [Ask; 2] = [
+        |cache| cache.credentials().boxed(),
+        |cache| cache.refresh().boxed(),
+    ];
+    for ask in asks {
+        let cache = CredentialCache::new(Counting::default(), RefreshPolicy::default());
+        let error = ask(&cache).now_or_never().expect("at once").unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::NoRuntime);
+        assert_eq!(
+            error.to_string(),
+            "fetch credentials: the fetch was dropped with its runtime, each time it was started; make the call on a tokio runtime that is not shutting down"
+        );
+        assert_eq!(cache.status().fetches, 4, "three more starts, and no loop");
+        assert_eq!(cache.source().0.load(Ordering::SeqCst), 0);
+    }
+}
+
+#[test]
 fn no_runtime_is_an_error_that_says_so() {
     let cache = CredentialCache::new(Counting::default(), RefreshPolicy::default());
-    let error = futures_util::FutureExt::now_or_never(cache.credentials())
+    let error = cache
+        .credentials()
+        .now_or_never()
         .expect("at once")
         .unwrap_err();
     assert_eq!(*error.kind(), ErrorKind::NoRuntime);
@@ -305,7 +383,7 @@ async fn an_overdue_timer_is_made_up_for_by_the_next_call() {
     world.wall.step_forward(seconds(3006));
     settle().await;
     assert_eq!(world.gate.count(), 1);
-    let served = futures_util::FutureExt::now_or_never(world.cache.credentials());
+    let served = world.cache.credentials().now_or_never();
     assert_eq!(
         served.unwrap().unwrap().access_key_id(),
         "KEY-1",
@@ -334,7 +412,7 @@ async fn a_fetch_that_outlived_its_time_out_by_far_counts_as_gone() {
     {
         let _context = stuck.enter();
         let first = world.cache.credentials();
-        assert!(futures_util::FutureExt::now_or_never(first).is_none());
+        assert!(first.now_or_never().is_none());
     }
     settle().await;
     assert_eq!(world.cache.status().fetches, 1);

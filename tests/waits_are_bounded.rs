@@ -387,6 +387,19 @@ async fn under_the_aws_rules_a_terminal_error_is_raised_while_valid() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn under_the_aws_rules_a_hang_after_a_terminal_error_is_answered_with_what_has_expired() {
+    let mut world = aged(RefreshPolicy::aws_spec(), HOUR).await;
+    let answer = attempt(&mut world, Error::terminal("denied")).await;
+    assert_fails(answer, "fetch credentials: denied");
+    // Repeated for 3 s; then a call asks again, and what came before is no verdict on that.
+    pass(seconds(3)).await;
+    let (answer, waited) = timed(world.cache.credentials()).await;
+    assert_serves(answer, "KEY-1");
+    assert_eq!(waited, seconds(10));
+    assert_eq!(world.gate.count(), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn under_the_aws_rules_a_forced_refresh_that_is_denied_is_raised_for_as_long() {
     let mut world = aged(RefreshPolicy::aws_spec(), seconds(10)).await;
     let asked = forced(&world);

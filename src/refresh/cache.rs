@@ -2,7 +2,7 @@
 
 use super::cell::Cell;
 use super::clock::{Clock, Jitter, Now};
-use super::decide::{Tick, Verdict, answer, decide, tick};
+use super::decide::{Tick, Verdict, answer, decide, tick, timed_out};
 use super::flight::{FlightGuard, fly, log_landing};
 use super::hot_path::AtOnce;
 use super::policy::{MIN_FORCED_SPACING, RefreshPolicy};
@@ -181,31 +181,20 @@ impl<F: CredentialSource> CredentialCache<F> {
     ///
     /// As in [`credentials`](Self::credentials).
     pub async fn refresh(&self) -> Result<Credentials> {
-        self.0.policy.validate()?;
         let shared = &self.0;
-        let now = shared.clock.now();
-        let seen = shared.load();
-        let recent = seen
-            .last_start()
-            .filter(|start| now.mono.saturating_duration_since(*start) < MIN_FORCED_SPACING);
-        let flight = match (seen.flight(&shared.policy, now), recent) {
-            (Some(flight), _) => Some(flight),
-            (None, Some(_)) => None,
-            (None, None) => Some(shared.start()?),
-        };
-        if let Some(flight) = flight {
-            shared.waits.fetch_add(1, Ordering::Relaxed);
-            shared.wait(flight, flight.patience(&shared.policy)).await?;
-            if shared.load().settled < flight.number {
-                return Err(super::decide::timed_out(&shared.policy));
+        shared.policy.validate()?;
+        let mut patience = None;
+        for _ in 0..=MAX_ABANDONED {
+            let Some(flight) = shared.force()? else {
+                return shared.last_answer();
+            };
+            match shared.wait(flight, &mut patience).await? {
+                Waited::Landed => return shared.last_answer(),
+                Waited::TooLong => return Err(timed_out(&shared.policy)),
+                Waited::Abandoned => {}
             }
         }
-        let state = shared.load();
-        match (&state.failure, &state.held) {
-            (Some(failure), _) => Err(failure.error.clone()),
-            (None, Some(held)) => Ok((*held.credentials).clone()),
-            (None, None) => Err(super::decide::timed_out(&shared.policy)),
-        }
+        Err(abandoned())
     }
 
     /// Credentials that live for at least `min`: for presigned URLs and long uploads.
@@ -323,7 +312,10 @@ impl<F: CredentialSource> Shared<F> {
     }
 
     /// Replaces the state by what `change` makes of it, ready for the hot path.
-    fn change<R>(&self, mut change: impl FnMut(&State) -> Option<(State, R)>) -> Option<R> {
+    fn change<R>(
+        &self,
+        mut change: impl FnMut(&State) -> Option<(State, R)>,
+    ) -> Option<(Arc<State>, R)> {
         self.state.update(|state| {
             let (mut next, said) = change(state)?;
             next.at_once = AtOnce::of(&next, &self.policy);
@@ -336,7 +328,7 @@ impl<F: CredentialSource> Shared<F> {
         self.policy.validate()?;
         self.note_call();
         self.wake_idle_timer();
-        let mut patience: Option<Instant> = None;
+        let mut patience = None;
         for _ in 0..=MAX_ABANDONED {
             let now = self.clock.now();
             let state = self.load();
@@ -350,23 +342,43 @@ impl<F: CredentialSource> Shared<F> {
                 Err(error) if state.held.is_none() => return Err(error),
                 _ => return self.reply(),
             };
-            let is_first = patience.is_none();
-            let until = *patience.get_or_insert_with(|| flight.patience(&self.policy));
-            if until <= now.mono {
-                return self.reply();
-            }
-            if is_first {
-                self.waits.fetch_add(1, Ordering::Relaxed);
-            }
-            if self.wait(flight, until).await.is_err() {
-                return self.reply();
-            }
-            // Abandoned with its runtime: no answer yet, so look again.
-            if self.load().settled >= flight.number || self.clock.now().mono >= until {
-                return self.reply();
+            match self.wait(flight, &mut patience).await {
+                Ok(Waited::Abandoned) => {}
+                _ => return self.reply(),
             }
         }
-        self.reply()
+        match self.load().held {
+            Some(_) => self.reply(),
+            None => Err(abandoned()),
+        }
+    }
+
+    /// The fetch that a forced refresh waits for, started where none is under way; `None` where the last
+    /// answer is too recent to ask again.
+    fn force(self: &Arc<Self>) -> Result<Option<Flight>> {
+        let now = self.clock.now();
+        let seen = self.load();
+        if let Some(flight) = seen.flight(&self.policy, now) {
+            return Ok(Some(flight));
+        }
+        let answered = seen.settled == seen.fetches;
+        let recent = seen
+            .last_start()
+            .is_some_and(|start| now.mono.saturating_duration_since(start) < MIN_FORCED_SPACING);
+        if answered && recent {
+            return Ok(None);
+        }
+        self.start().map(Some)
+    }
+
+    /// What the last fetch brought, be it an error.
+    fn last_answer(&self) -> Result<Credentials> {
+        let state = self.load();
+        match (&state.failure, &state.held) {
+            (Some(failure), _) => Err(failure.error.clone()),
+            (None, Some(held)) => Ok((*held.credentials).clone()),
+            (None, None) => Err(timed_out(&self.policy)),
+        }
     }
 
     /// The answer that the state gives now.
@@ -380,8 +392,17 @@ impl<F: CredentialSource> Shared<F> {
         answer
     }
 
-    /// Waits until this fetch is over, at most until `until`.
-    async fn wait(&self, flight: Flight, until: Instant) -> Result<()> {
+    /// Waits until this fetch is over, as long as a caller waits, counted from the start of the first
+    /// fetch that it waited for.
+    async fn wait(&self, flight: Flight, patience: &mut Option<Instant>) -> Result<Waited> {
+        let is_first = patience.is_none();
+        let until = *patience.get_or_insert_with(|| flight.patience(&self.policy));
+        if until <= self.clock.now().mono {
+            return Ok(Waited::TooLong);
+        }
+        if is_first {
+            self.waits.fetch_add(1, Ordering::Relaxed);
+        }
         if Handle::try_current().is_err() {
             return Err(no_runtime());
         }
@@ -395,7 +416,13 @@ impl<F: CredentialSource> Shared<F> {
         };
         // Late is not an error here: the state says what there is to serve.
         let _ = timeout_at(until, over).await;
-        Ok(())
+        Ok(if self.load().settled >= flight.number {
+            Waited::Landed
+        } else if self.clock.now().mono >= until {
+            Waited::TooLong
+        } else {
+            Waited::Abandoned
+        })
     }
 
     /// Starts the fetch, or joins the one that somebody else has just started.
@@ -404,7 +431,7 @@ impl<F: CredentialSource> Shared<F> {
         let now = self.clock.now();
         let flight = match self.change(|state| state.take_off(&self.policy, now)) {
             None => return self.load().flight.ok_or_else(no_runtime),
-            Some(flight) => flight,
+            Some((_, flight)) => flight,
         };
         let guard = FlightGuard::new(self, flight);
         runtime.spawn(fly(
@@ -425,11 +452,13 @@ impl<F: CredentialSource> Shared<F> {
         let landing = self.change(|state| {
             Some(state.land(flight, &outcome, &self.policy, now, chance, last_call))
         });
-        let Some(landing) = landing else { return };
-        let state = self.load();
+        let Some((state, landing)) = landing else {
+            return;
+        };
         let elapsed = now.mono.saturating_duration_since(flight.takes_off);
         log_landing(
             self.source.name(),
+            flight.number,
             landing,
             &state,
             &self.policy,
@@ -538,6 +567,23 @@ async fn keep_fresh<F: CredentialSource>(mark: TimerMark<F>, mut news: watch::Re
             return;
         }
     }
+}
+
+/// How a wait for a fetch ended.
+enum Waited {
+    Landed,
+    TooLong,
+    /// Its runtime ended: no answer yet, so look again.
+    Abandoned,
+}
+
+fn abandoned() -> Error {
+    Error::new(
+        ErrorKind::NoRuntime,
+        Operation::FETCH,
+        "the fetch was dropped with its runtime, each time it was started",
+    )
+    .hint("make the call on a tokio runtime that is not shutting down")
 }
 
 fn no_runtime() -> Error {

@@ -15,14 +15,15 @@ pub(super) trait Cell<T> {
     /// Replaces `seen` by `new`, unless somebody else has replaced it meanwhile.
     fn replace(&self, seen: &Arc<T>, new: Arc<T>) -> bool;
 
-    /// Changes the value by what `change` makes of the present one, and returns what it says; `None`
-    /// leaves the value as it is. `change` runs again when somebody else was faster.
-    fn update<R>(&self, mut change: impl FnMut(&T) -> Option<(T, R)>) -> Option<R> {
+    /// Changes the value by what `change` makes of the present one, and returns the new value with what
+    /// `change` says; `None` leaves the value as it is. `change` runs again when somebody else was faster.
+    fn update<R>(&self, mut change: impl FnMut(&T) -> Option<(T, R)>) -> Option<(Arc<T>, R)> {
         loop {
             let seen = Arc::clone(&self.load());
             let (new, said) = change(&seen)?;
-            if self.replace(&seen, Arc::new(new)) {
-                return Some(said);
+            let new = Arc::new(new);
+            if self.replace(&seen, Arc::clone(&new)) {
+                return Some((new, said));
             }
         }
     }

@@ -79,7 +79,7 @@ pub(super) fn answer(
     let terminal = failure().filter(|_| state.is_terminal());
     let over = held.life.left(now).is_over();
     match (terminal, policy.rules) {
-        (Some(error), Rules::AwsSpec) if over || state.is_paused(now) => Err(error.clone()),
+        (Some(error), Rules::AwsSpec) if state.is_paused(now) => Err(error.clone()),
         (Some(error), Rules::Ours) if over => Err(error.clone()),
         _ if over && !policy.serve_expired => {
             Err(failure().cloned().unwrap_or_else(|| timed_out(policy)))

@@ -109,13 +109,13 @@ async fn unless<T>(
 /// One event a fetch; nothing is logged per request.
 pub(super) fn log_landing(
     source: &'static str,
+    attempt: u64,
     landing: Landing,
     state: &State,
     policy: &RefreshPolicy,
     now: Now,
     elapsed: Duration,
 ) {
-    let attempt = state.fetches;
     let next = state.until_next(policy, now);
     let Some(failure) = &state.failure else {
         match landing {

@@ -131,6 +131,10 @@ impl FailedAttempt<'_> {
         let wait = match (policy.rules, self.life) {
             (Rules::AwsSpec, life) => self.aws_pause(policy, life.is_some(), chance),
             (Rules::Ours, None) => self.cold_pause(policy, chance),
+            // Asked for out of turn: what never expires is not due again.
+            (Rules::Ours, Some(life)) if self.stage == Stage::Fresh && life.expiry.is_none() => {
+                None
+            }
             (Rules::Ours, Some(_)) if policy.backoff.0.is_some() => policy.backoff.0,
             (Rules::Ours, Some(life)) => match self.stage {
                 Stage::Advisory => return self.advisory_pause(life, now, chance),
