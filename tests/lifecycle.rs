@@ -4,14 +4,15 @@
 
 mod support;
 
-use aws_credential_strategies::refresh::Stage;
+use aws_credential_strategies::refresh::{Clock, Stage};
 use aws_credential_strategies::{
     CredentialCache, CredentialSource, Credentials, ErrorKind, RefreshMode, RefreshPolicy, Result,
 };
+use aws_smithy_async::time::TimeSource;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, SystemTime};
 use support::{GatedSource, HOUR, World, pass, seconds, settle};
 use tokio::runtime::{Builder, Runtime};
@@ -429,4 +430,58 @@ async fn a_fetch_that_outlived_its_time_out_by_far_counts_as_gone() {
         .await
         .unwrap();
     assert_eq!(world.cache.current().unwrap().access_key_id(), "KEY-2");
+}
+
+/// A wall clock that stops the thread which reads it the so-many-th time, until the test goes on.
+#[derive(Debug)]
+struct Stopping {
+    reads: AtomicU64,
+    stops_at: u64,
+    stopped: mpsc::Sender<()>,
+    go_on: Mutex<mpsc::Receiver<()>>,
+}
+
+impl TimeSource for Stopping {
+    fn now(&self) -> SystemTime {
+        if self.reads.fetch_add(1, Ordering::SeqCst) + 1 == self.stops_at {
+            self.stopped.send(()).unwrap();
+            self.go_on.lock().unwrap().recv().unwrap();
+        }
+        SystemTime::now()
+    }
+}
+
+#[test]
+fn who_is_overtaken_by_a_whole_fetch_starts_no_second_one() {
+    type Ask = fn(&CredentialCache<Counting>) -> BoxFuture<'_, Result<Credentials>>;
+    let asks: [(Ask, u64); 2] = [
+        (|cache| cache.credentials().boxed(), 3),
+        (|cache| cache.refresh().boxed(), 1),
+    ];
+    for (ask, reads) in asks {
+        // Stopped wherever it reads the time on its way to the fetch.
+        for stops_at in 1..=reads {
+            let (stopped, has_stopped) = mpsc::channel();
+            let (go_on, gone_on) = mpsc::channel();
+            let wall = Stopping {
+                reads: AtomicU64::new(0),
+                stops_at,
+                stopped,
+                go_on: Mutex::new(gone_on),
+            };
+            let cache = CredentialCache::new(Counting::default(), RefreshPolicy::default())
+                .with_clock(Clock::with_wall(wall));
+            let slow = std::thread::spawn({
+                let cache = cache.clone();
+                move || runtime().block_on(ask(&cache)).unwrap()
+            });
+            has_stopped.recv().unwrap();
+            let overtaking = runtime();
+            let served = overtaking.block_on(cache.credentials()).unwrap();
+            assert_eq!(served.access_key_id(), "KEY-1");
+            go_on.send(()).unwrap();
+            assert_eq!(slow.join().unwrap().access_key_id(), "KEY-1");
+            assert_eq!(cache.status().fetches, 1, "stopped at reading {stops_at}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::cell::Cell;
 use super::clock::{Clock, Jitter, Now};
-use super::decide::{Tick, Verdict, answer, decide, tick, timed_out};
+use super::decide::{Tick, answer, decide, tick, timed_out};
 use super::flight::{FlightGuard, fly, log_landing};
 use super::hot_path::AtOnce;
 use super::policy::{MIN_FORCED_SPACING, RefreshPolicy};
@@ -185,7 +185,7 @@ impl<F: CredentialSource> CredentialCache<F> {
         shared.policy.validate()?;
         let mut patience = None;
         for _ in 0..=MAX_ABANDONED {
-            let Some(flight) = shared.force()? else {
+            let Some(flight) = shared.start(Shared::is_wanted_by_force)? else {
                 return shared.last_answer();
             };
             match shared.wait(flight, &mut patience).await? {
@@ -250,12 +250,8 @@ impl<F: CredentialSource> CredentialCache<F> {
     pub fn invalidate(&self, rejected: &str) -> Rejection {
         let shared = &self.0;
         let now = shared.clock.now();
-        let mut said = Rejection::NotCurrent;
-        let changed = shared.change(|state| {
-            let (next, rejection) = state.invalidate(rejected, &shared.policy, now);
-            said = rejection;
-            next.map(|next| (next, ()))
-        });
+        let (changed, said) =
+            shared.change(|state| state.invalidate(rejected, &shared.policy, now));
         if changed.is_some() {
             tracing::warn!(
                 source = shared.source.name(),
@@ -314,12 +310,14 @@ impl<F: CredentialSource> Shared<F> {
     /// Replaces the state by what `change` makes of it, ready for the hot path.
     fn change<R>(
         &self,
-        mut change: impl FnMut(&State) -> Option<(State, R)>,
-    ) -> Option<(Arc<State>, R)> {
+        mut change: impl FnMut(&State) -> (Option<State>, R),
+    ) -> (Option<Arc<State>>, R) {
         self.state.update(|state| {
-            let (mut next, said) = change(state)?;
-            next.at_once = AtOnce::of(&next, &self.policy);
-            Some((next, said))
+            let (mut next, said) = change(state);
+            if let Some(next) = &mut next {
+                next.at_once = AtOnce::of(next, &self.policy);
+            }
+            (next, said)
         })
     }
 
@@ -333,12 +331,15 @@ impl<F: CredentialSource> Shared<F> {
             let now = self.clock.now();
             let state = self.load();
             let verdict = decide(&state, &self.policy, now);
-            let flight = match verdict {
-                Verdict { starts: true, .. } => self.start().map(Some),
-                _ => Ok(state.flight(&self.policy, now)),
+            let flight = if verdict.starts {
+                self.start(Self::is_wanted_by_a_call)
+            } else {
+                Ok(state.flight(&self.policy, now))
             };
             let flight = match flight {
                 Ok(Some(flight)) if verdict.waits => flight,
+                // Somebody else was faster, and is done: look again.
+                Ok(None) if verdict.starts => continue,
                 Err(error) if state.held.is_none() => return Err(error),
                 _ => return self.reply(),
             };
@@ -351,24 +352,6 @@ impl<F: CredentialSource> Shared<F> {
             Some(_) => self.reply(),
             None => Err(abandoned()),
         }
-    }
-
-    /// The fetch that a forced refresh waits for, started where none is under way; `None` where the last
-    /// answer is too recent to ask again.
-    fn force(self: &Arc<Self>) -> Result<Option<Flight>> {
-        let now = self.clock.now();
-        let seen = self.load();
-        if let Some(flight) = seen.flight(&self.policy, now) {
-            return Ok(Some(flight));
-        }
-        let answered = seen.settled == seen.fetches;
-        let recent = seen
-            .last_start()
-            .is_some_and(|start| now.mono.saturating_duration_since(start) < MIN_FORCED_SPACING);
-        if answered && recent {
-            return Ok(None);
-        }
-        self.start().map(Some)
     }
 
     /// What the last fetch brought, be it an error.
@@ -425,13 +408,23 @@ impl<F: CredentialSource> Shared<F> {
         })
     }
 
-    /// Starts the fetch, or joins the one that somebody else has just started.
-    pub(super) fn start(self: &Arc<Self>) -> Result<Flight> {
+    /// Starts a fetch or joins the one under way; `None` where none is wanted any more by the time that it
+    /// would start.
+    pub(super) fn start(
+        self: &Arc<Self>,
+        is_wanted: impl Fn(&Self, &State, Now) -> bool,
+    ) -> Result<Option<Flight>> {
         let runtime = Handle::try_current().map_err(|_| no_runtime())?;
         let now = self.clock.now();
-        let flight = match self.change(|state| state.take_off(&self.policy, now)) {
-            None => return self.load().flight.ok_or_else(no_runtime),
-            Some((_, flight)) => flight,
+        let (started, flight) = self.change(|state| match state.flight(&self.policy, now) {
+            None if is_wanted(self, state, now) => {
+                let (next, flight) = state.take_off(now);
+                (Some(next), Some(flight))
+            }
+            under_way => (None, under_way),
+        });
+        let (Some(_), Some(flight)) = (started, flight) else {
+            return Ok(flight);
         };
         let guard = FlightGuard::new(self, flight);
         runtime.spawn(fly(
@@ -441,7 +434,24 @@ impl<F: CredentialSource> Shared<F> {
             self.news.subscribe(),
         ));
         self.run_timer(&runtime);
-        Ok(flight)
+        Ok(Some(flight))
+    }
+
+    pub(super) fn is_wanted_by_a_call(&self, state: &State, now: Now) -> bool {
+        decide(state, &self.policy, now).starts
+    }
+
+    fn is_wanted_by_the_timer(&self, state: &State, now: Now) -> bool {
+        tick(state, &self.policy, now) == Tick::Fetch
+    }
+
+    /// Whatever waits are in force, unless the last answer is too recent.
+    fn is_wanted_by_force(&self, state: &State, now: Now) -> bool {
+        let answered = state.settled == state.fetches;
+        let recent = state
+            .last_start()
+            .is_some_and(|start| now.mono.saturating_duration_since(start) < MIN_FORCED_SPACING);
+        !(answered && recent)
     }
 
     /// Takes in what became of a fetch, and tells everybody.
@@ -449,12 +459,9 @@ impl<F: CredentialSource> Shared<F> {
         let now = self.clock.now();
         let chance = self.jitter.unit();
         let last_call = self.last_call();
-        let landing = self.change(|state| {
-            Some(state.land(flight, &outcome, &self.policy, now, chance, last_call))
-        });
-        let Some((state, landing)) = landing else {
-            return;
-        };
+        let (landed, landing) =
+            self.change(|state| state.land(flight, &outcome, &self.policy, now, chance, last_call));
+        let Some(state) = landed else { return };
         let elapsed = now.mono.saturating_duration_since(flight.takes_off);
         log_landing(
             self.source.name(),
@@ -505,7 +512,7 @@ impl<F: CredentialSource> Shared<F> {
 
     /// Somebody asks again for what the timer refreshes less often because nobody did.
     fn wake_idle_timer(&self) {
-        let woken = self.change(|state| Some((state.asked_for()?, ())));
+        let (woken, ()) = self.change(|state| (state.asked_for(), ()));
         if woken.is_some() {
             self.publish();
         }
@@ -536,7 +543,7 @@ impl<F: CredentialSource> Shared<F> {
         match tick(&self.state.load(), &self.policy, now) {
             Tick::Sleep(nap) => nap,
             Tick::Fetch => {
-                let _ = self.start();
+                let _ = self.start(Self::is_wanted_by_the_timer);
                 super::policy::LONGEST_NAP
             }
         }

@@ -15,15 +15,17 @@ pub(super) trait Cell<T> {
     /// Replaces `seen` by `new`, unless somebody else has replaced it meanwhile.
     fn replace(&self, seen: &Arc<T>, new: Arc<T>) -> bool;
 
-    /// Changes the value by what `change` makes of the present one, and returns the new value with what
-    /// `change` says; `None` leaves the value as it is. `change` runs again when somebody else was faster.
-    fn update<R>(&self, mut change: impl FnMut(&T) -> Option<(T, R)>) -> Option<(Arc<T>, R)> {
+    /// Replaces the value by what `change` makes of the present one, if it makes anything of it, and
+    /// returns the new value with what `change` says. `change` runs again when somebody else was faster.
+    fn update<R>(&self, mut change: impl FnMut(&T) -> (Option<T>, R)) -> (Option<Arc<T>>, R) {
         loop {
             let seen = Arc::clone(&self.load());
-            let (new, said) = change(&seen)?;
-            let new = Arc::new(new);
+            let (new, said) = change(&seen);
+            let Some(new) = new.map(Arc::new) else {
+                return (None, said);
+            };
             if self.replace(&seen, Arc::clone(&new)) {
-                return Some((new, said));
+                return (Some(new), said);
             }
         }
     }
@@ -113,21 +115,18 @@ mod model {
         let callers = (0..2).map(|_| {
             let cell = ModelArc::clone(&cell);
             thread::spawn(move || {
-                let took_off = cell.update(|state| {
-                    if state.in_flight {
-                        return None;
-                    }
+                let (took_off, ()) = cell.update(|state| {
                     let mut next = state.clone();
                     next.flights += 1;
                     next.in_flight = true;
-                    Some((next, ()))
+                    (Some(next).filter(|_| !state.in_flight), ())
                 });
                 if took_off.is_some() {
                     cell.update(|state| {
                         let mut next = state.clone();
                         next.in_flight = false;
                         next.generation += 1;
-                        Some((next, ()))
+                        (Some(next), ())
                     });
                 }
                 u32::from(took_off.is_some())
@@ -140,7 +139,7 @@ mod model {
                 cell.update(|state| {
                     let mut next = state.clone();
                     next.rejections += 1;
-                    Some((next, ()))
+                    (Some(next), ())
                 });
             })
         });

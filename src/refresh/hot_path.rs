@@ -52,7 +52,7 @@ impl<F: CredentialSource> Shared<F> {
         }
         if verdict.starts {
             // A refresh is wanted that nobody has started. Without a runtime nobody can.
-            let _ = self.start();
+            let _ = self.start(Self::is_wanted_by_a_call);
         }
         answer(state, &self.policy, now).is_ok()
     }
@@ -184,9 +184,12 @@ mod tests {
         }
 
         fn take_off(&mut self) -> Option<Flight> {
-            let (next, flight) = self.state.take_off(&self.policy, self.now)?;
-            self.become_state(next);
-            Some(flight)
+            let under_way = self.state.flight(&self.policy, self.now);
+            under_way.is_none().then(|| {
+                let (next, flight) = self.state.take_off(self.now);
+                self.become_state(next);
+                flight
+            })
         }
 
         fn land(&mut self, answer: impl FnOnce(&mut Self) -> Result<Credentials, Error>) {
@@ -201,7 +204,9 @@ mod tests {
             if let Some(flight) = self.state.flight {
                 let (policy, now) = (&self.policy, self.now);
                 let (next, _) = self.state.land(flight, outcome, policy, now, 0.5, None);
-                self.become_state(next);
+                if let Some(next) = next {
+                    self.become_state(next);
+                }
             }
         }
 

@@ -190,11 +190,8 @@ impl State {
         !self.is_paused(now) || self.until_entry(policy, now).is_some_and(|t| t.is_zero())
     }
 
-    /// Starts a fetch; `None` while one is under way.
-    pub(super) fn take_off(&self, policy: &RefreshPolicy, now: Now) -> Option<(State, Flight)> {
-        if self.flight(policy, now).is_some() {
-            return None;
-        }
+    /// Starts a fetch, where none is [under way](Self::flight).
+    pub(super) fn take_off(&self, now: Now) -> (State, Flight) {
         let mut next = self.clone();
         next.fetches += 1;
         let flight = Flight {
@@ -214,7 +211,7 @@ impl State {
         {
             held.tried_late = true;
         }
-        Some((next, flight))
+        (next, flight)
     }
 
     /// When the pace allows another attempt, whatever the clocks do.
@@ -238,23 +235,23 @@ impl State {
         now: Now,
         chance: f64,
         last_call: Option<Instant>,
-    ) -> (State, Landing) {
-        let mut next = self.clone();
+    ) -> (Option<State>, Landing) {
         if self.flight.is_none_or(|own| own.number != flight.number) {
-            return (next, Landing::Ignored);
+            return (None, Landing::Ignored);
         }
+        let mut next = self.clone();
         next.flight = None;
         let fetched = match outcome {
             Outcome::Abandoned => {
                 if let Some(held) = &mut next.held {
                     held.tried_late = false;
                 }
-                return (next, Landing::Ignored);
+                return (Some(next), Landing::Ignored);
             }
             Outcome::Failed(error) => {
                 next.fail(error.clone(), policy, now, chance, last_call);
                 next.settled = flight.number;
-                return (next, Landing::Failed);
+                return (Some(next), Landing::Failed);
             }
             Outcome::Fetched(fetched) => fetched,
         };
@@ -262,14 +259,14 @@ impl State {
         next.last_fetch = now.mono.saturating_duration_since(flight.takes_off);
         if fetched.expiry().is_some_and(|expiry| expiry <= now.wall) {
             let landing = next.land_expired(fetched, policy, now, chance, last_call);
-            return (next, landing);
+            return (Some(next), landing);
         }
         next.failures = 0;
         next.failure = None;
         next.steady = None;
         next.next_idle = None;
         let landing = next.adopt(fetched, policy, now, chance);
-        (next, landing)
+        (Some(next), landing)
     }
 
     /// A live answer.
