@@ -106,6 +106,61 @@ fn cached_credentials_survive_their_runtime_and_a_second_one_resumes() {
 }
 
 #[test]
+fn a_second_runtime_gets_a_timer_of_its_own() {
+    let cache = CredentialCache::new(Counting::default(), RefreshPolicy::default());
+    runtime().block_on(cache.credentials()).unwrap();
+    cache.invalidate("KEY-1");
+    let mut second = Builder::new_current_thread();
+    let second = second.enable_all().start_paused(true).build().unwrap();
+    second.block_on(async {
+        assert_eq!(cache.credentials().await.unwrap().access_key_id(), "KEY-2");
+        // Nobody calls: the timer alone refreshes, once in an hour.
+        pass(HOUR).await;
+    });
+    assert_eq!(cache.status().fetches, 3);
+}
+
+#[test]
+fn without_a_runtime_what_has_expired_is_served_where_that_is_wanted() {
+    for serve in [true, false] {
+        let policy = RefreshPolicy::default().serve_expired(serve);
+        let wall = support::Wall::starting();
+        let (source, mut gate) = GatedSource::pair();
+        let cache = CredentialCache::new(source, policy).with_clock(Clock::with_wall(wall.clone()));
+        runtime().block_on(async {
+            let answering = async {
+                let session = support::session("KEY-1", wall.now() + HOUR);
+                gate.call().await.answer(Ok(session));
+            };
+            let (served, ()) = tokio::join!(cache.credentials(), answering);
+            served.unwrap()
+        });
+        wall.step_forward(HOUR);
+        let answer = cache.credentials().now_or_never().expect("at once");
+        if serve {
+            assert_eq!(answer.unwrap().access_key_id(), "KEY-1");
+        } else {
+            assert_eq!(*answer.unwrap_err().kind(), ErrorKind::NoRuntime);
+        }
+    }
+}
+
+#[test]
+fn without_a_runtime_nobody_can_wait_for_a_fetch_either() {
+    let (source, mut gate) = GatedSource::pair();
+    let cache = CredentialCache::new(source, RefreshPolicy::default());
+    let first = runtime();
+    let _unanswered = first.block_on(async {
+        let cache = cache.clone();
+        tokio::spawn(async move { cache.credentials().await });
+        gate.call().await
+    });
+    let error = cache.credentials().now_or_never().expect("at once");
+    assert_eq!(*error.unwrap_err().kind(), ErrorKind::NoRuntime);
+    assert_eq!(gate.count(), 1);
+}
+
+#[test]
 fn a_fetch_dropped_with_its_runtime_is_started_again_in_the_next() {
     let (source, mut gate) = GatedSource::pair();
     let cache = CredentialCache::new(source, RefreshPolicy::default());

@@ -336,22 +336,20 @@ impl<F: CredentialSource> Shared<F> {
             } else {
                 Ok(state.flight(&self.policy, now))
             };
-            let flight = match flight {
-                Ok(Some(flight)) if verdict.waits => flight,
+            let waited = match flight {
+                Ok(Some(flight)) if verdict.waits => self.wait(flight, &mut patience).await,
                 // Somebody else was faster, and is done: look again.
                 Ok(None) if verdict.starts => continue,
-                Err(error) if state.held.is_none() => return Err(error),
-                _ => return self.reply(),
+                Ok(_) => return self.reply(),
+                Err(error) => Err(error),
             };
-            match self.wait(flight, &mut patience).await {
+            match waited {
                 Ok(Waited::Abandoned) => {}
-                _ => return self.reply(),
+                Ok(Waited::Landed | Waited::TooLong) => return self.reply(),
+                Err(error) => return self.reply().map_err(|_| error),
             }
         }
-        match self.load().held {
-            Some(_) => self.reply(),
-            None => Err(abandoned()),
-        }
+        self.reply().map_err(|_| abandoned())
     }
 
     /// What the last fetch brought, be it an error.
@@ -520,8 +518,9 @@ impl<F: CredentialSource> Shared<F> {
 
     fn note_call(&self) {
         let since = Instant::now().saturating_duration_since(self.born);
-        let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX - 1);
-        self.last_call.store(millis + 1, Ordering::Relaxed);
+        let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        self.last_call
+            .store(millis.saturating_add(1), Ordering::Relaxed);
     }
 
     fn last_call(&self) -> Option<Instant> {
