@@ -226,6 +226,22 @@ async fn who_wants_nothing_expired_gets_a_time_out_where_nothing_has_failed() {
     assert_fails(answer, TIMED_OUT);
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_wants_nothing_expired_is_told_that_the_source_had_none_newer() {
+    let mut world = aged(on_demand().serve_expired(false), seconds(3590)).await;
+    let caller = world.call();
+    let same = world.session("KEY-1", seconds(10));
+    world.gate.call().await.answer(Ok(same));
+    assert_serves(caller.await.unwrap(), "KEY-1");
+    // The same document: asked again after 22.5 s, of which 12 are left.
+    pass(millis(10_500)).await;
+    assert_fails(
+        at_once(&world),
+        "fetch credentials: the credentials have expired and the source had none newer, it is asked again in 12 s; `serve_expired` decides whether expired ones are handed out meanwhile",
+    );
+    assert_eq!(world.gate.count(), 2);
+}
+
 // Cold
 
 #[tokio::test(start_paused = true)]

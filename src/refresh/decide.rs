@@ -6,7 +6,7 @@ use super::policy::{
 };
 use super::state::State;
 use super::window::Stage;
-use crate::error::{Error, ErrorKind, Operation};
+use crate::error::{CredentialFault, Error, ErrorKind, Operation};
 use aws_credential_types::Credentials;
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,19 +73,36 @@ pub(super) fn answer(
     now: Now,
 ) -> Result<Arc<Credentials>, Error> {
     let failure = || state.failure.as_ref().map(|failure| &failure.error);
+    let last_error = || match (failure(), state.held.is_some() && state.flight.is_none()) {
+        (Some(error), _) => error.clone(),
+        (None, true) => none_newer(state, policy, now),
+        (None, false) => timed_out(policy),
+    };
     let Some(held) = &state.held else {
-        return Err(failure().cloned().unwrap_or_else(|| timed_out(policy)));
+        return Err(last_error());
     };
     let terminal = failure().filter(|_| state.is_terminal());
     let over = held.life.left(now).is_over();
     match (terminal, policy.rules) {
         (Some(error), Rules::AwsSpec) if state.is_paused(now) => Err(error.clone()),
         (Some(error), Rules::Ours) if over => Err(error.clone()),
-        _ if over && !policy.serve_expired => {
-            Err(failure().cloned().unwrap_or_else(|| timed_out(policy)))
-        }
+        _ if over && !policy.serve_expired => Err(last_error()),
         _ => Ok(Arc::clone(&held.credentials)),
     }
+}
+
+/// Expired, after an answer that brought nothing newer, with a pause in force.
+fn none_newer(state: &State, policy: &RefreshPolicy, now: Now) -> Error {
+    let next = state.until_next(policy, now).unwrap_or_default();
+    Error::new(
+        ErrorKind::Credential(CredentialFault::Expired),
+        Operation::FETCH,
+        format!(
+            "the credentials have expired and the source had none newer, it is asked again in {} s",
+            next.as_secs()
+        ),
+    )
+    .hint("`serve_expired` decides whether expired ones are handed out meanwhile")
 }
 
 pub(super) fn timed_out(policy: &RefreshPolicy) -> Error {
