@@ -1,4 +1,4 @@
-//! Time, from outside: a wall clock, a monotonic clock, and chance.
+//! Time, from outside: a wall clock, a monotonic clock, and random numbers.
 
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource, TimeSource};
 use std::fmt;
@@ -64,15 +64,15 @@ impl Now {
     }
 }
 
-/// Where the cache takes chance from: numbers in `[0, 1)`.
+/// Where the cache takes random numbers from, in `[0, 1)`.
 ///
-/// The default is seeded by the operating system, not by the clock, so that hosts that fail together do
-/// not retry together.
+/// The default is [`fastrand`]'s: seeded for each thread by its number and the nanoseconds of the
+/// monotonic clock, not by the time of day, so that hosts that fail together do not retry together.
 #[derive(Clone)]
 pub struct Jitter(Arc<dyn Fn() -> f64 + Send + Sync>);
 
 impl Jitter {
-    /// Chance of this host.
+    /// Random numbers of this host.
     #[must_use]
     pub fn random() -> Self {
         Jitter(Arc::new(fastrand::f64))
