@@ -27,9 +27,9 @@ const MAX_ABANDONED: usize = 3;
 
 /// Keeps the credentials of one source valid, for any number of callers.
 ///
-/// While credentials are valid every call is answered at once, and a task replaces them ahead of time;
-/// once they are not, all callers wait for the same single fetch, for a bounded time. Cloning shares
-/// the cache: one fetch, however many clients hold a clone.
+/// While credentials are valid calls are answered at once, and a task replaces them ahead of time; once
+/// they are not, all callers wait for the same single fetch, for a bounded time
+/// ([by stage](crate::refresh)). Cloning shares the cache: one fetch, however many clients hold a clone.
 ///
 /// The constructor does no I/O, spawns nothing and needs no runtime; the first call starts the task. The
 /// last clone dropped ends it.
@@ -112,7 +112,8 @@ impl<F: CredentialSource> CredentialCache<F> {
         )))
     }
 
-    /// An empty cache around the same source and policy, with other chance; for tests and simulations.
+    /// An empty cache around the same source and policy, with random numbers from elsewhere; for tests
+    /// and simulations.
     #[must_use]
     pub fn with_jitter(self, jitter: Jitter) -> Self {
         let Shared {
@@ -131,18 +132,25 @@ impl<F: CredentialSource> CredentialCache<F> {
 
     /// Credentials to sign a request with, now.
     ///
-    /// Valid ones are returned at once, whatever the source does. Otherwise the call starts or joins the
-    /// one fetch and waits for it, until that fetch is
-    /// [`wait_timeout`](RefreshPolicy::wait_timeout) old; after that, or after its failure, it is
-    /// answered with the credentials held, even if they have expired
+    /// Valid ones are returned at once, whatever the source does, unless a service rejected them or
+    /// their last minute has come ([`MAX_MANDATORY_WINDOW`](super::MAX_MANDATORY_WINDOW)), and no attempt
+    /// has failed yet. Then, and when there are none, the call starts or joins the one fetch and waits
+    /// for it, until that fetch is [`wait_timeout`](RefreshPolicy::wait_timeout) old. After that, or
+    /// after its failure, it is answered with the credentials held, even if they have expired
     /// ([`serve_expired`](RefreshPolicy::serve_expired)).
     ///
     /// # Errors
     ///
-    /// Only when nothing can be served: the error of the last fetch;
-    /// [`ErrorKind::Timeout`] when it is still under way; [`ErrorKind::NoRuntime`] outside a tokio
-    /// runtime; [`ErrorKind::Usage`] for a policy that does not pass its
-    /// [check](RefreshPolicy::validate).
+    /// Only when nothing is held, or what is held has expired and `serve_expired` is off or the last
+    /// error terminal; under [`aws_spec`](RefreshPolicy::aws_spec), for a terminal error always:
+    ///
+    /// - the error of the last fetch, of whatever kind the source gave it;
+    ///   [`Timeout`](ErrorKind::Timeout) when the fetch took too long or is still under way,
+    ///   [`Panicked`](ErrorKind::Panicked) when the source did,
+    ///   [`Credential`](ErrorKind::Credential) when it answered with expired credentials;
+    /// - [`NoRuntime`](ErrorKind::NoRuntime) outside a tokio runtime, or in one that is shutting down;
+    /// - [`Usage`](ErrorKind::Usage) for a policy that does not pass its
+    ///   [check](RefreshPolicy::validate).
     ///
     /// # Panics
     ///
@@ -177,9 +185,17 @@ impl<F: CredentialSource> CredentialCache<F> {
     /// That of the fetch, even while the credentials held are valid; [`ErrorKind::Timeout`],
     /// [`ErrorKind::NoRuntime`] and [`ErrorKind::Usage`] as in [`credentials`](Self::credentials).
     ///
+    /// # Panics
+    ///
+    /// As in [`credentials`](Self::credentials).
+    ///
     /// # Cancel safety
     ///
     /// As in [`credentials`](Self::credentials).
+    ///
+    /// # Concurrent calls
+    ///
+    /// Any number; they share one fetch.
     pub async fn refresh(&self) -> Result<Credentials> {
         let shared = &self.0;
         shared.policy.validate()?;
@@ -199,16 +215,24 @@ impl<F: CredentialSource> CredentialCache<F> {
 
     /// Credentials that live for at least `min`: for presigned URLs and long uploads.
     ///
-    /// At once if those held do; else after one refresh.
+    /// At once if those that [`current`](Self::current) has do; else after one [`refresh`](Self::refresh).
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Usage`], naming `min`, when even new credentials live shorter; else as in
     /// [`refresh`](Self::refresh).
     ///
+    /// # Panics
+    ///
+    /// As in [`credentials`](Self::credentials).
+    ///
     /// # Cancel safety
     ///
     /// As in [`credentials`](Self::credentials).
+    ///
+    /// # Concurrent calls
+    ///
+    /// Any number; they share one fetch.
     pub async fn credentials_valid_for(&self, min: Duration) -> Result<Credentials> {
         if let Some(credentials) = self.current()
             && self.left().is_some_and(|left| left >= min)
@@ -245,8 +269,9 @@ impl<F: CredentialSource> CredentialCache<F> {
 
     /// Tells the cache that a service rejected the credentials with this access key id.
     ///
-    /// Ignored unless it is the key in use. Otherwise a refresh comes before the next answer; the value
-    /// stays as what is served should the refresh fail.
+    /// Ignored unless it is the key in use, and once a refresh has brought that key again. Otherwise the
+    /// next call waits for a refresh, unless one has failed already; the value stays as what is served
+    /// should the refresh fail. Any number of rejections of one key make one refresh.
     pub fn invalidate(&self, rejected: &str) -> Rejection {
         let shared = &self.0;
         let now = shared.clock.now();
@@ -269,10 +294,11 @@ impl<F: CredentialSource> CredentialCache<F> {
         self.0.status()
     }
 
-    /// News of every fetch that ended and every rejection, as a [`Status`] at that moment; also of the
-    /// nearer plan when somebody asks again for what has long expired.
+    /// News of every fetch that ended and every rejection that counted, as a [`Status`] at that moment;
+    /// also of the nearer plan when somebody asks again for what has long expired.
     ///
-    /// A receiver does not keep the cache alive: it is closed with the last handle.
+    /// Like any `watch` channel it holds the latest news only; before the first, `Status::default()`. A
+    /// receiver does not keep the cache alive: it is closed with the last handle.
     #[must_use]
     pub fn subscribe(&self) -> watch::Receiver<Status> {
         self.0.news.subscribe()
@@ -362,7 +388,7 @@ impl<F: CredentialSource> Shared<F> {
         }
     }
 
-    /// The answer that the state gives now.
+    /// The answer that the state calls for now.
     fn reply(&self) -> Result<Arc<Credentials>> {
         let now = self.clock.now();
         let state = self.state.load();

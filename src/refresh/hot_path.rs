@@ -1,4 +1,4 @@
-//! The hot path: all that a call does while credentials are valid.
+//! The hot path: all that a call does while there is nothing to start or to wait for.
 //!
 //! One atomic load, a reading of both clocks, two comparisons, and a reference count: no lock, no
 //! allocation, nothing to await. What the readings are compared with was worked out when the state
@@ -22,12 +22,15 @@ impl<F: CredentialSource> CredentialCache<F> {
     ///
     /// `None` when nothing has been fetched yet, when the credentials held have expired, and when a
     /// refresh comes first because they are about to expire or a service rejected them.
+    ///
+    /// The one call that finds a refresh due and nobody at it, as in
+    /// [`RefreshMode::OnDemand`](super::RefreshMode::OnDemand), starts it on a task, which allocates.
     #[must_use]
     pub fn current(&self) -> Option<Arc<Credentials>> {
         self.0.at_once(|held| Arc::clone(&held.credentials))
     }
 
-    /// The same as an SDK identity, built once per fetch.
+    /// The same as an SDK identity, built once per fetch; its clone allocates once at most.
     #[must_use]
     pub fn current_identity(&self) -> Option<Identity> {
         self.0.at_once(|held| held.identity.clone())

@@ -8,9 +8,12 @@ use std::time::Duration;
 /// Long enough for a slow STS answer with one retry, short enough to be noticed as an error rather than
 /// as a hang.
 pub const DEFAULT_WAIT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest that one fetch may take, its own retries included: 30 s.
+/// Longest that one fetch may take, the source's own retries included: 30 s.
+///
+/// More than [`DEFAULT_WAIT_TIMEOUT`]: a slow answer that no caller waits for any more still serves the
+/// next one.
 pub const DEFAULT_FETCH_TIMEOUT: Duration = Duration::from_secs(30);
-/// Wait for a source that asks a person for a code: 2 min.
+/// Longest wait and longest fetch where the source asks a person for a code: 2 min.
 pub const INTERACTIVE_WAIT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Lifetimes up to this are short: 20 min (the AWS SDKs' refresh rules of 2026).
@@ -23,26 +26,28 @@ pub const SHORT_ADVISORY_WINDOW: Duration = Duration::from_secs(5 * 60);
 pub const MEDIUM_ADVISORY_WINDOW: Duration = Duration::from_secs(15 * 60);
 /// Advisory window of a long lifetime: 60 min.
 pub const LONG_ADVISORY_WINDOW: Duration = Duration::from_secs(60 * 60);
-/// Widest mandatory window: 60 s. It is a quarter of the advisory window where that is less.
+/// Widest mandatory window: 60 s. It is a quarter of the advisory window where that is less; under
+/// [`RefreshPolicy::aws_spec`], the whole of it.
 pub const MAX_MANDATORY_WINDOW: Duration = Duration::from_secs(60);
 
 /// A call starts the fetch itself when the background task is overdue by more than this: 5 s.
 pub const OVERDUE: Duration = Duration::from_secs(5);
-/// A fetch that is this much older than its time-out counts as gone with its runtime: 5 s.
+/// A fetch that is this much older than its timeout counts as gone, as in a process that was frozen: 5 s.
 pub const GONE_AFTER: Duration = Duration::from_secs(5);
 /// Once credentials have expired, nobody waits for this long after a failed attempt: 60 s.
 pub const EXPIRED_PATIENCE: Duration = Duration::from_secs(60);
-/// Longest pause between attempts once credentials are needed: 30 s.
+/// Longest [adaptive](Backoff::adaptive) pause between attempts once credentials are needed: 30 s.
 pub const MAX_URGENT_WAIT: Duration = Duration::from_secs(30);
-/// Expired credentials that nobody asked for in this time are refreshed less often: 10 min.
+/// Credentials that expired this long ago, and that nobody asked for in this time, are refreshed less
+/// often, after pauses of [`AWS_BACKOFF`]: 10 min.
 pub const IDLE_AFTER: Duration = Duration::from_secs(10 * 60);
-/// Failures of an empty cache after which the next call tries again at once: 2.
+/// Recoverable failures of an empty cache after which the next call tries again at once: 2.
 pub const FREE_COLD_FAILURES: u32 = 2;
 /// Longest that a timer sleeps before it reads both clocks again: 60 s. A suspended host is noticed
 /// within that time after it wakes.
 pub const LONGEST_NAP: Duration = Duration::from_secs(60);
-/// Shortest pause after an answer, before the source is asked again: 0.25 s. A source that answers with
-/// nearly dead credentials is not asked in a loop.
+/// Shortest pause after an answer, before the source is asked again: 0.25 s, unless a service rejects
+/// what came. A source that answers with nearly dead credentials is not asked in a loop.
 pub const MIN_PAUSE_AFTER_ANSWER: Duration = Duration::from_millis(250);
 /// No two attempts start closer together than this: 20 ms.
 pub const MIN_ATTEMPT_SPACING: Duration = Duration::from_millis(20);
@@ -50,9 +55,12 @@ pub const MIN_ATTEMPT_SPACING: Duration = Duration::from_millis(20);
 pub const MAX_ATTEMPTS_PER_SECOND: usize = 8;
 /// [`refresh`](crate::CredentialCache::refresh) asks the source at most once in this time: 1 s.
 pub const MIN_FORCED_SPACING: Duration = Duration::from_secs(1);
-/// Shortest and longest pause of the AWS rules after a failure: 5 and 10 min.
+/// Shortest and longest pause of the AWS rules after a failure: 5 and 10 min. By the rules of this crate,
+/// where asking sooner is of no use: after a failure long before expiry, after a terminal one in the
+/// advisory window, at most after a rejected key came back, and where nobody asks ([`IDLE_AFTER`]).
 pub const AWS_BACKOFF: (Duration, Duration) = (Duration::from_secs(300), Duration::from_secs(600));
-/// Shortest and longest time for which a terminal error is repeated from memory: 1 and 5 s.
+/// Shortest and longest time for which a terminal error is repeated from memory: 1 and 5 s, under the AWS
+/// rules and the first time in an empty cache.
 pub const TERMINAL_RERAISE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
 
 /// When credentials are refreshed, how long callers wait, and what they get when a refresh fails.
@@ -111,7 +119,10 @@ impl Backoff {
         Backoff(None)
     }
 
-    /// The same pause after every failure.
+    /// The same pause after every failure but the first [`FREE_COLD_FAILURES`] of an empty cache. The
+    /// attempt that the mandatory window opens with is made all the same.
+    ///
+    /// Under [`RefreshPolicy::aws_spec`] it stands in for [`AWS_BACKOFF`] alone.
     #[must_use]
     pub const fn fixed(pause: Duration) -> Self {
         Backoff(Some(pause))
@@ -133,9 +144,10 @@ impl RefreshPolicy {
         }
     }
 
-    /// The rules that AWS gives its own SDKs in 2026, to the letter: driven by calls, a terminal error
-    /// is raised even while credentials are valid, and any other failure is followed by a pause of
-    /// 5–10 min ([`AWS_BACKOFF`]). [`mode`](Self::mode) has no effect on it.
+    /// The rules that AWS gives its own SDKs in 2026, to the letter: driven by calls, of which the first
+    /// in the advisory window waits for the refresh; a terminal error is raised even while credentials
+    /// are valid; any other failure with something cached is followed by a pause of 5–10 min
+    /// ([`AWS_BACKOFF`]). [`mode`](Self::mode) has no effect on it.
     #[must_use]
     pub const fn aws_spec() -> Self {
         let mut policy = RefreshPolicy::new();
@@ -172,7 +184,8 @@ impl RefreshPolicy {
     /// Whether expired credentials are handed out while no new ones can be had; by default `true`.
     ///
     /// AWS extends the life of sessions when it cannot issue new ones, and the service is the judge
-    /// anyway. With `false` such a call returns the error of the last attempt.
+    /// anyway. With `false` such a call returns the error of the last attempt; after a terminal one it
+    /// does so always.
     #[must_use]
     pub const fn serve_expired(mut self, serve: bool) -> Self {
         self.serve_expired = serve;
@@ -187,8 +200,8 @@ impl RefreshPolicy {
         self
     }
 
-    /// Longest that a caller waits for a fetch, from its start; by default [`DEFAULT_WAIT_TIMEOUT`].
-    /// Zero means never to wait.
+    /// Longest that a caller waits for a fetch, counted from the start of the fetch; by default
+    /// [`DEFAULT_WAIT_TIMEOUT`]. Zero means never to wait.
     #[must_use]
     pub const fn wait_timeout(mut self, timeout: Duration) -> Self {
         self.wait_timeout = timeout;
@@ -198,11 +211,12 @@ impl RefreshPolicy {
     /// Checks the settings against each other.
     ///
     /// The builders of the strategies call it; a [`CredentialCache`](crate::CredentialCache) made with
-    /// a policy that does not pass answers every call with this error.
+    /// a policy that does not pass answers every call for credentials with this error.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage), naming the setting.
+    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage), naming the setting: an `advisory_window` or a
+    /// `fetch_timeout` of zero.
     pub fn validate(&self) -> Result<()> {
         if self.advisory_window.is_some_and(|window| window.is_zero()) {
             return Err(Error::usage(

@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 pub enum Rejection {
     /// The key was in use and is now being replaced: repeat the request.
     Invalidated,
-    /// The key is not the one in use, it has been replaced already: repeat the request.
+    /// The key is not the one in use, as when it has been replaced already: repeat the request.
     NotCurrent,
     /// A refresh since the last rejection brought the same key again: do not repeat.
     SameKeyAgain,
@@ -24,7 +24,7 @@ pub enum Rejection {
 
 /// A snapshot of what a cache holds and what became of its refreshes.
 ///
-/// It holds no secret: the key id is not one. Serialises with times as RFC 3339.
+/// It holds no secret: the key id is not one. Serialises with points in time as RFC 3339.
 #[derive(Clone, Debug, Default, Serialize)]
 #[non_exhaustive]
 pub struct Status {
@@ -38,7 +38,7 @@ pub struct Status {
     pub subject: Option<String>,
     /// Different credentials held so far.
     pub generation: u64,
-    /// When those in use were fetched.
+    /// When those in use were first fetched: the same document again leaves it as it is.
     #[serde(serialize_with = "rfc3339")]
     pub fetched_at: Option<SystemTime>,
     /// When they expire.
@@ -46,7 +46,8 @@ pub struct Status {
     pub expires_at: Option<SystemTime>,
     /// How long before expiry refreshing begins; for those in use.
     pub advisory_window: Option<Duration>,
-    /// When the source is asked next, as planned now.
+    /// When the source is asked next, as planned now; where calls start refreshes, the earliest point at
+    /// which one does.
     #[serde(serialize_with = "rfc3339")]
     pub next_attempt_at: Option<SystemTime>,
     /// A service rejected those in use; a refresh is due.
@@ -60,8 +61,7 @@ pub struct Status {
     pub consecutive_failures: u32,
     /// Fetches started. Beside `generation`: how many of them brought nothing new.
     pub fetches: u64,
-    /// Calls that waited for a fetch. None of them did so while credentials were valid and the source
-    /// well.
+    /// Calls that waited for a fetch; see [who waits when](crate::refresh).
     pub waits: u64,
     /// Calls that were answered with expired credentials.
     pub served_expired: u64,

@@ -8,7 +8,7 @@ use super::policy::{
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
-/// How urgent a refresh is.
+/// How urgent a refresh is; what a call gets in each is in the table of [`refresh`](crate::refresh).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -18,9 +18,10 @@ pub enum Stage {
     Cold,
     /// Nothing to do.
     Fresh,
-    /// A refresh is wanted; there is plenty of time.
+    /// A refresh is wanted; there is time for it ([`RefreshPolicy::advisory_window`]).
     Advisory,
-    /// A refresh is needed: expiry is near, or a service rejected the credentials.
+    /// A refresh is needed: expiry is near ([`MAX_MANDATORY_WINDOW`]), or a service rejected the
+    /// credentials.
     Mandatory,
     /// The life that the source gave is over.
     Expired,
