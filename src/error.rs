@@ -15,11 +15,11 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a call failed, and what to do about it.
 ///
-/// `Display` is one line: the call, its subject, the endpoint, what happened, the HTTP status, the
-/// AWS code, the request id, attempts and time spent, and a hint that mends it. The next layer down is
-/// [`source`](StdError::source); no message stands in both. Secrets, session tokens and raw response
-/// bodies are in neither. Cloning is cheap, so one failed fetch can answer every caller that waited
-/// for it.
+/// `Display` is one line, of what is known: the call, its subject, the endpoint, what happened, the
+/// HTTP status, the AWS code, the request id, attempts and time spent, and a hint that mends it. The
+/// next layer down is [`source`](StdError::source); no message stands in both. Secrets, session tokens
+/// and raw response bodies are in neither. Cloning is cheap, so one failed fetch can answer every
+/// caller that waited for it.
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 

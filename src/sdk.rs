@@ -88,7 +88,8 @@ pub fn plug<S: CredentialStrategy>(
 
 /// Any strategy as the SDK's credentials provider, `Arc<dyn CredentialStrategy>` included.
 ///
-/// The future is ready at once while credentials are valid.
+/// The future is ready at once while the strategy has [current](CredentialStrategy::current) credentials.
+/// Its error has the strategy's [`Error`] as its source.
 #[derive(Clone, Debug)]
 pub struct SdkProvider<S>(S);
 
@@ -213,7 +214,8 @@ impl<S: CredentialStrategy> ResolveCachedIdentity for StrategyIdentityCache<S> {
 /// Replaces credentials that a service rejected, and lets the SDK repeat the request once.
 ///
 /// One value, given to a client's configuration three times: as interceptor, as retry classifier and
-/// for its retry partition. It works for every operation of every AWS SDK client, paginators included:
+/// for its retry partition. It works for every operation of every AWS SDK client, paginators included,
+/// as long as the answer bears a code; that to a `HEAD` request of S3 does not:
 ///
 /// ```
 /// use aws_credential_strategies::{CredentialStrategy, sdk};

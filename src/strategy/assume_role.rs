@@ -73,7 +73,12 @@ impl AssumeRole {
     ///
     /// # Errors
     ///
-    /// That of the call, even while the credentials held are valid.
+    /// That of the call, even while the credentials held are valid, of the kinds that
+    /// [`CredentialCache::refresh`] names.
+    ///
+    /// # Panics
+    ///
+    /// In a tokio runtime without its time driver, as every tokio timer does.
     ///
     /// # Cancel safety
     ///
@@ -91,13 +96,26 @@ impl AssumeRole {
     ///
     /// # Errors
     ///
-    /// [`Usage`](crate::ErrorKind::Usage) when even new credentials live shorter; else that of the
-    /// call.
+    /// [`Usage`](crate::ErrorKind::Usage) when even new credentials live shorter; else as in
+    /// [`refresh`](Self::refresh).
+    ///
+    /// # Panics
+    ///
+    /// As in [`refresh`](Self::refresh).
+    ///
+    /// # Cancel safety
+    ///
+    /// As in [`refresh`](Self::refresh).
+    ///
+    /// # Concurrent calls
+    ///
+    /// Share one call to STS.
     pub async fn credentials_valid_for(&self, min: Duration) -> Result<Credentials> {
         self.cache.credentials_valid_for(min).await
     }
 
-    /// News of every call that ended and every rejection, as a [`Status`] at that moment.
+    /// News of every call that ended and every rejection that counted, as a [`Status`] at that moment;
+    /// see [`CredentialCache::subscribe`].
     #[must_use]
     pub fn subscribe(&self) -> watch::Receiver<Status> {
         self.cache.subscribe()
@@ -258,8 +276,8 @@ impl AssumeRoleBuilder {
     /// time the role is assumed; default: no MFA. When it fails, STS is not asked.
     ///
     /// A background refresh cannot ask a person, so with MFA the refresh is
-    /// [on demand](RefreshMode::OnDemand) whatever the policy says, and a fetch, with those who wait for
-    /// it, has [`INTERACTIVE_WAIT_TIMEOUT`].
+    /// [on demand](RefreshMode::OnDemand), and a fetch, with those who wait for it, has
+    /// [`INTERACTIVE_WAIT_TIMEOUT`], whatever the policy says.
     pub fn mfa<A, F, E>(mut self, serial: impl Into<String>, code: A) -> Self
     where
         A: Fn() -> F + Send + Sync + 'static,
@@ -290,13 +308,13 @@ impl AssumeRoleBuilder {
         self
     }
 
-    /// The clocks; default: this host's.
+    /// The clocks, for tests and simulations; default: this host's.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = Some(clock);
         self
     }
 
-    /// Chance; default: this host's.
+    /// Where random numbers come from, for tests and simulations; default: this host's.
     pub fn jitter(mut self, jitter: Jitter) -> Self {
         self.jitter = Some(jitter);
         self
@@ -306,7 +324,8 @@ impl AssumeRoleBuilder {
     ///
     /// # Errors
     ///
-    /// [`Usage`](crate::ErrorKind::Usage) for an option that is missing or not as expected;
+    /// [`Usage`](crate::ErrorKind::Usage) for an option that is missing or not as expected, or, where no
+    /// base was given, an environment variable of the metadata service;
     /// [`Error::field`](crate::Error::field) names it.
     pub fn build(self) -> Result<AssumeRole> {
         let AssumeRoleBuilder {

@@ -16,6 +16,7 @@ use std::time::Duration;
 /// Which strategy to use, with its options, from a configuration in any serde format.
 ///
 /// `strategy` is `instance_profile` or `assume_role`. Durations are whole seconds, as their names say.
+/// Each setting has the default of the builder's setter of that name.
 /// What is unknown, missing, of the wrong type, or an option of the other strategy is refused by name.
 /// A configuration holds no secret: base credentials come from another strategy, by default the
 /// instance's own.
@@ -23,12 +24,14 @@ use std::time::Duration;
 /// | `instance_profile` | `assume_role` | both, under `refresh` |
 /// |---|---|---|
 /// | `profile` | `role_arn` (required) | `rules`: `default` or `aws_spec` |
-/// | `endpoint` | `region` (required) | `mode`: `background` or `on_demand` |
+/// | `endpoint` | `region` (required, here or in [`build_with`](Self::build_with)) | `mode`: `background` or `on_demand` |
 /// | `connect_timeout_seconds` | `base`: another configuration | `advisory_window_seconds` |
 /// | `answer_timeout_seconds` | `session_name`, `external_id`, `source_identity` | `fetch_timeout_seconds` |
 /// | `max_attempts` | `duration_seconds` | `wait_timeout_seconds` |
 /// | `token_ttl_seconds` | `policy` (an object), `policy_arns` | `serve_expired` |
 /// | | `tags` (an object), `transitive_tags`, `sts_endpoint` | |
+///
+/// MFA asks a person, and a transport is code: these are for [`AssumeRole::builder`].
 ///
 /// # Example
 ///

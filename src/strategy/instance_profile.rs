@@ -66,7 +66,12 @@ impl InstanceProfile {
     ///
     /// # Errors
     ///
-    /// That of the fetch, even while the credentials held are valid.
+    /// That of the fetch, even while the credentials held are valid, of the kinds that
+    /// [`CredentialCache::refresh`] names.
+    ///
+    /// # Panics
+    ///
+    /// In a tokio runtime without its time driver, as every tokio timer does.
     ///
     /// # Cancel safety
     ///
@@ -84,13 +89,26 @@ impl InstanceProfile {
     ///
     /// # Errors
     ///
-    /// [`Usage`](crate::ErrorKind::Usage) when even new credentials live shorter; else that of the
-    /// fetch.
+    /// [`Usage`](crate::ErrorKind::Usage) when even new credentials live shorter; else as in
+    /// [`refresh`](Self::refresh).
+    ///
+    /// # Panics
+    ///
+    /// As in [`refresh`](Self::refresh).
+    ///
+    /// # Cancel safety
+    ///
+    /// As in [`refresh`](Self::refresh).
+    ///
+    /// # Concurrent calls
+    ///
+    /// Share one fetch.
     pub async fn credentials_valid_for(&self, min: Duration) -> Result<Credentials> {
         self.cache.credentials_valid_for(min).await
     }
 
-    /// News of every fetch that ended and every rejection, as a [`Status`] at that moment.
+    /// News of every fetch that ended and every rejection that counted, as a [`Status`] at that moment;
+    /// see [`CredentialCache::subscribe`].
     #[must_use]
     pub fn subscribe(&self) -> watch::Receiver<Status> {
         self.cache.subscribe()
@@ -202,13 +220,13 @@ impl InstanceProfileBuilder {
         self
     }
 
-    /// The clocks; default: this host's.
+    /// The clocks, for tests and simulations; default: this host's.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = Some(clock);
         self
     }
 
-    /// Chance; default: this host's.
+    /// Where random numbers come from, for tests and simulations; default: this host's.
     pub fn jitter(mut self, jitter: Jitter) -> Self {
         self.jitter = Some(jitter);
         self

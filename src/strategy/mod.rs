@@ -30,18 +30,25 @@ pub trait CredentialStrategy: fmt::Debug + Send + Sync + 'static {
 
     /// Credentials to sign a request with, now.
     ///
-    /// Valid ones are returned at once. Otherwise it waits for the one fetch that all callers share.
+    /// Valid ones are returned at once, unless they are about to expire or a service rejected them.
+    /// Otherwise it waits for the one fetch that all callers share. The strategies of this crate do as
+    /// [`CredentialCache::credentials`] says.
     ///
     /// # Errors
     ///
-    /// When there is nothing to serve: the error of the last fetch.
+    /// When there is nothing to serve: the error of the last fetch, or why there was none.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future changes nothing for other callers and does not stop the fetch.
+    ///
+    /// # Concurrent calls
+    ///
+    /// Any number; they share one fetch.
     async fn credentials(&self) -> Result<Credentials>;
 
-    /// What could be used now, if anything: no I/O, no waiting, no lock, no allocation.
+    /// What could be used now, if anything: no I/O, no waiting, no lock, no allocation, but for the one
+    /// call that finds a refresh due and nobody at it: it starts it on a task.
     fn current(&self) -> Option<Arc<Credentials>>;
 
     /// The same as an SDK identity, for request signing; built once per fetch where the strategy can.
