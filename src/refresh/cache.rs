@@ -142,7 +142,8 @@ impl<F: CredentialSource> CredentialCache<F> {
     /// # Errors
     ///
     /// Only when nothing is held, or what is held has expired and `serve_expired` is off or the last
-    /// error terminal; under [`aws_spec`](RefreshPolicy::aws_spec), for a terminal error always:
+    /// error terminal; under [`aws_spec`](RefreshPolicy::aws_spec), also for
+    /// [some seconds](super::TERMINAL_RERAISE) after a terminal error:
     ///
     /// - the error of the last fetch, of whatever kind the source gave it;
     ///   [`Timeout`](ErrorKind::Timeout) when the fetch took too long or is still under way,
@@ -175,7 +176,7 @@ impl<F: CredentialSource> CredentialCache<F> {
             .map(|credentials| (*credentials).clone())
     }
 
-    /// Fetches now, whatever waits are in force, and returns what came.
+    /// Fetches now, whatever pause is in force, and returns what came.
     ///
     /// Joins a fetch under way. Asks the source at most once a second
     /// ([`MIN_FORCED_SPACING`](super::MIN_FORCED_SPACING)): within that time the last answer stands.

@@ -68,7 +68,7 @@ impl AssumeRole {
         self.cache.source().role_arn()
     }
 
-    /// Assumes the role now, whatever waits are in force, and returns what came; see
+    /// Assumes the role now, whatever pause is in force, and returns what came; see
     /// [`CredentialCache::refresh`].
     ///
     /// # Errors

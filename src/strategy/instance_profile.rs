@@ -61,7 +61,7 @@ impl InstanceProfile {
         }
     }
 
-    /// Fetches now, whatever waits are in force, and returns what came; see
+    /// Fetches now, whatever pause is in force, and returns what came; see
     /// [`CredentialCache::refresh`].
     ///
     /// # Errors
