@@ -274,8 +274,8 @@ impl Recovery {
         }
     }
 
-    /// A retry quota of its own, from which a repeat with new credentials takes nothing; time-outs and
-    /// throttling cost what they cost in the SDK's default.
+    /// A retry quota of its own, from which a repeat with new credentials takes nothing. Retries after
+    /// timeouts and throttling cost what they cost in the SDK's default; any others cost nothing either.
     #[must_use]
     pub fn retry_partition(&self) -> RetryPartition {
         self.partition.clone()

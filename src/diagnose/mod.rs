@@ -80,7 +80,7 @@ impl Doctor {
         self
     }
 
-    /// How STS is reached: region, endpoint, retry, time-out and transport settings; its credentials
+    /// How STS is reached: region, endpoint, retry, timeout and transport settings; its credentials
     /// play no part.
     pub fn sdk_config(mut self, config: &SdkConfig) -> Self {
         self.sts.sdk_config = Some(config.clone());

@@ -117,7 +117,7 @@ impl Held {
 }
 
 impl Flight {
-    /// A fetch that outlived its time-out by far is gone with its runtime.
+    /// A fetch that outlived its timeout by far is gone with its runtime.
     fn is_gone(&self, policy: &RefreshPolicy, now: Now) -> bool {
         now.mono.saturating_duration_since(self.takes_off) > policy.fetch_timeout + GONE_AFTER
     }

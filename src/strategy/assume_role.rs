@@ -200,14 +200,14 @@ impl AssumeRoleBuilder {
         self
     }
 
-    /// Who signs the call, and how STS is reached: credentials, region, endpoint, retry, time-out and
+    /// Who signs the call, and how STS is reached: credentials, region, endpoint, retry, timeout and
     /// transport settings of this configuration, as far as they are not set here.
     pub fn base_from(mut self, config: &SdkConfig) -> Self {
         self.source = self.source.base_from(config);
         self
     }
 
-    /// How STS is reached: region, endpoint, retry, time-out and transport settings of this
+    /// How STS is reached: region, endpoint, retry, timeout and transport settings of this
     /// configuration, as far as they are not set here; its credentials play no part.
     pub fn sdk_config(mut self, config: &SdkConfig) -> Self {
         self.source = self.source.sdk_config(config);

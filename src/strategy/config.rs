@@ -233,7 +233,7 @@ impl StrategyConfig {
         self.assemble(None)
     }
 
-    /// The same, with region, endpoint, retry, time-out and transport settings for STS from `sdk`, as
+    /// The same, with region, endpoint, retry, timeout and transport settings for STS from `sdk`, as
     /// far as they are not configured here; its credentials play no part.
     ///
     /// # Errors

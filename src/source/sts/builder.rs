@@ -58,7 +58,7 @@ impl StsSourceBuilder {
         self.base(Base::provider(provider))
     }
 
-    /// Who signs the call, and how STS is reached: credentials, region, endpoint, retry, time-out and
+    /// Who signs the call, and how STS is reached: credentials, region, endpoint, retry, timeout and
     /// transport settings of this configuration, as far as they are not set here.
     pub fn base_from(mut self, config: &SdkConfig) -> Self {
         match config.credentials_provider() {
@@ -71,7 +71,7 @@ impl StsSourceBuilder {
         self.sdk_config(config)
     }
 
-    /// How STS is reached: region, endpoint, retry, time-out and transport settings of this
+    /// How STS is reached: region, endpoint, retry, timeout and transport settings of this
     /// configuration, as far as they are not set here; its credentials play no part.
     pub fn sdk_config(mut self, config: &SdkConfig) -> Self {
         self.settings.sdk_config = Some(config.clone());
