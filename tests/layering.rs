@@ -7,14 +7,18 @@ use std::fs;
 use std::path::Path;
 
 /// Each room, with the rooms that it may use.
-const ROOMS: [(&str, &[&str]); 9] = [
+const ROOMS: [(&str, &[&str]); 10] = [
+    ("chance", &[]),
     ("error", &[]),
-    ("source", &["error"]),
-    ("refresh", &["error", "source"]),
+    ("source", &["chance", "error"]),
+    ("refresh", &["chance", "error", "source"]),
     ("strategy", &["error", "source", "refresh"]),
     ("sdk", &["error", "source", "refresh", "strategy"]),
     ("iam", &["error"]),
-    ("table", &["error", "refresh", "strategy", "sdk", "iam"]),
+    (
+        "table",
+        &["chance", "error", "refresh", "strategy", "sdk", "iam"],
+    ),
     ("diagnose", &["error", "source", "strategy", "iam"]),
     ("local", &["error", "iam"]),
 ];

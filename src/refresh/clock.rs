@@ -1,5 +1,6 @@
 //! Time, from outside: a wall clock, a monotonic clock, and random numbers.
 
+use crate::chance;
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource, TimeSource};
 use std::fmt;
 use std::sync::Arc;
@@ -66,8 +67,8 @@ impl Now {
 
 /// Where the cache takes random numbers from, in `[0, 1)`.
 ///
-/// The default is [`fastrand`]'s: seeded for each thread by its number and the nanoseconds of the
-/// monotonic clock, not by the time of day, so that hosts that fail together do not retry together.
+/// The default is seeded by the operating system, not by the clock, so that hosts that fail together do
+/// not retry together.
 #[derive(Clone)]
 pub struct Jitter(Arc<dyn Fn() -> f64 + Send + Sync>);
 
@@ -75,7 +76,7 @@ impl Jitter {
     /// Random numbers of this host.
     #[must_use]
     pub fn random() -> Self {
-        Jitter(Arc::new(fastrand::f64))
+        Jitter(Arc::new(chance::unit))
     }
 
     /// Numbers in `[0, 1)` of your own, for tests and simulations; others are brought into that range.
