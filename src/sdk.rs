@@ -134,6 +134,10 @@ impl ProvideCredentials for dyn CredentialStrategy {
     {
         provide(self)
     }
+
+    fn fallback_on_interrupt(&self) -> Option<Credentials> {
+        self.current().map(|current| (*current).clone())
+    }
 }
 
 /// What every strategy does as a provider.

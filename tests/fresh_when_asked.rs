@@ -3,7 +3,7 @@
 
 mod support;
 
-use aws_credential_strategies::{ErrorKind, RefreshPolicy};
+use aws_credential_strategies::{ErrorKind, RefreshMode, RefreshPolicy};
 use futures_util::FutureExt;
 use std::time::Duration;
 use support::{HOUR, World, pass, seconds, settle};
@@ -67,6 +67,53 @@ async fn credentials_that_live_long_enough_are_served_at_once() {
         .now_or_never();
     assert_eq!(served.unwrap().unwrap().access_key_id(), "KEY-1");
     assert_eq!(world.gate.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn also_shortly_before_they_expire_while_the_refresh_is_started() {
+    let policy = RefreshPolicy::default().mode(RefreshMode::OnDemand);
+    let mut world = World::new(policy).filled("KEY-1", HOUR).await;
+    pass(seconds(3570)).await;
+    let served = world
+        .cache
+        .credentials_valid_for(seconds(30))
+        .now_or_never()
+        .expect("a call had to wait");
+    assert_eq!(served.unwrap().access_key_id(), "KEY-1");
+    settle().await;
+    assert_eq!(world.gate.count(), 2);
+    world.gate.call().await.fail();
+    settle().await;
+    // The failure is no reason to wait or to fail, as long as there is life enough.
+    pass(seconds(1)).await;
+    let served = world
+        .cache
+        .credentials_valid_for(seconds(29))
+        .now_or_never()
+        .expect("a call had to wait");
+    assert_eq!(served.unwrap().access_key_id(), "KEY-1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn neither_what_was_rejected_nor_what_has_expired_lives_long_enough() {
+    for rejected in [true, false] {
+        let mut world = World::new(RefreshPolicy::default())
+            .filled("KEY-1", HOUR)
+            .await;
+        pass(seconds(2)).await;
+        if rejected {
+            world.cache.invalidate("KEY-1");
+        } else {
+            world.wall.step_forward(HOUR);
+        }
+        let asked = tokio::spawn({
+            let cache = world.cache.clone();
+            async move { cache.credentials_valid_for(Duration::ZERO).await }
+        });
+        let fetched = world.session("KEY-2", HOUR);
+        world.gate.call().await.answer(Ok(fetched));
+        assert_eq!(asked.await.unwrap().unwrap().access_key_id(), "KEY-2");
+    }
 }
 
 #[tokio::test(start_paused = true)]

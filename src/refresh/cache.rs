@@ -216,7 +216,8 @@ impl<F: CredentialSource> CredentialCache<F> {
 
     /// Credentials that live for at least `min`: for presigned URLs and long uploads.
     ///
-    /// At once if those that [`current`](Self::current) has do; else after one [`refresh`](Self::refresh).
+    /// At once if those held do, be they about to expire; else, and where a service rejected those held,
+    /// after one [`refresh`](Self::refresh).
     ///
     /// # Errors
     ///
@@ -235,13 +236,11 @@ impl<F: CredentialSource> CredentialCache<F> {
     ///
     /// Any number; they share one fetch.
     pub async fn credentials_valid_for(&self, min: Duration) -> Result<Credentials> {
-        if let Some(credentials) = self.current()
-            && self.left().is_some_and(|left| left >= min)
-        {
+        if let Some(credentials) = self.0.lives_for(min) {
             return Ok((*credentials).clone());
         }
         let fetched = self.refresh().await?;
-        let left = self.left().unwrap_or(Duration::ZERO);
+        let left = self.0.load().left(self.0.clock.now()).unwrap_or_default();
         if left >= min {
             return Ok(fetched);
         }
@@ -256,16 +255,6 @@ impl<F: CredentialSource> CredentialCache<F> {
         .during(Operation::FETCH)
         .via(self.0.source.name())
         .hint("ask for less, or for a longer session where the source lets you choose"))
-    }
-
-    /// Life left of what is held; `Duration::MAX` if it never expires.
-    fn left(&self) -> Option<Duration> {
-        let state = self.0.state.load();
-        let life = state.held.as_ref()?.life;
-        Some(match life.expiry {
-            None => Duration::MAX,
-            Some(_) => life.left(self.0.clock.now()).duration(),
-        })
     }
 
     /// Tells the cache that a service rejected the credentials with this access key id.
@@ -365,8 +354,6 @@ impl<F: CredentialSource> Shared<F> {
             };
             let waited = match flight {
                 Ok(Some(flight)) if verdict.waits => self.wait(flight, &mut patience).await,
-                // Somebody else was faster, and is done: look again.
-                Ok(None) if verdict.starts => continue,
                 Ok(_) => return self.reply(),
                 Err(error) => Err(error),
             };
@@ -377,6 +364,18 @@ impl<F: CredentialSource> Shared<F> {
             }
         }
         self.reply().map_err(|_| abandoned())
+    }
+
+    /// What is held, if it lives that long; a refresh that is due is started beside it.
+    fn lives_for(self: &Arc<Self>, min: Duration) -> Option<Arc<Credentials>> {
+        let now = self.clock.now();
+        let state = self.load();
+        state.left(now).filter(|left| *left >= min)?;
+        if decide(&state, &self.policy, now).starts {
+            // Without a runtime it is started by a call that has one.
+            let _ = self.start(Self::is_wanted_by_a_call);
+        }
+        answer(&state, &self.policy, now).ok()
     }
 
     /// What the last fetch brought, be it an error.

@@ -135,6 +135,17 @@ impl State {
             .map_or(Stage::Cold, |held| held.stage(now))
     }
 
+    /// The life left of what is held, `Duration::MAX` if it never expires; `None` where nothing is held
+    /// that a service has not rejected.
+    pub(super) fn left(&self, now: Now) -> Option<Duration> {
+        let held = self.held.as_ref().filter(|held| !held.invalidated)?;
+        let left = held.life.left(now);
+        match held.life.expiry {
+            None => Some(Duration::MAX),
+            Some(_) => Some(left.duration()).filter(|_| !left.is_over()),
+        }
+    }
+
     /// The fetch under way, unless it is gone.
     pub(super) fn flight(&self, policy: &RefreshPolicy, now: Now) -> Option<Flight> {
         self.flight.filter(|flight| !flight.is_gone(policy, now))
