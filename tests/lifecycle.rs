@@ -10,7 +10,6 @@ use aws_credential_strategies::{
 };
 use aws_smithy_async::time::TimeSource;
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, SystemTime};
@@ -193,56 +192,37 @@ fn a_fetch_dropped_with_its_runtime_is_started_again_in_the_next() {
     );
 }
 
-#[test]
-fn a_caller_waits_on_through_the_end_of_another_runtime() {
-    let (source, mut gate) = GatedSource::pair();
-    let cache = CredentialCache::new(source, RefreshPolicy::default());
-    let first = runtime();
-    first.block_on(async {
-        let cache = cache.clone();
-        tokio::spawn(async move { cache.credentials().await });
-        gate.call().await
-    });
-    let second = runtime();
-    let waiting = second.spawn({
-        let cache = cache.clone();
-        async move { cache.credentials().await }
-    });
-    second.block_on(settle());
-    drop(first);
-    let served = second.block_on(async {
-        let call = gate.call().await;
-        call.answer(Ok(support::session("KEY-2", SystemTime::now() + HOUR)));
-        waiting.await.unwrap().unwrap()
-    });
-    assert_eq!(served.access_key_id(), "KEY-2");
+/// Both ways to wait for a fetch.
+async fn ask<F: CredentialSource>(cache: CredentialCache<F>, forced: bool) -> Result<Credentials> {
+    if forced {
+        cache.refresh().await
+    } else {
+        cache.credentials().await
+    }
 }
 
 #[test]
-fn a_forced_refresh_waits_on_through_the_end_of_another_runtime_too() {
-    let (source, mut gate) = GatedSource::pair();
-    let cache = CredentialCache::new(source, RefreshPolicy::default());
-    let first = runtime();
-    first.block_on(async {
-        let cache = cache.clone();
-        tokio::spawn(async move { cache.refresh().await });
-        gate.call().await
-    });
-    let second = runtime();
-    let waiting = second.spawn({
-        let cache = cache.clone();
-        async move { cache.refresh().await }
-    });
-    second.block_on(settle());
-    drop(first);
-    let served = second.block_on(async {
-        let call = gate.call().await;
-        call.answer(Ok(support::session("KEY-2", SystemTime::now() + HOUR)));
-        waiting.await.unwrap().unwrap()
-    });
-    assert_eq!(served.access_key_id(), "KEY-2");
-    assert_eq!(gate.count(), 2);
-    assert_eq!(cache.status().waits, 2, "one each");
+fn a_caller_waits_on_through_the_end_of_another_runtime() {
+    for forced in [false, true] {
+        let (source, mut gate) = GatedSource::pair();
+        let cache = CredentialCache::new(source, RefreshPolicy::default());
+        let first = runtime();
+        let _unanswered = first.block_on(async {
+            tokio::spawn(ask(cache.clone(), forced));
+            gate.call().await
+        });
+        let second = runtime();
+        let waiting = second.spawn(ask(cache.clone(), forced));
+        second.block_on(settle());
+        drop(first);
+        let served = second.block_on(async {
+            let call = gate.call().await;
+            call.answer(Ok(support::session("KEY-2", SystemTime::now() + HOUR)));
+            waiting.await.unwrap().unwrap()
+        });
+        assert_eq!(served.access_key_id(), "KEY-2");
+        assert_eq!(gate.count(), 2);
+    }
 }
 
 #[test]
@@ -274,14 +254,10 @@ fn a_runtime_that_is_shutting_down_is_an_error_that_says_so() {
     let handle = gone.handle().clone();
     drop(gone);
     let _context = handle.enter();
-    type Ask = fn(&CredentialCache<Counting>) -> BoxFuture<'_, Result<Credentials>>;
-    let asks: [Ask; 2] = [
-        |cache| cache.credentials().boxed(),
-        |cache| cache.refresh().boxed(),
-    ];
-    for ask in asks {
+    for forced in [false, true] {
         let cache = CredentialCache::new(Counting::default(), RefreshPolicy::default());
-        let error = ask(&cache).now_or_never().expect("at once").unwrap_err();
+        let answer = ask(cache.clone(), forced).now_or_never();
+        let error = answer.expect("at once").unwrap_err();
         assert_eq!(*error.kind(), ErrorKind::NoRuntime);
         assert_eq!(
             error.to_string(),
@@ -509,13 +485,8 @@ impl TimeSource for Stopping {
 
 #[test]
 fn who_is_overtaken_by_a_whole_fetch_starts_no_second_one() {
-    type Ask = fn(&CredentialCache<Counting>) -> BoxFuture<'_, Result<Credentials>>;
-    let asks: [(Ask, u64); 2] = [
-        (|cache| cache.credentials().boxed(), 3),
-        (|cache| cache.refresh().boxed(), 1),
-    ];
-    for (ask, reads) in asks {
-        // Stopped wherever it reads the time on its way to the fetch.
+    // How often it reads the time on its way to the fetch, and is stopped there.
+    for (forced, reads) in [(false, 3), (true, 1)] {
         for stops_at in 1..=reads {
             let (stopped, has_stopped) = mpsc::channel();
             let (go_on, gone_on) = mpsc::channel();
@@ -528,8 +499,8 @@ fn who_is_overtaken_by_a_whole_fetch_starts_no_second_one() {
             let cache = CredentialCache::new(Counting::default(), RefreshPolicy::default())
                 .with_clock(Clock::with_wall(wall));
             let slow = std::thread::spawn({
-                let cache = cache.clone();
-                move || runtime().block_on(ask(&cache)).unwrap()
+                let asked = ask(cache.clone(), forced);
+                move || runtime().block_on(asked).unwrap()
             });
             has_stopped.recv().unwrap();
             let overtaking = runtime();
