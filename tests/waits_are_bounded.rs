@@ -527,6 +527,29 @@ async fn a_wait_time_out_of_zero_never_waits() {
     assert_eq!(world.gate.count(), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn no_time_out_is_too_long_to_reckon_with() {
+    let for_ever = RefreshPolicy::default()
+        .wait_timeout(Duration::MAX)
+        .fetch_timeout(Duration::MAX);
+    let mut world = World::new(for_ever);
+    let first = world.call();
+    let call = world.gate.call().await;
+    // One that joins a fetch reckons with its age.
+    let second = world.call();
+    pass(HOUR * 24).await;
+    call.answer(Ok(world.session("KEY-1", HOUR)));
+    assert_serves(first.await.unwrap(), "KEY-1");
+    assert_serves(second.await.unwrap(), "KEY-1");
+    // And so does the timer.
+    let call = world.gate.call().await;
+    pass(seconds(1)).await;
+    call.answer(Ok(world.session("KEY-2", HOUR)));
+    settle().await;
+    assert_eq!(world.cache.status().key_id.as_deref(), Some("KEY-2"));
+    world.gate.call().await;
+}
+
 #[test]
 fn a_setting_of_zero_is_refused_by_name() {
     for (policy, field, line) in [

@@ -1,9 +1,7 @@
 //! What a call gets, and when a timer acts: a function of state, policy and time alone.
 
 use super::clock::Now;
-use super::policy::{
-    EXPIRED_PATIENCE, GONE_AFTER, LONGEST_NAP, OVERDUE, RefreshMode, RefreshPolicy, Rules,
-};
+use super::policy::{EXPIRED_PATIENCE, LONGEST_NAP, OVERDUE, RefreshMode, RefreshPolicy, Rules};
 use super::state::State;
 use super::window::Stage;
 use crate::error::{CredentialFault, Error, ErrorKind, Operation};
@@ -133,7 +131,7 @@ pub(super) fn tick(state: &State, policy: &RefreshPolicy, now: Now) -> Tick {
         return Tick::Sleep(LONGEST_NAP);
     }
     if let Some(flight) = state.flight(policy, now) {
-        let gone = flight.takes_off + policy.fetch_timeout + GONE_AFTER + Duration::from_millis(1);
+        let gone = flight.takes_off + policy.gone_after() + Duration::from_millis(1);
         return Tick::Sleep(gone.saturating_duration_since(now.mono).min(LONGEST_NAP));
     }
     let planned = state.next_idle.or(state.next).map(|due| due.until(now));

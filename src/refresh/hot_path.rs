@@ -7,7 +7,7 @@
 use super::cache::{CredentialCache, Shared};
 use super::clock::Now;
 use super::decide::{answer, decide};
-use super::policy::{GONE_AFTER, OVERDUE, RefreshPolicy, Rules};
+use super::policy::{OVERDUE, RefreshPolicy, Rules};
 use super::state::{Held, State};
 use super::window::Stage;
 use crate::source::CredentialSource;
@@ -114,11 +114,10 @@ impl AtOnce {
 /// that the timer starts, or one is planned that is not due yet.
 fn attended_until(state: &State, policy: &RefreshPolicy) -> Option<Now> {
     if let Some(flight) = state.flight {
-        let gone_after = policy.fetch_timeout.checked_add(GONE_AFTER)?;
         return Some(Now {
             // Its age counts on the monotonic clock alone.
             wall: state.held.as_ref()?.life.expiry?,
-            mono: flight.takes_off.checked_add(gone_after)?,
+            mono: flight.takes_off.checked_add(policy.gone_after())?,
         });
     }
     let grace = if policy.has_timer() {

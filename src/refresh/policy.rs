@@ -63,6 +63,9 @@ pub const AWS_BACKOFF: (Duration, Duration) = (Duration::from_secs(300), Duratio
 /// rules and the first time in an empty cache.
 pub const TERMINAL_RERAISE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
 
+/// Waits beyond this are cut to it, so that no clock arithmetic overflows: ten years.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
 /// When credentials are refreshed, how long callers wait, and what they get when a refresh fails.
 ///
 /// A plain value: build it once, hand it to any number of caches.
@@ -228,6 +231,16 @@ impl RefreshPolicy {
             return Err(Error::usage("fetch_timeout", "must be longer than zero"));
         }
         Ok(())
+    }
+
+    /// How old a fetch may be before nobody waits for it any more.
+    pub(super) fn patience(&self) -> Duration {
+        self.wait_timeout.min(LONGEST_WAIT)
+    }
+
+    /// How old a fetch may be before it counts as gone.
+    pub(super) fn gone_after(&self) -> Duration {
+        self.fetch_timeout.min(LONGEST_WAIT) + GONE_AFTER
     }
 
     /// Whether a task refreshes ahead of calls.

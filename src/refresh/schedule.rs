@@ -2,15 +2,13 @@
 
 use super::clock::Now;
 use super::policy::{
-    AWS_BACKOFF, FREE_COLD_FAILURES, MAX_URGENT_WAIT, MIN_PAUSE_AFTER_ANSWER, RefreshPolicy, Rules,
-    TERMINAL_RERAISE,
+    AWS_BACKOFF, FREE_COLD_FAILURES, LONGEST_WAIT, MAX_URGENT_WAIT, MIN_PAUSE_AFTER_ANSWER,
+    RefreshPolicy, Rules, TERMINAL_RERAISE,
 };
 use super::window::{Life, Stage};
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
-/// Waits beyond this are cut to it, so that no clock arithmetic overflows: ten years.
-const LONGEST_WAIT: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 /// First pause after a failure: 1 s, and five times that where fewer calls were asked for.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const THROTTLED_FACTOR: u32 = 5;

@@ -3,7 +3,7 @@
 use super::clock::Now;
 use super::hot_path::AtOnce;
 use super::policy::{
-    GONE_AFTER, IDLE_AFTER, MAX_ATTEMPTS_PER_SECOND, MAX_URGENT_WAIT, MIN_ATTEMPT_SPACING,
+    IDLE_AFTER, MAX_ATTEMPTS_PER_SECOND, MAX_URGENT_WAIT, MIN_ATTEMPT_SPACING,
     MIN_PAUSE_AFTER_ANSWER, RefreshPolicy, Rules,
 };
 use super::schedule::{
@@ -119,12 +119,12 @@ impl Held {
 impl Flight {
     /// A fetch that outlived its timeout by far is gone with its runtime.
     fn is_gone(&self, policy: &RefreshPolicy, now: Now) -> bool {
-        now.mono.saturating_duration_since(self.takes_off) > policy.fetch_timeout + GONE_AFTER
+        now.mono.saturating_duration_since(self.takes_off) > policy.gone_after()
     }
 
     /// Until when a caller waits for it.
     pub(super) fn patience(&self, policy: &RefreshPolicy) -> Instant {
-        self.started + policy.wait_timeout
+        self.started + policy.patience()
     }
 }
 
