@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 use support::{GatedSource, HOUR, World, pass, seconds, settle};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
@@ -338,6 +339,33 @@ impl CredentialSource for Hanging {
         let _dropped = Dropped(Arc::clone(&self.0));
         std::future::pending().await
     }
+}
+
+#[test]
+fn fetches_that_came_to_nothing_do_not_put_off_the_next_one() {
+    let (source, mut gate) = GatedSource::pair();
+    let cache = CredentialCache::new(source, RefreshPolicy::default());
+    let ended = runtime();
+    let ending = ended.handle().clone();
+    ended.shutdown_background();
+    for _ in 0..50 {
+        let error = ending.block_on(cache.credentials()).unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::NoRuntime);
+    }
+    let living = Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    living.block_on(async {
+        let start = Instant::now();
+        let caller = tokio::spawn(async move { cache.credentials().await });
+        let call = gate.call().await;
+        // Of the 8 attempts that a second allows, all have been made, so it may take one.
+        assert!(start.elapsed() <= seconds(1), "{:?}", start.elapsed());
+        call.answer(Ok(support::session("KEY-1", SystemTime::now() + HOUR)));
+        assert_eq!(caller.await.unwrap().unwrap().access_key_id(), "KEY-1");
+    });
 }
 
 #[tokio::test(start_paused = true)]

@@ -237,7 +237,7 @@ impl State {
         self.starts.last().copied().flatten()
     }
 
-    /// Ends a fetch. An outcome that comes after its fetch counted as gone is ignored.
+    /// Ends a fetch. The outcome of one that was gone and has a successor is ignored.
     pub(super) fn land(
         &self,
         flight: Flight,
@@ -254,6 +254,10 @@ impl State {
         next.flight = None;
         let fetched = match outcome {
             Outcome::Abandoned => {
+                // A slot ahead that came to nothing must not push the next attempt further.
+                if let Some(Some(slot)) = next.starts.last_mut() {
+                    *slot = now.mono.min(*slot);
+                }
                 if let Some(held) = &mut next.held {
                     held.tried_late = false;
                 }
