@@ -10,12 +10,11 @@ use aws_credential_strategies::{
 };
 use aws_smithy_async::time::TimeSource;
 use futures_util::FutureExt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, SystemTime};
 use support::{GatedSource, HOUR, World, pass, seconds, settle};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 fn runtime() -> Runtime {
@@ -491,109 +490,4 @@ async fn a_fetch_that_outlived_its_time_out_by_far_counts_as_gone() {
         .await
         .unwrap();
     assert_eq!(world.cache.current().unwrap().access_key_id(), "KEY-2");
-}
-
-/// A wall clock that stops a thread called so where it reads it for the so-many-th time from now on, until
-/// the test goes on.
-#[derive(Clone, Debug)]
-struct Stopping(Arc<Stop>);
-
-#[derive(Debug)]
-struct Stop {
-    /// Readings until it stops; 0 for never.
-    readings: AtomicU64,
-    stopped: mpsc::Sender<()>,
-    go_on: Mutex<mpsc::Receiver<()>>,
-}
-
-const SLOW: &str = "slow";
-
-impl TimeSource for Stopping {
-    fn now(&self) -> SystemTime {
-        let counts = std::thread::current().name() == Some(SLOW);
-        let left = |left: u64| left.checked_sub(1);
-        let stop = &self.0;
-        let (set, seen) = (Ordering::SeqCst, Ordering::SeqCst);
-        if counts && stop.readings.fetch_update(set, seen, left) == Ok(1) {
-            stop.stopped.send(()).unwrap();
-            stop.go_on.lock().unwrap().recv().unwrap();
-        }
-        SystemTime::now()
-    }
-}
-
-/// A cache under such a clock, word that a thread was stopped, and the word to go on.
-fn stoppable(
-    readings: u64,
-) -> (
-    CredentialCache<Counting>,
-    Stopping,
-    mpsc::Receiver<()>,
-    mpsc::Sender<()>,
-) {
-    let (stopped, has_stopped) = mpsc::channel();
-    let (go_on, gone_on) = mpsc::channel();
-    let wall = Stopping(Arc::new(Stop {
-        readings: AtomicU64::new(readings),
-        stopped,
-        go_on: Mutex::new(gone_on),
-    }));
-    let cache = CredentialCache::new(Counting::default(), RefreshPolicy::default())
-        .with_clock(Clock::with_wall(wall.clone()));
-    (cache, wall, has_stopped, go_on)
-}
-
-fn on_slow_thread<T: Send + 'static>(
-    work: impl Future<Output = T> + Send + 'static,
-) -> std::thread::JoinHandle<T> {
-    let thread = std::thread::Builder::new().name(SLOW.to_owned());
-    thread.spawn(move || runtime().block_on(work)).unwrap()
-}
-
-#[test]
-fn a_call_that_is_overtaken_by_a_whole_fetch_starts_no_second_one() {
-    // How often it reads the time on its way to the fetch.
-    for (forced, readings) in [(false, 3), (true, 1)] {
-        for reading in 1..=readings {
-            let (cache, _, has_stopped, go_on) = stoppable(reading);
-            let slow = on_slow_thread(ask(cache.clone(), forced));
-            has_stopped.recv().unwrap();
-            let served = runtime().block_on(cache.credentials()).unwrap();
-            assert_eq!(served.access_key_id(), "KEY-1");
-            go_on.send(()).unwrap();
-            let served = slow.join().unwrap().unwrap();
-            assert_eq!(served.access_key_id(), "KEY-1");
-            assert_eq!(cache.status().fetches, 1, "stopped at reading {reading}");
-        }
-    }
-}
-
-#[test]
-fn a_timer_that_is_overtaken_by_a_whole_fetch_starts_no_second_one() {
-    for reading in 1..=2 {
-        let (cache, wall, has_stopped, go_on) = stoppable(0);
-        let (filled, is_filled) = mpsc::channel();
-        let over = Arc::new(Notify::new());
-        let slow = on_slow_thread({
-            let (cache, over) = (cache.clone(), Arc::clone(&over));
-            async move {
-                cache.credentials().await.unwrap();
-                settle().await;
-                filled.send(()).unwrap();
-                over.notified().await;
-                settle().await;
-            }
-        });
-        is_filled.recv().unwrap();
-        wall.0.readings.store(reading, Ordering::SeqCst);
-        // The timer wakes at once, and is stopped on its way to the fetch.
-        cache.invalidate("KEY-1");
-        has_stopped.recv().unwrap();
-        let served = runtime().block_on(cache.credentials()).unwrap();
-        assert_eq!(served.access_key_id(), "KEY-2");
-        go_on.send(()).unwrap();
-        over.notify_one();
-        slow.join().unwrap();
-        assert_eq!(cache.status().fetches, 2, "stopped at reading {reading}");
-    }
 }

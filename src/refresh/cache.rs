@@ -6,7 +6,7 @@ use super::decide::{Tick, answer, decide, tick, timed_out};
 use super::flight::{FlightGuard, fly, log_landing};
 use super::hot_path::AtOnce;
 use super::policy::{MIN_FORCED_SPACING, RefreshPolicy};
-use super::state::{Flight, Outcome, State};
+use super::state::{Flight, Held, Outcome, State};
 use super::status::{Rejection, Status, Tally};
 use super::window::Stage;
 use crate::error::{Error, ErrorKind, Operation, Result};
@@ -14,6 +14,7 @@ use crate::source::CredentialSource;
 use arc_swap::ArcSwap;
 use aws_credential_types::Credentials;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -198,15 +199,19 @@ impl<F: CredentialSource> CredentialCache<F> {
     ///
     /// Any number; they share one fetch.
     pub async fn refresh(&self) -> Result<Credentials> {
+        self.forced(|held| (*held.credentials).clone()).await
+    }
+
+    async fn forced<T>(&self, part: impl Fn(&Held) -> T) -> Result<T> {
         let shared = &self.0;
         shared.policy.validate()?;
         let mut patience = None;
         for _ in 0..=MAX_ABANDONED {
             let Some(flight) = shared.start(Shared::is_wanted_by_force)? else {
-                return shared.last_answer();
+                return shared.last_answer(part);
             };
             match shared.wait(flight, &mut patience).await? {
-                Waited::Landed => return shared.last_answer(),
+                Waited::Landed => return shared.last_answer(part),
                 Waited::TooLong => return Err(timed_out(&shared.policy)),
                 Waited::Abandoned => {}
             }
@@ -239,10 +244,12 @@ impl<F: CredentialSource> CredentialCache<F> {
         if let Some(credentials) = self.0.lives_for(min) {
             return Ok((*credentials).clone());
         }
-        let fetched = self.refresh().await?;
-        let left = self.0.load().left(self.0.clock.now()).unwrap_or_default();
+        // Credentials and life of one answer: another may take its place between two looks.
+        let of_one = |held: &Held| (Arc::clone(&held.credentials), held.life);
+        let (fetched, life) = self.forced(of_one).await?;
+        let left = life.remaining(self.0.clock.now());
         if left >= min {
-            return Ok(fetched);
+            return Ok((*fetched).clone());
         }
         Err(Error::usage(
             "min",
@@ -379,11 +386,11 @@ impl<F: CredentialSource> Shared<F> {
     }
 
     /// What the last fetch brought, be it an error.
-    fn last_answer(&self) -> Result<Credentials> {
+    fn last_answer<T>(&self, part: impl Fn(&Held) -> T) -> Result<T> {
         let state = self.load();
         match (&state.failure, &state.held) {
             (Some(failure), _) => Err(failure.error.clone()),
-            (None, Some(held)) => Ok((*held.credentials).clone()),
+            (None, Some(held)) => Ok(part(held)),
             (None, None) => Err(timed_out(&self.policy)),
         }
     }
@@ -471,11 +478,7 @@ impl<F: CredentialSource> Shared<F> {
 
     /// Whatever waits are in force, unless the last answer is too recent.
     fn is_wanted_by_force(&self, state: &State, now: Now) -> bool {
-        let answered = state.settled == state.fetches;
-        let recent = state
-            .last_start()
-            .is_some_and(|start| now.mono.saturating_duration_since(start) < MIN_FORCED_SPACING);
-        !(answered && recent)
+        !state.is_answered_within(MIN_FORCED_SPACING, now)
     }
 
     /// Takes in what became of a fetch, and tells everybody.
@@ -501,15 +504,27 @@ impl<F: CredentialSource> Shared<F> {
     }
 
     fn publish(&self) {
-        self.news.send_replace(self.status());
+        let (subject, now) = (self.subject(), self.clock.now());
+        // Under the lock of the channel: what two threads send arrives in the order of the states.
+        self.news
+            .send_modify(|news| *news = self.status_of(subject, now));
     }
 
     fn status(&self) -> Status {
+        self.status_of(self.subject(), self.clock.now())
+    }
+
+    /// A source that panics here, as over a lock that its fetch has poisoned, takes nobody with it.
+    fn subject(&self) -> Option<String> {
+        catch_unwind(AssertUnwindSafe(|| self.source.subject())).unwrap_or_default()
+    }
+
+    fn status_of(&self, subject: Option<String>, now: Now) -> Status {
         Status::of(
             &self.state.load(),
             &self.policy,
-            self.clock.now(),
-            self.source.subject(),
+            now,
+            subject,
             Tally {
                 waits: self.waits.load(Ordering::Relaxed),
                 served_expired: self.served_expired.load(Ordering::Relaxed),

@@ -39,7 +39,7 @@ impl<F: CredentialSource> CredentialCache<F> {
 
 impl<F: CredentialSource> Shared<F> {
     #[inline]
-    fn at_once<T>(self: &Arc<Self>, part: impl FnOnce(&Held) -> T) -> Option<T> {
+    pub(super) fn at_once<T>(self: &Arc<Self>, part: impl FnOnce(&Held) -> T) -> Option<T> {
         let state = self.state.load();
         let now = self.clock.now();
         let held = state.held.as_ref()?;

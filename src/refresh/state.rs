@@ -135,15 +135,10 @@ impl State {
             .map_or(Stage::Cold, |held| held.stage(now))
     }
 
-    /// The life left of what is held, `Duration::MAX` if it never expires; `None` where nothing is held
-    /// that a service has not rejected.
+    /// The life left of what is held; `None` where nothing is, or a service rejected it, or it is over.
     pub(super) fn left(&self, now: Now) -> Option<Duration> {
-        let held = self.held.as_ref().filter(|held| !held.invalidated)?;
-        let left = held.life.left(now);
-        match held.life.expiry {
-            None => Some(Duration::MAX),
-            Some(_) => Some(left.duration()).filter(|_| !left.is_over()),
-        }
+        let held = self.held.as_ref()?;
+        (held.is_live(now) && !held.invalidated).then(|| held.life.remaining(now))
     }
 
     /// The fetch under way, unless it is gone.
@@ -232,8 +227,16 @@ impl State {
         Some(oldest.map_or(spaced, |oldest| spaced.max(oldest + PACE_PERIOD)))
     }
 
+    /// Whether the last fetch started in this time, and has been answered.
+    pub(super) fn is_answered_within(&self, time: Duration, now: Now) -> bool {
+        self.settled == self.fetches
+            && self
+                .last_start()
+                .is_some_and(|start| now.mono.saturating_duration_since(start) < time)
+    }
+
     /// When the source was asked last.
-    pub(super) fn last_start(&self) -> Option<Instant> {
+    fn last_start(&self) -> Option<Instant> {
         self.starts.last().copied().flatten()
     }
 

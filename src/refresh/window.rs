@@ -106,6 +106,14 @@ impl Life {
         Left(by_wall.min(nanos(self.confirmed_for).saturating_sub(lived)))
     }
 
+    /// What is left, or zero; `Duration::MAX` if it never ends.
+    pub(super) fn remaining(&self, now: Now) -> Duration {
+        match self.expiry {
+            None => Duration::MAX,
+            Some(_) => self.left(now).duration(),
+        }
+    }
+
     pub(super) fn stage(&self, now: Now) -> Stage {
         let left = self.left(now);
         if left.is_over() {
