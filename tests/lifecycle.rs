@@ -10,8 +10,9 @@ use aws_credential_strategies::{
 };
 use aws_smithy_async::time::TimeSource;
 use futures_util::FutureExt;
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 use support::{GatedSource, HOUR, World, pass, seconds, settle};
 use tokio::runtime::{Builder, Runtime};
@@ -338,6 +339,53 @@ impl CredentialSource for Hanging {
         let _dropped = Dropped(Arc::clone(&self.0));
         std::future::pending().await
     }
+}
+
+/// Panics while it holds a lock that it needs to say whom it asks for.
+#[derive(Debug, Default)]
+struct Poisoned(Mutex<String>);
+
+impl CredentialSource for Poisoned {
+    fn name(&self) -> &'static str {
+        "Poisoned"
+    }
+
+    fn subject(&self) -> Option<String> {
+        Some(self.0.lock().unwrap().clone())
+    }
+
+    async fn fetch(&self) -> Result<Credentials> {
+        let _held = self.0.lock().unwrap();
+        panic!("this panic is the test");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_the_fetch_has_poisoned_ends_neither_the_wait_nor_the_process() {
+    let cache = CredentialCache::new(Poisoned::default(), RefreshPolicy::default());
+    let start = Instant::now();
+    let error = cache.credentials().await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Panicked);
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    assert_eq!(cache.status().subject, None);
+    assert_eq!(cache.status().consecutive_failures, 1);
+}
+
+#[test]
+fn a_panic_of_the_application_is_not_taken_for_one_of_the_source() {
+    let (source, mut gate) = GatedSource::pair();
+    let cache = CredentialCache::new(source, RefreshPolicy::default());
+    let waiting = cache.clone();
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        runtime().block_on(async {
+            tokio::spawn(async move { waiting.credentials().await });
+            let _unanswered = gate.call().await;
+            panic!("this panic is the test");
+        })
+    }));
+    assert!(ended.is_err());
+    assert!(cache.status().last_error.is_none());
+    assert_eq!(cache.status().consecutive_failures, 0);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use super::state::{Flight, Landing, Outcome, State};
 use crate::error::{Error, ErrorKind, Operation};
 use crate::source::CredentialSource;
 use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::task::Poll;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
-/// Clears the in-flight mark whatever becomes of the task: done, panicked, dropped with its runtime.
+/// Clears the in-flight mark whatever becomes of the task: done, or dropped with its runtime.
 pub(super) struct FlightGuard<F: CredentialSource> {
     shared: Weak<Shared<F>>,
     flight: Flight,
@@ -40,22 +41,9 @@ impl<F: CredentialSource> FlightGuard<F> {
 
 impl<F: CredentialSource> Drop for FlightGuard<F> {
     fn drop(&mut self) {
-        if self.landed {
-            return;
+        if !self.landed {
+            self.land(Outcome::Abandoned);
         }
-        let outcome = if std::thread::panicking() {
-            Outcome::Failed(
-                Error::new(
-                    ErrorKind::Panicked,
-                    Operation::FETCH,
-                    "the source panicked",
-                )
-                .hint("its message is where panics of this process go; the next attempt asks it again"),
-            )
-        } else {
-            Outcome::Abandoned
-        };
-        self.land(outcome);
     }
 }
 
@@ -66,20 +54,28 @@ pub(super) async fn fly<F: CredentialSource>(
     fetch_timeout: Duration,
     mut handles: watch::Receiver<super::Status>,
 ) {
-    // A timer of tokio's takes up to a millisecond even for a point that has come.
-    if guard.flight.takes_off > Instant::now() {
-        sleep_until(guard.flight.takes_off).await;
-    }
+    let takes_off = guard.flight.takes_off;
     let outcome = {
-        let fetch = pin!(timeout(fetch_timeout, source.fetch()));
+        let fetch = pin!(caught(async {
+            // A timer of tokio's takes up to a millisecond even for a point that has come.
+            if takes_off > Instant::now() {
+                sleep_until(takes_off).await;
+            }
+            timeout(fetch_timeout, source.fetch()).await
+        }));
         let orphaned = pin!(async { while handles.changed().await.is_ok() {} });
         unless(orphaned, fetch).await
     };
     let outcome = match outcome {
         None => Outcome::Abandoned,
-        Some(Ok(Ok(credentials))) => Outcome::Fetched(credentials),
-        Some(Ok(Err(error))) => Outcome::Failed(error),
-        Some(Err(_)) => Outcome::Failed(
+        Some(None) => Outcome::Failed(
+            Error::new(ErrorKind::Panicked, Operation::FETCH, "the source panicked").hint(
+                "its message is where panics of this process go; the next attempt asks it again",
+            ),
+        ),
+        Some(Some(Ok(Ok(credentials)))) => Outcome::Fetched(credentials),
+        Some(Some(Ok(Err(error)))) => Outcome::Failed(error),
+        Some(Some(Err(_))) => Outcome::Failed(
             Error::new(
                 ErrorKind::Timeout,
                 Operation::FETCH,
@@ -90,6 +86,17 @@ pub(super) async fn fly<F: CredentialSource>(
         ),
     };
     guard.land(outcome);
+}
+
+/// The output of `work`, or `None` if it panics: caught here, so that what follows does not run in the
+/// middle of an unwinding, where a second panic would end the process.
+async fn caught<T>(work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    poll_fn(|context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
+        polled.map_or(Poll::Ready(None), |polled| polled.map(Some))
+    })
+    .await
 }
 
 /// The output of `work`, or `None` once `end` is over.
