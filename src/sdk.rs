@@ -36,12 +36,13 @@ use aws_types::SdkConfig;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The answers after which new credentials may help, in the spellings of JSON and query services.
+/// The answers after which new credentials may help, in the spellings of JSON, query and S3 services.
 ///
 /// `AccessDenied` is not among them: there the identity is fine and a policy is not.
-pub const REJECTION_CODES: [&str; 5] = [
+pub const REJECTION_CODES: [&str; 6] = [
     "ExpiredToken",
     "ExpiredTokenException",
+    "InvalidAccessKeyId",
     "InvalidClientTokenId",
     "InvalidToken",
     "UnrecognizedClientException",
@@ -239,7 +240,8 @@ impl<S: CredentialStrategy> ResolveCachedIdentity for StrategyIdentityCache<S> {
 /// [invalidated](CredentialStrategy::invalidate). The repeat waits for the one refresh that all
 /// rejected requests share. There is at most one repeat per operation, and none once a refresh has
 /// brought the same key again. The repeat is one of the client's attempts: it needs `max_attempts` of
-/// at least 2. It costs no retry quota with [`retry_partition`](Self::retry_partition); with the SDK's
+/// at least 2 and a request body that can be sent twice; otherwise the next request is signed with the
+/// new key. It costs no retry quota with [`retry_partition`](Self::retry_partition); with the SDK's
 /// default one, most of a thousand requests rejected at once would not be repeated.
 #[derive(Clone, Debug)]
 pub struct Recovery {
@@ -375,9 +377,12 @@ fn is_rejection(response: &HttpResponse) -> bool {
         .is_some_and(|code| REJECTION_CODES.contains(&code))
 }
 
-/// The code in a JSON or an XML error body.
+/// The code in a JSON, an XML or a CBOR error body.
 fn error_code(body: &[u8]) -> Option<&str> {
-    let body = std::str::from_utf8(body).ok()?;
+    // What a CBOR map begins with is never the beginning of a text.
+    let Ok(body) = std::str::from_utf8(body) else {
+        return code_in_cbor(body);
+    };
     if let Some((_, rest)) = body.split_once("<Code>") {
         return rest.split_once("</Code>").map(|(code, _)| code.trim());
     }
@@ -389,6 +394,20 @@ fn error_code(body: &[u8]) -> Option<&str> {
             let (code, _) = value.strip_prefix('"')?.split_once('"')?;
             Some(bare_code(code))
         })
+}
+
+/// The text behind the key `__type`: up to 23 bytes long, or its length is in a byte of its own.
+fn code_in_cbor(body: &[u8]) -> Option<&str> {
+    const KEY: &[u8] = b"\x66__type";
+    let key = body.windows(KEY.len()).position(|part| part == KEY)?;
+    let (head, rest) = body.get(key + KEY.len()..)?.split_first()?;
+    let (length, rest) = match head {
+        0x60..=0x77 => (head - 0x60, rest),
+        0x78 => rest.split_first().map(|(length, rest)| (*length, rest))?,
+        _ => return None,
+    };
+    let code = std::str::from_utf8(rest.get(..length.into())?).ok()?;
+    Some(bare_code(code))
 }
 
 /// `com.amazon.coral.service#ExpiredTokenException:http://…` without what is around it.
@@ -403,7 +422,11 @@ mod tests {
 
     #[test]
     fn codes_are_found_in_every_spelling() {
-        let cases: [(&[u8], Option<&str>); 7] = [
+        let cases: [(&[u8], Option<&str>); 11] = [
+            (b"\xa1\x66__type\x6cExpiredToken", Some("ExpiredToken")),
+            (b"\xbf\x67message\x61x\x66__type\x78\x2ecom.amazon.coral.service#ExpiredTokenException\xff", Some("ExpiredTokenException")),
+            (b"\xbf\x66__type\x78\x2ecom.amazon.coral", None),
+            (b"\xbf\x66__type\x01\xff", None),
             (br#"{"__type":"com.amazon.coral.service#ExpiredTokenException","message":"x"}"#, Some("ExpiredTokenException")),
             (br#"{"message":"x", "__type" : "UnrecognizedClientException"}"#, Some("UnrecognizedClientException")),
             (br#"{"code":"ExpiredToken:http://internal.amazon.com/"}"#, Some("ExpiredToken")),
