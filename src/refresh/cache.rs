@@ -133,11 +133,19 @@ impl<F: CredentialSource> CredentialCache<F> {
 
     /// Credentials to sign a request with, now.
     ///
+<<<<<<< HEAD
     /// Valid ones are returned at once, whatever the source does, unless a service rejected them or
     /// their last minute has come ([`MAX_MANDATORY_WINDOW`](super::MAX_MANDATORY_WINDOW)), and no attempt
     /// has failed yet. Then, and when there are none, the call starts or joins the one fetch and waits
     /// for it, until that fetch is [`wait_timeout`](RefreshPolicy::wait_timeout) old. After that, or
     /// after its failure, it is answered with the credentials held, even if they have expired
+=======
+    /// Valid ones are returned at once, whatever the source does. In the last minute of their life, once
+    /// a service has rejected them, or where there are none, the call starts or joins the one fetch and
+    /// waits for it, until that fetch is
+    /// [`wait_timeout`](RefreshPolicy::wait_timeout) old; after that, or after its failure, it is
+    /// answered with the credentials held, even if they have expired
+>>>>>>> a36df3a (Docs: when a call waits although its credentials are valid)
     /// ([`serve_expired`](RefreshPolicy::serve_expired)).
     ///
     /// # Errors
