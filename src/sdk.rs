@@ -49,7 +49,7 @@ pub const REJECTION_CODES: [&str; 6] = [
 ];
 
 /// A copy of `sdk` whose clients take their credentials from `strategy`, without a second cache of
-/// their own.
+/// their own. Its identity cache goes on to serve what is not the strategy's, such as bearer tokens.
 ///
 /// ```
 /// use aws_credential_strategies::{CredentialCache, CredentialSource, RefreshPolicy, sdk};
@@ -62,7 +62,8 @@ pub const REJECTION_CODES: [&str; 6] = [
 /// # }
 /// ```
 pub fn config<S: CredentialStrategy>(sdk: &SdkConfig, strategy: S) -> SdkConfig {
-    let (provider, cache) = plug(strategy);
+    let others = sdk.identity_cache();
+    let (provider, cache) = plug_beside(strategy, others.unwrap_or_else(lazy));
     let mut builder = sdk.clone().into_builder();
     builder.set_credentials_provider(Some(provider));
     builder.set_identity_cache(Some(cache));
@@ -77,12 +78,24 @@ pub fn config<S: CredentialStrategy>(sdk: &SdkConfig, strategy: S) -> SdkConfig 
 pub fn plug<S: CredentialStrategy>(
     strategy: S,
 ) -> (SharedCredentialsProvider, SharedIdentityCache) {
+    plug_beside(strategy, lazy())
+}
+
+/// The SDK's own identity cache, as it is where nothing else is configured.
+fn lazy() -> SharedIdentityCache {
+    IdentityCache::lazy().build()
+}
+
+fn plug_beside<S: CredentialStrategy>(
+    strategy: S,
+    others: SharedIdentityCache,
+) -> (SharedCredentialsProvider, SharedIdentityCache) {
     let strategy = Arc::new(strategy);
     let provider = SharedCredentialsProvider::new(SdkProvider::new(Arc::clone(&strategy)));
     let cache = StrategyIdentityCache {
         partition: provider.cache_partition(),
         strategy,
-        others: IdentityCache::lazy().build(),
+        others,
     };
     (provider, SharedIdentityCache::new(cache))
 }
@@ -167,7 +180,7 @@ fn provider_error(error: Error) -> CredentialsError {
 }
 
 /// Answers the SDK from the strategy: no lock, one allocation at most, no second copy that an
-/// invalidation could not reach. Resolvers that are not the strategy's go to a lazy cache.
+/// invalidation could not reach. Resolvers that are not the strategy's go to another cache.
 #[derive(Debug)]
 struct StrategyIdentityCache<S> {
     strategy: Arc<S>,

@@ -10,7 +10,7 @@ use aws_credential_strategies::{
     Rejection, Result, Status,
 };
 use aws_credential_types::provider::{ProvideCredentials, future};
-use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
+use aws_sdk_dynamodb::config::{BehaviorVersion, IdentityCache, Region};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
@@ -523,4 +523,22 @@ async fn a_client_with_another_provider_keeps_it_and_its_lazy_cache() {
     assert_eq!(foreign.0.load(Ordering::SeqCst), 1, "cached by the SDK");
     assert_eq!(strategy.fetches(), 1);
     assert_eq!(strategy.told(), []);
+}
+
+#[tokio::test]
+async fn a_client_with_another_provider_keeps_the_identity_cache_of_its_settings() {
+    let service = Service::accepting(&["ASIAFOREIGNFOREIGN1"], "{}", Type.error("InvalidToken"));
+    let strategy = Watched::holding(&[OLD]).await;
+    let foreign = Foreign::default();
+    let uncached = service.settings().into_builder();
+    let uncached = uncached.identity_cache(IdentityCache::no_cache()).build();
+    let config = aws_sdk_sqs::config::Builder::from(&sdk::config(&uncached, strategy.clone()))
+        .credentials_provider(foreign.clone())
+        .build();
+    let client = aws_sdk_sqs::Client::from_conf(config);
+    for _ in 0..3 {
+        client.list_queues().send().await.unwrap();
+    }
+    assert_eq!(foreign.0.load(Ordering::SeqCst), 3);
+    assert_eq!(strategy.fetches(), 1);
 }
