@@ -621,6 +621,14 @@ async fn a_subscription_tells_of_each_landing_and_each_rejection_once() {
     assert!(!news.has_changed().unwrap());
 }
 
+#[test]
+fn a_subscription_begins_with_the_status_of_an_empty_cache() {
+    let (source, _gate) = GatedSource::pair();
+    let cache = CredentialCache::new(Named(source), RefreshPolicy::default());
+    let told = cache.subscribe().borrow().clone();
+    assert_eq!(json_of(&told), cold_but(json!({ "subject": "app-role" })));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_subscription_closes_with_the_last_handle() {
     let world = filled(RefreshPolicy::default()).await;

@@ -133,19 +133,11 @@ impl<F: CredentialSource> CredentialCache<F> {
 
     /// Credentials to sign a request with, now.
     ///
-<<<<<<< HEAD
     /// Valid ones are returned at once, whatever the source does, unless a service rejected them or
     /// their last minute has come ([`MAX_MANDATORY_WINDOW`](super::MAX_MANDATORY_WINDOW)), and no attempt
     /// has failed yet. Then, and when there are none, the call starts or joins the one fetch and waits
     /// for it, until that fetch is [`wait_timeout`](RefreshPolicy::wait_timeout) old. After that, or
     /// after its failure, it is answered with the credentials held, even if they have expired
-=======
-    /// Valid ones are returned at once, whatever the source does. In the last minute of their life, once
-    /// a service has rejected them, or where there are none, the call starts or joins the one fetch and
-    /// waits for it, until that fetch is
-    /// [`wait_timeout`](RefreshPolicy::wait_timeout) old; after that, or after its failure, it is
-    /// answered with the credentials held, even if they have expired
->>>>>>> a36df3a (Docs: when a call waits although its credentials are valid)
     /// ([`serve_expired`](RefreshPolicy::serve_expired)).
     ///
     /// # Errors
@@ -302,8 +294,9 @@ impl<F: CredentialSource> CredentialCache<F> {
     /// News of every fetch that ended and every rejection that counted, as a [`Status`] at that moment;
     /// also of the nearer plan when somebody asks again for what has long expired.
     ///
-    /// Like any `watch` channel it holds the latest news only; before the first, `Status::default()`. A
-    /// receiver does not keep the cache alive: it is closed with the last handle.
+    /// Like any `watch` channel it holds the latest news only. A receiver does not keep the cache alive: it
+    /// is closed with the last handle. Clone what it [borrows](watch::Receiver::borrow) and let go: while
+    /// it is held, no fetch can end.
     #[must_use]
     pub fn subscribe(&self) -> watch::Receiver<Status> {
         self.0.news.subscribe()
@@ -318,7 +311,7 @@ impl<F: CredentialSource> CredentialCache<F> {
 
 impl<F: CredentialSource> Shared<F> {
     fn new(source: Arc<F>, policy: RefreshPolicy, clock: Clock, jitter: Jitter) -> Self {
-        Shared {
+        let shared = Shared {
             source,
             policy,
             clock,
@@ -331,7 +324,9 @@ impl<F: CredentialSource> Shared<F> {
             waits: AtomicU64::new(0),
             served_expired: AtomicU64::new(0),
             clamp_warned: AtomicBool::new(false),
-        }
+        };
+        shared.publish();
+        shared
     }
 
     fn load(&self) -> Arc<State> {

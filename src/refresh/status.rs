@@ -61,12 +61,7 @@ pub struct Status {
     pub consecutive_failures: u32,
     /// Fetches started. Beside `generation`: how many of them brought nothing new.
     pub fetches: u64,
-<<<<<<< HEAD
     /// Calls that waited for a fetch; see [who waits when](crate::refresh).
-=======
-    /// Calls that waited for a fetch: because there were no credentials with more than the last minute to
-    /// live, because a service had rejected them, or because they asked for new ones.
->>>>>>> a36df3a (Docs: when a call waits although its credentials are valid)
     pub waits: u64,
     /// Calls that were answered with expired credentials.
     pub served_expired: u64,
