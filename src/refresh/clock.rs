@@ -88,7 +88,7 @@ impl Jitter {
     pub(crate) fn unit(&self) -> f64 {
         let drawn = (self.0)();
         if drawn.is_finite() {
-            drawn.clamp(0.0, 1.0 - f64::EPSILON)
+            drawn.clamp(0.0, 1.0)
         } else {
             0.5
         }
