@@ -453,6 +453,16 @@ async fn failed_after_entry(policy: RefreshPolicy) -> World {
 }
 
 #[tokio::test(start_paused = true)]
+async fn so_does_one_in_the_mandatory_window_whose_one_attempt_has_been_made() {
+    let (mut world, document) = filled(RefreshPolicy::default(), MIDDLE, HOUR).await;
+    pauses_with::<5>(&mut world, &document).await;
+    assert_eq!(world.cache.status().stage, Stage::Mandatory);
+    pass(seconds(1)).await;
+    world.cache.invalidate("KEY-1");
+    assert_eq!(world.asked_after().await.0, AT_ONCE, "without a call");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_rejection_cuts_a_wait_to_thirty_seconds_after_the_failure() {
     // (seconds since the failure, what is left of its 600 s)
     for (since, left) in [(0, 30), (5, 25), (30, 0), (200, 0)] {
