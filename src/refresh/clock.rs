@@ -106,3 +106,13 @@ impl fmt::Debug for Jitter {
         f.write_str("Jitter")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Jitter;
+
+    #[test]
+    fn chance_shows_nothing_of_itself() {
+        assert_eq!(format!("{:?}", Jitter::from_fn(|| 0.25)), "Jitter");
+    }
+}

@@ -58,7 +58,10 @@ pub(super) async fn fly<F: CredentialSource>(
     let outcome = {
         let fetch = pin!(caught(async {
             // A timer of tokio's takes up to a millisecond even for a point that has come.
-            if !takes_off.saturating_duration_since(Instant::now()).is_zero() {
+            if !takes_off
+                .saturating_duration_since(Instant::now())
+                .is_zero()
+            {
                 sleep_until(takes_off).await;
             }
             timeout(fetch_timeout, source.fetch()).await
