@@ -47,3 +47,8 @@ fn on_two_threads<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T
         .build()?
         .block_on(work)
 }
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}

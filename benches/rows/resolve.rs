@@ -1,6 +1,6 @@
 //! `resolve`: what one call costs while credentials are valid.
 
-use super::{Row, on_two_threads};
+use super::{Row, median, on_two_threads};
 use crate::figures::{Figure, Figures};
 use crate::sdk::InRequest;
 use crate::source::{Source, session};
@@ -348,9 +348,4 @@ async fn time(work: impl Future<Output = ()>) -> Duration {
     let started = Instant::now();
     work.await;
     started.elapsed()
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
