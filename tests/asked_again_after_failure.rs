@@ -208,6 +208,47 @@ async fn entering_the_mandatory_window_is_one_attempt_whatever_pause_is_in_force
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_attempt_while_the_clock_was_ahead_is_not_that_one() {
+    // 900 s of life: urgent from 840 s on. At 500 s the wall clock is ahead by 370 s, for one attempt.
+    for (policy, attempts) in [(RefreshPolicy::default(), 2), (fixed(420), 1)] {
+        let mut world = filled(policy, HIGHEST, seconds(900)).await;
+        pass(seconds(500)).await;
+        world.wall.step_forward(seconds(370));
+        world.call_fails(recoverable()).await;
+        assert_eq!(world.cache.status().stage, Stage::Mandatory);
+        world.wall.step_back(seconds(370));
+        let mut until_urgent = s(340.0);
+        for _ in 1..attempts {
+            let (pause, call) = world.asked_after().await;
+            call.answer(Err(recoverable()));
+            settle().await;
+            until_urgent -= pause;
+        }
+        assert_eq!(world.cache.status().stage, Stage::Fresh);
+        let (pause, call) = world.asked_after().await;
+        assert_eq!(pause, until_urgent);
+        // Nor is it made twice.
+        call.answer(Err(recoverable()));
+        settle().await;
+        assert!(world.planned().unwrap() >= seconds(1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_in_the_window_is_that_one_whatever_the_clock_does_later() {
+    for (back, again) in [(0, false), (20, false), (31, true)] {
+        // 30 s into the window.
+        let mut world = filled(fixed(420), HIGHEST, seconds(900)).await;
+        pass(seconds(500)).await;
+        world.wall.step_forward(seconds(370));
+        world.call_fails(recoverable()).await;
+        world.wall.step_back(seconds(back));
+        let at_once = world.planned() == Some(seconds(back.saturating_sub(30)));
+        assert_eq!(at_once, again, "{back} s back");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn once_mandatory_pauses_double_from_one_second_to_thirty() {
     let lowest = [0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 15.0];
     let middle = [0.0, 0.75, 1.5, 3.0, 6.0, 12.0, 22.5, 22.5];

@@ -56,6 +56,15 @@ pub(crate) struct Now {
 }
 
 impl Now {
+    /// This point in the past, by today's wall clock, which may have been stepped since.
+    pub(super) fn as_seen(self, now: Now) -> Now {
+        let ago = now.mono.saturating_duration_since(self.mono);
+        Now {
+            wall: now.wall.checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH),
+            mono: self.mono,
+        }
+    }
+
     /// The earlier point on each clock.
     pub(super) fn earlier(self, other: Now) -> Now {
         Now {

@@ -58,8 +58,8 @@ pub(super) struct Held {
     pub(super) invalidated: bool,
     /// A refresh after a rejection brought the same key id again.
     pub(super) rejected_key_returned: bool,
-    /// An attempt has been started in the mandatory window or later.
-    pub(super) tried_late: bool,
+    /// The last attempt that was started in the mandatory window or later.
+    pub(super) tried_late: Option<Now>,
 }
 
 /// A fetch under way.
@@ -105,6 +105,13 @@ impl Held {
         } else {
             by_time
         }
+    }
+
+    /// Whether the attempt that the mandatory window opens with has been made. One made while the wall clock
+    /// was ahead does not count once it has been set right: the window has yet to open.
+    fn is_tried_late(&self, now: Now) -> bool {
+        self.tried_late
+            .is_some_and(|tried| self.stage(tried.as_seen(now)) >= Stage::Mandatory)
     }
 
     fn is_live(&self, now: Now) -> bool {
@@ -162,7 +169,7 @@ impl State {
     /// `None` when it has been made.
     pub(super) fn until_entry(&self, policy: &RefreshPolicy, now: Now) -> Option<Duration> {
         let held = self.held.as_ref()?;
-        if policy.rules == Rules::AwsSpec || held.tried_late {
+        if policy.rules == Rules::AwsSpec || held.is_tried_late(now) {
             return None;
         }
         if held.invalidated {
@@ -215,7 +222,7 @@ impl State {
         if let Some(held) = &mut next.held
             && held.stage(now) >= Stage::Mandatory
         {
-            held.tried_late = true;
+            held.tried_late = Some(now);
         }
         (next, flight)
     }
@@ -262,7 +269,7 @@ impl State {
                     *slot = now.mono.min(*slot);
                 }
                 if let Some(held) = &mut next.held {
-                    held.tried_late = false;
+                    held.tried_late = None;
                 }
                 return (Some(next), Landing::Ignored);
             }
@@ -305,7 +312,7 @@ impl State {
             held.life = held.life.confirmed(now);
             held.invalidated = false;
             let stage = held.life.stage(now);
-            held.tried_late = stage >= Stage::Mandatory;
+            held.tried_late = (stage >= Stage::Mandatory).then_some(now);
             let wait = after_same_document(&held.life, stage, now, chance);
             (held.life.expiry.map(|_| wait), Landing::SameDocument)
         } else {
@@ -357,7 +364,7 @@ impl State {
         };
         if better {
             self.held = Some(Held {
-                tried_late: true,
+                tried_late: Some(now),
                 ..Held::new(fetched, policy, now)
             });
             self.generation += 1;
@@ -461,7 +468,7 @@ impl Held {
             fetched_at: now.wall,
             invalidated: false,
             rejected_key_returned: false,
-            tried_late: false,
+            tried_late: None,
         }
     }
 }
