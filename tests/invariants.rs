@@ -55,17 +55,29 @@ enum Event {
     Source(Behaviour),
     LatencyMillis(u16),
     /// The wall clock steps: forward is also what a suspended host sees.
-    StepForward {
-        seconds: u32,
-    },
-    StepBack {
-        seconds: u32,
-    },
+    StepForward(Step),
+    StepBack(Step),
     ToTheEpoch,
     /// A service rejects the key in use, as seen by so many requests.
     Reject {
         requests: u8,
     },
+}
+
+/// By how much a wall clock is stepped.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Seconds { seconds: u32 },
+    OfLifetime { thousandths: u16 },
+}
+
+impl Step {
+    fn length(self, lifetime: Duration) -> Duration {
+        match self {
+            Step::Seconds { seconds: by } => seconds(by.into()),
+            Step::OfLifetime { thousandths } => lifetime / 1000 * u32::from(thousandths),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -117,6 +129,13 @@ fn behaviours() -> impl Strategy<Value = Behaviour> {
     ]
 }
 
+fn steps() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        1 => (1..10_000_u32).prop_map(|seconds| Step::Seconds { seconds }),
+        2 => (1..1_200_u16).prop_map(|thousandths| Step::OfLifetime { thousandths }),
+    ]
+}
+
 fn events() -> impl Strategy<Value = Event> {
     let budget = prop_oneof![
         2 => Just(None),
@@ -128,8 +147,8 @@ fn events() -> impl Strategy<Value = Event> {
         4 => (0..2_000_u16).prop_map(Event::PassMillis),
         5 => behaviours().prop_map(Event::Source),
         2 => (0..20_000_u16).prop_map(Event::LatencyMillis),
-        1 => (1..10_000_u32).prop_map(|seconds| Event::StepForward { seconds }),
-        1 => (1..10_000_u32).prop_map(|seconds| Event::StepBack { seconds }),
+        2 => steps().prop_map(Event::StepForward),
+        2 => steps().prop_map(Event::StepBack),
         1 => Just(Event::ToTheEpoch),
         2 => (1..100_u8).prop_map(|requests| Event::Reject { requests }),
     ]
@@ -451,8 +470,8 @@ async fn play(schedule: &Schedule) -> std::result::Result<(), String> {
             Event::LatencyMillis(millis) => {
                 source.script.lock().unwrap().latency = Duration::from_millis((*millis).into());
             }
-            Event::StepForward { seconds: by } => wall.step_forward(seconds((*by).into())),
-            Event::StepBack { seconds: by } => wall.step_back(seconds((*by).into())),
+            Event::StepForward(by) => wall.step_forward(by.length(schedule.lifetime)),
+            Event::StepBack(by) => wall.step_back(by.length(schedule.lifetime)),
             Event::ToTheEpoch => wall.set(UNIX_EPOCH),
             Event::Reject { requests } => {
                 if let Some(key_id) = cache.status().key_id {
@@ -558,7 +577,7 @@ fn check_pace(schedule: &Schedule, source: &ScriptedSource) -> std::result::Resu
     let steps = schedule.events.iter().any(|event| {
         matches!(
             event,
-            Event::StepForward { .. } | Event::StepBack { .. } | Event::ToTheEpoch
+            Event::StepForward(_) | Event::StepBack(_) | Event::ToTheEpoch
         )
     });
     let ordinary = schedule.events.iter().all(|event| match event {
