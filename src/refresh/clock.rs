@@ -56,12 +56,12 @@ pub(crate) struct Now {
 }
 
 impl Now {
-    /// This point in the past, by today's wall clock, which may have been stepped since.
-    pub(super) fn as_seen(self, now: Now) -> Now {
-        let ago = now.mono.saturating_duration_since(self.mono);
+    /// This earlier point on both clocks, by today's wall clock, which may have been stepped since.
+    pub(super) fn back_at(self, mono: Instant) -> Now {
+        let ago = self.mono.saturating_duration_since(mono);
         Now {
-            wall: now.wall.checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH),
-            mono: self.mono,
+            wall: self.wall.checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH),
+            mono,
         }
     }
 

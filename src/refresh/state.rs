@@ -58,8 +58,8 @@ pub(super) struct Held {
     pub(super) invalidated: bool,
     /// A refresh after a rejection brought the same key id again.
     pub(super) rejected_key_returned: bool,
-    /// The last attempt that was started in the mandatory window or later.
-    pub(super) tried_late: Option<Now>,
+    /// When the last attempt in the mandatory window or later was started.
+    pub(super) tried_late: Option<Instant>,
 }
 
 /// A fetch under way.
@@ -111,7 +111,7 @@ impl Held {
     /// was ahead does not count once it has been set right: the window has yet to open.
     fn is_tried_late(&self, now: Now) -> bool {
         self.tried_late
-            .is_some_and(|tried| self.stage(tried.as_seen(now)) >= Stage::Mandatory)
+            .is_some_and(|tried| self.stage(now.back_at(tried)) >= Stage::Mandatory)
     }
 
     fn is_live(&self, now: Now) -> bool {
@@ -222,7 +222,7 @@ impl State {
         if let Some(held) = &mut next.held
             && held.stage(now) >= Stage::Mandatory
         {
-            held.tried_late = Some(now);
+            held.tried_late = Some(now.mono);
         }
         (next, flight)
     }
@@ -312,7 +312,7 @@ impl State {
             held.life = held.life.confirmed(now);
             held.invalidated = false;
             let stage = held.life.stage(now);
-            held.tried_late = (stage >= Stage::Mandatory).then_some(now);
+            held.tried_late = (stage >= Stage::Mandatory).then_some(now.mono);
             let wait = after_same_document(&held.life, stage, now, chance);
             (held.life.expiry.map(|_| wait), Landing::SameDocument)
         } else {
@@ -364,7 +364,7 @@ impl State {
         };
         if better {
             self.held = Some(Held {
-                tried_late: Some(now),
+                tried_late: Some(now.mono),
                 ..Held::new(fetched, policy, now)
             });
             self.generation += 1;
