@@ -235,7 +235,7 @@ async fn an_attempt_while_the_clock_was_ahead_is_not_that_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_attempt_in_the_window_is_that_one_whatever_the_clock_does_later() {
+async fn an_attempt_in_the_window_is_that_one_unless_the_clock_is_set_back_before_it() {
     for (back, again) in [(0, false), (20, false), (31, true)] {
         // 30 s into the window.
         let mut world = filled(fixed(420), HIGHEST, seconds(900)).await;
