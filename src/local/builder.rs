@@ -1,22 +1,34 @@
 //! How a [`LocalCloud`] is set up.
 
-use super::account::{Account, InstanceProfile};
-use super::dynamodb::DynamoDb;
-use super::identity::unique_id;
-use super::imds::Imds;
-use super::role::{Role, Trust};
-use super::server::{Respond, Server, ServerTask, serve};
-use super::sts::Sts;
-use super::{
+use super::account::{Account, InstanceProfile, Role, Trust, check_account, unique_id};
+use super::cloud::{
     DEFAULT_ACCOUNT, DEFAULT_INSTANCE_ID, DEFAULT_INSTANCE_PROFILE, DEFAULT_REGION, DEFAULT_ROLE,
     LocalCloud, START,
 };
+use super::servers::{DynamoDb, Imds, Respond, Server, ServerTask, Sts, serve};
 use crate::error::{Error, ErrorKind, Result};
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource, TimeSource};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+
+impl LocalCloud {
+    /// Sets up a cloud that differs from the default.
+    pub fn builder() -> LocalCloudBuilder {
+        LocalCloudBuilder::new()
+    }
+
+    /// Starts a cloud with [`DEFAULT_ACCOUNT`], [`DEFAULT_REGION`], and [`DEFAULT_ROLE`] attached to
+    /// the instance.
+    ///
+    /// # Errors
+    ///
+    /// As [`LocalCloudBuilder::start`].
+    pub async fn start() -> Result<Self> {
+        LocalCloud::builder().start().await
+    }
+}
 
 /// Sets up a [`LocalCloud`]; every setting has a default.
 #[derive(Clone, Debug)]
@@ -117,7 +129,7 @@ impl LocalCloudBuilder {
             sts_port,
             dynamodb_port,
         } = self;
-        check_account("account", &account)?;
+        check_account("account", &account).map_err(|error| error.during(START))?;
         check_region(&region)?;
         if session_lifetime.is_some_and(|lifetime| lifetime < Duration::from_secs(1)) {
             return Err(Error::usage(
@@ -178,18 +190,6 @@ async fn open<S: Respond>(port: u16, service: S) -> Result<(Arc<Server<S>>, Serv
     let server = Arc::new(Server::new(bound, service));
     let task = serve(&server, listener);
     Ok((server, task))
-}
-
-pub(super) fn check_account(field: &'static str, account: &str) -> Result<()> {
-    let digits = account.bytes().all(|digit| digit.is_ascii_digit());
-    if digits && account.len() == 12 {
-        return Ok(());
-    }
-    Err(Error::usage(
-        field,
-        format!("expected an account id of 12 digits, got {account:?}"),
-    )
-    .during(START))
 }
 
 fn check_region(region: &str) -> Result<()> {

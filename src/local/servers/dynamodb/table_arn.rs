@@ -5,18 +5,18 @@ use serde_json::{Map, Value};
 
 /// A request whose tables are all named, and what to call them in the answer.
 #[derive(Debug)]
-pub(super) struct ByName {
-    pub(super) body: Bytes,
+pub(in crate::local) struct ByName {
+    pub(in crate::local) body: Bytes,
     /// Each table that was named by ARN where the answer repeats it: name, ARN.
     repeated: Vec<(String, String)>,
 }
 
 /// A table of another account or region: its ARN.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Foreign(pub(super) String);
+pub(in crate::local) struct Foreign(pub(in crate::local) String);
 
 /// Puts names in place of table ARNs; `arn` is what those of the caller's own account begin with.
-pub(super) fn by_name(body: Bytes, arn: &str) -> Result<ByName, Foreign> {
+pub(in crate::local) fn by_name(body: Bytes, arn: &str) -> Result<ByName, Foreign> {
     let as_it_is = |body| ByName {
         body,
         repeated: Vec::new(),
@@ -59,7 +59,7 @@ pub(super) fn by_name(body: Bytes, arn: &str) -> Result<ByName, Foreign> {
 
 impl ByName {
     /// Calls the tables in an answer what they were called in the request.
-    pub(super) fn restore(repeated: &[(String, String)], answer: Bytes) -> Bytes {
+    pub(in crate::local) fn restore(repeated: &[(String, String)], answer: Bytes) -> Bytes {
         if repeated.is_empty() {
             return answer;
         }
@@ -79,7 +79,7 @@ impl ByName {
         Value::Object(document).to_string().into()
     }
 
-    pub(super) fn into_parts(self) -> (Bytes, Vec<(String, String)>) {
+    pub(in crate::local) fn into_parts(self) -> (Bytes, Vec<(String, String)>) {
         (self.body, self.repeated)
     }
 }

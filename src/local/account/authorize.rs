@@ -6,10 +6,9 @@
 //! then the policies of the identity.
 
 use super::access::Access;
-use super::account::{Account, InstalledRole, timestamp};
-use super::assume_role::AssumeRoleRequest;
 use super::identity::{AccessKey, Identity};
 use super::policy::{PolicySet, Verdict};
+use super::state::{Account, InstalledRole, timestamp};
 use crate::iam::{Admission, Caller, Effect, TrustPolicy};
 use iam_rs::{Context, ContextValue};
 use serde_json::Value;
@@ -17,12 +16,12 @@ use std::time::SystemTime;
 
 /// An access that is refused: what AWS says about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Denial {
-    pub(super) message: String,
+pub(in crate::local) struct Denial {
+    pub(in crate::local) message: String,
 }
 
 /// Whether the holder of a key may do this to a table; `request` is the body, for condition keys.
-pub(super) fn may_access(
+pub(in crate::local) fn may_access(
     account: &Account,
     key: &AccessKey,
     access: &Access,
@@ -50,17 +49,22 @@ pub(super) fn may_access(
 }
 
 /// An `AssumeRole` call, as far as a trust policy can see it.
-pub(super) struct Assumption<'a> {
-    pub(super) caller: &'a AccessKey,
-    pub(super) request: &'a AssumeRoleRequest,
-    pub(super) with_mfa: bool,
+pub(in crate::local) struct Assumption<'a> {
+    pub(in crate::local) caller: &'a AccessKey,
+    pub(in crate::local) session_name: &'a str,
+    pub(in crate::local) external_id: Option<&'a str>,
+    /// The session tags asked for.
+    pub(in crate::local) tags: Vec<(&'a str, &'a str)>,
+    /// The keys of those that are to be inherited.
+    pub(in crate::local) transitive: &'a [String],
+    pub(in crate::local) with_mfa: bool,
     /// Asked for, or inherited from the session that calls.
-    pub(super) source_identity: Option<&'a str>,
+    pub(in crate::local) source_identity: Option<&'a str>,
 }
 
 /// Whether the role admits the call, and whether the caller's own policies let it be made; if not, for
 /// which of the actions that the call consists of.
-pub(super) fn may_assume(
+pub(in crate::local) fn may_assume(
     account: &Account,
     role: &InstalledRole,
     call: &Assumption<'_>,
@@ -75,7 +79,7 @@ pub(super) fn may_assume(
         return Err(ASSUME);
     };
     let mut actions = vec![ASSUME];
-    if call.request.has_tags() {
+    if !call.tags.is_empty() {
         actions.push("sts:TagSession");
     }
     if call.source_identity.is_some() {
@@ -108,7 +112,11 @@ pub(super) fn may_assume(
 
 /// Whether the role's trust lets a service assume it for the instance, for example
 /// `ec2.amazonaws.com`.
-pub(super) fn service_may_assume(account: &Account, role: &InstalledRole, service: &str) -> bool {
+pub(in crate::local) fn service_may_assume(
+    account: &Account,
+    role: &InstalledRole,
+    service: &str,
+) -> bool {
     let (Some(trust), Ok(caller)) = (&role.trust, Caller::service(service)) else {
         return false;
     };
@@ -145,10 +153,9 @@ fn admitting(trust: &TrustPolicy, caller: &Caller, least: Admission) -> PolicySe
 
 /// What a trust policy's conditions, and those of the caller's own policies, may ask about the call.
 fn assumption_context(account: &Account, call: &Assumption<'_>) -> Context {
-    let request = call.request;
     let mut context =
-        context(account, call.caller).with_string("sts:RoleSessionName", &request.session_name);
-    if let Some(id) = &request.external_id {
+        context(account, call.caller).with_string("sts:RoleSessionName", call.session_name);
+    if let Some(id) = call.external_id {
         context = context.with_string("sts:ExternalId", id);
     }
     if let Some(source) = call.source_identity {
@@ -163,7 +170,7 @@ fn assumption_context(account: &Account, call: &Assumption<'_>) -> Context {
         context = context.with_number("aws:MultiFactorAuthAge", 0.0);
     }
     let mut keys = Vec::new();
-    for (key, value) in request.tags() {
+    for &(key, value) in &call.tags {
         context = context.with_string(format!("aws:RequestTag/{key}"), value);
         keys.push(key.to_owned());
     }
@@ -173,7 +180,7 @@ fn assumption_context(account: &Account, call: &Assumption<'_>) -> Context {
         }
     };
     list("aws:TagKeys", keys);
-    list("sts:TransitiveTagKeys", request.transitive().to_vec());
+    list("sts:TransitiveTagKeys", call.transitive.to_vec());
     context
 }
 

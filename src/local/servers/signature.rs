@@ -2,8 +2,7 @@
 //!
 //! A signature is checked by signing the request again, with the AWS SDK's own code.
 
-use super::account::Account;
-use super::identity::{AccessKey, Identity, KeyFault};
+use crate::local::account::{AccessKey, Account, Identity, KeyFault, timestamp};
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
     SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign,
@@ -43,7 +42,7 @@ const WRONG_SIGNATURE: &str = "The request signature we calculated does not matc
 
 /// Why a request is not believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum AuthFault {
+pub(in crate::local) enum AuthFault {
     /// The session is over.
     Expired,
     /// The signature is wrong, too old, or for somewhere else; in AWS's words.
@@ -55,7 +54,7 @@ pub(super) enum AuthFault {
 }
 
 /// The key that signed a request for `service`, if all is in order.
-pub(super) fn authenticate(
+pub(in crate::local) fn authenticate(
     account: &Account,
     request: &Request<Bytes>,
     service: &str,
@@ -312,5 +311,5 @@ fn parse_time(compact: &str) -> Option<SystemTime> {
 
 /// Writes `20260131T120000Z`.
 fn compact(time: SystemTime) -> String {
-    super::account::timestamp(time).replace(['-', ':'], "")
+    timestamp(time).replace(['-', ':'], "")
 }

@@ -3,9 +3,9 @@
 use super::identity::{AccessKey, Identity, KeyRing, unique_id};
 use super::policy::{self, PolicySet};
 use super::role::{Role, Trust};
-use super::server::lock;
 use crate::error::{Error, Result};
 use crate::iam::TrustPolicy;
+use crate::local::lock::lock;
 use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
@@ -16,44 +16,46 @@ use std::time::{Duration, SystemTime};
 
 /// A role with everything decided that [`Role`] leaves open.
 #[derive(Clone, Debug)]
-pub(super) struct InstalledRole {
-    pub(super) account: String,
-    pub(super) arn: String,
-    pub(super) name: String,
-    pub(super) id: String,
+pub(in crate::local) struct InstalledRole {
+    pub(in crate::local) account: String,
+    pub(in crate::local) arn: String,
+    pub(in crate::local) name: String,
+    pub(in crate::local) id: String,
     /// Without any, nobody is admitted.
-    pub(super) trust: Option<TrustPolicy>,
+    pub(in crate::local) trust: Option<TrustPolicy>,
     /// What it may do; without any, everything.
-    pub(super) permissions: Option<PolicySet>,
-    pub(super) max_session: Duration,
+    pub(in crate::local) permissions: Option<PolicySet>,
+    pub(in crate::local) max_session: Duration,
 }
 
 /// What is attached to the instance: an instance profile with one role.
 #[derive(Clone, Debug)]
-pub(super) struct InstanceProfile {
-    pub(super) name: String,
-    pub(super) id: String,
-    pub(super) role_arn: String,
+pub(in crate::local) struct InstanceProfile {
+    pub(in crate::local) name: String,
+    pub(in crate::local) id: String,
+    pub(in crate::local) role_arn: String,
 }
 
 #[derive(Debug)]
-pub(super) struct Account {
-    pub(super) id: String,
-    pub(super) region: String,
-    pub(super) instance_id: String,
-    pub(super) session_lifetime: Option<Duration>,
-    pub(super) clock: SharedTimeSource,
-    pub(super) keys: KeyRing,
+pub(in crate::local) struct Account {
+    pub(in crate::local) id: String,
+    pub(in crate::local) region: String,
+    pub(in crate::local) instance_id: String,
+    pub(in crate::local) session_lifetime: Option<Duration>,
+    pub(in crate::local) clock: SharedTimeSource,
+    pub(in crate::local) keys: KeyRing,
     roles: Mutex<HashMap<String, Arc<InstalledRole>>>,
     profile: Mutex<Option<InstanceProfile>>,
     /// What users may do, by name; who is not there may do everything.
     user_policies: Mutex<HashMap<String, PolicySet>>,
     /// Managed policies, by ARN, for `PolicyArns`.
     managed_policies: Mutex<HashMap<String, IAMPolicy>>,
+    /// The code that each multi-factor device shows, by serial number.
+    mfa_codes: Mutex<HashMap<String, String>>,
 }
 
 impl Account {
-    pub(super) fn new(
+    pub(in crate::local) fn new(
         id: String,
         region: String,
         instance_id: String,
@@ -71,21 +73,22 @@ impl Account {
             profile: Mutex::default(),
             user_policies: Mutex::default(),
             managed_policies: Mutex::default(),
+            mfa_codes: Mutex::default(),
         }
     }
 
-    pub(super) fn now(&self) -> SystemTime {
+    pub(in crate::local) fn now(&self) -> SystemTime {
         self.clock.now()
     }
 
     /// How long a session really lasts for which AWS would allow `granted`.
-    pub(super) fn lifetime(&self, granted: Duration) -> Duration {
+    pub(in crate::local) fn lifetime(&self, granted: Duration) -> Duration {
         self.session_lifetime
             .map_or(granted, |lifetime| lifetime.min(granted))
     }
 
     /// Adds a role, or changes the one with the same ARN; sessions of it live on, under the new rules.
-    pub(super) fn install(&self, role: Role) -> Result<String> {
+    pub(in crate::local) fn install(&self, role: Role) -> Result<String> {
         let Role {
             name,
             path,
@@ -131,35 +134,35 @@ impl Account {
         Ok(arn)
     }
 
-    pub(super) fn remove_role(&self, arn: &str) -> bool {
+    pub(in crate::local) fn remove_role(&self, arn: &str) -> bool {
         lock(&self.roles).remove(arn).is_some()
     }
 
-    pub(super) fn role(&self, arn: &str) -> Option<Arc<InstalledRole>> {
+    pub(in crate::local) fn role(&self, arn: &str) -> Option<Arc<InstalledRole>> {
         lock(&self.roles).get(arn).cloned()
     }
 
     /// A role of the cloud's own account by its name, wherever its path is.
-    pub(super) fn role_named(&self, name: &str) -> Option<Arc<InstalledRole>> {
+    pub(in crate::local) fn role_named(&self, name: &str) -> Option<Arc<InstalledRole>> {
         lock(&self.roles)
             .values()
             .find(|role| role.account == self.id && role.name == name)
             .cloned()
     }
 
-    pub(super) fn attach(&self, profile: Option<InstanceProfile>) {
+    pub(in crate::local) fn attach(&self, profile: Option<InstanceProfile>) {
         *lock(&self.profile) = profile;
     }
 
     /// The instance profile, and its role where that still exists.
-    pub(super) fn attached(&self) -> Option<(InstanceProfile, Arc<InstalledRole>)> {
+    pub(in crate::local) fn attached(&self) -> Option<(InstanceProfile, Arc<InstalledRole>)> {
         let profile = lock(&self.profile).clone()?;
         let role = self.role(&profile.role_arn)?;
         Some((profile, role))
     }
 
     /// A session of `identity` that lasts as long as AWS would grant, or as this cloud is set to.
-    pub(super) fn issue_session(
+    pub(in crate::local) fn issue_session(
         &self,
         identity: Identity,
         session_policies: Option<Arc<PolicySet>>,
@@ -171,7 +174,7 @@ impl Account {
     }
 
     /// Adds to what a user may do; until then it may do everything.
-    pub(super) fn permit_user(&self, user: &str, policy: IAMPolicy) {
+    pub(in crate::local) fn permit_user(&self, user: &str, policy: IAMPolicy) {
         lock(&self.user_policies)
             .entry(user.to_owned())
             .or_insert_with(PolicySet::empty)
@@ -179,7 +182,7 @@ impl Account {
     }
 
     /// What an identity may do; `None` is everything.
-    pub(super) fn policies_of(&self, identity: &Identity) -> Option<PolicySet> {
+    pub(in crate::local) fn policies_of(&self, identity: &Identity) -> Option<PolicySet> {
         match identity {
             Identity::Role(session) => self.role(&session.role_arn)?.permissions.clone(),
             Identity::User { name, .. } => lock(&self.user_policies).get(name).cloned(),
@@ -187,25 +190,36 @@ impl Account {
     }
 
     /// Adds a managed policy and says its ARN.
-    pub(super) fn add_managed_policy(&self, name: &str, policy: IAMPolicy) -> String {
+    pub(in crate::local) fn add_managed_policy(&self, name: &str, policy: IAMPolicy) -> String {
         let arn = format!("arn:aws:iam::{}:policy/{name}", self.id);
         lock(&self.managed_policies).insert(arn.clone(), policy);
         arn
     }
 
-    pub(super) fn managed_policy(&self, arn: &str) -> Option<IAMPolicy> {
+    pub(in crate::local) fn managed_policy(&self, arn: &str) -> Option<IAMPolicy> {
         let own = lock(&self.managed_policies).get(arn).cloned();
         own.or_else(|| policy::aws_managed(arn))
     }
 
+    pub(in crate::local) fn add_mfa_device(&self, serial: String, code: String) {
+        lock(&self.mfa_codes).insert(serial, code);
+    }
+
+    /// Whether the device with this serial number is there and shows this code.
+    pub(in crate::local) fn shows_code(&self, serial: &str, code: &str) -> bool {
+        lock(&self.mfa_codes)
+            .get(serial)
+            .is_some_and(|shown| shown == code)
+    }
+
     /// For the `Date` header of answers.
-    pub(super) fn http_date(&self) -> String {
+    pub(in crate::local) fn http_date(&self) -> String {
         format_time(self.now(), Format::HttpDate)
     }
 }
 
 /// A point in time as AWS's documents write it, for example `2026-01-31T12:00:00Z`.
-pub(super) fn timestamp(time: SystemTime) -> String {
+pub(in crate::local) fn timestamp(time: SystemTime) -> String {
     // documents carry whole seconds
     let seconds = DateTime::from(time).secs();
     DateTime::from_secs(seconds)

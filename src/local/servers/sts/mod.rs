@@ -1,21 +1,25 @@
 //! The Security Token Service: the query protocol, version 2011-06-15.
 
-use super::account::{Account, timestamp};
-use super::assume_role::AssumeRoleRequest;
-use super::auth::{AuthFault, authenticate};
-use super::authorize::{self, Assumption};
-use super::fault::{Answer, Fault, plain};
-use super::identity::{AccessKey, Identity, RoleSession, request_id};
-use super::policy::PolicySet;
-use super::server::{Respond, Service, lock};
-use super::xml::Xml;
+mod assume_role;
+mod query;
+mod xml;
+
+use super::server::{Respond, Service};
+use super::signature::{AuthFault, authenticate};
+use crate::local::account::{
+    AccessKey, Account, Assumption, Identity, PolicySet, RoleSession, may_assume, request_id,
+    timestamp,
+};
+use crate::local::fault::{Answer, Fault, plain};
+use assume_role::AssumeRoleRequest;
 use bytes::Bytes;
 use http::header::{DATE, HeaderValue};
-use http::{Method, Request, StatusCode};
-use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex};
+use http::{Request, StatusCode};
+use query::{Parameters, Refusal};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
+use xml::Xml;
 
 /// The longest session that a role session may assume: AWS's cap on role chaining.
 pub const MAX_CHAINED_SESSION: Duration = Duration::from_secs(60 * 60);
@@ -29,13 +33,11 @@ const MAX_TOKEN_BYTES: usize = 4096;
 const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 const API_VERSION: &str = "2011-06-15";
 
-/// The Security Token Service of a [`LocalCloud`](super::LocalCloud); its handle is
-/// [`Server<Sts>`](super::Server).
+/// The Security Token Service of a [`LocalCloud`](crate::local::LocalCloud); its handle is
+/// [`Server<Sts>`](crate::local::Server).
 #[derive(Debug)]
 pub struct Sts {
     account: Arc<Account>,
-    /// The code that each multi-factor device shows, by serial number.
-    pub(super) mfa_codes: Mutex<HashMap<String, String>>,
 }
 
 /// A kind of call to the Security Token Service.
@@ -75,49 +77,9 @@ impl StsCalls {
     }
 }
 
-/// A call that is not granted: what goes into the XML error.
-#[derive(Debug)]
-pub(super) struct Refusal {
-    pub(super) status: StatusCode,
-    pub(super) code: &'static str,
-    pub(super) message: Cow<'static, str>,
-}
-
-impl Refusal {
-    pub(super) fn bad_request(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Refusal {
-            status: StatusCode::BAD_REQUEST,
-            code,
-            message: message.into(),
-        }
-    }
-
-    pub(super) fn forbidden(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Refusal {
-            status: StatusCode::FORBIDDEN,
-            code,
-            message: message.into(),
-        }
-    }
-
-    /// AWS does not say which condition failed, nor whether the role is there at all.
-    fn not_authorized(action: &str, caller: &Identity, role_arn: &str) -> Self {
-        Refusal::forbidden(
-            "AccessDenied",
-            format!(
-                "User: {} is not authorized to perform: {action} on resource: {role_arn}",
-                caller.arn()
-            ),
-        )
-    }
-}
-
 impl Sts {
-    pub(super) fn new(account: Arc<Account>) -> Self {
-        Sts {
-            account,
-            mfa_codes: Mutex::default(),
-        }
+    pub(in crate::local) fn new(account: Arc<Account>) -> Self {
+        Sts { account }
     }
 
     fn answer(&self, request: &Request<Bytes>) -> Result<Answer, Refusal> {
@@ -171,11 +133,14 @@ impl Sts {
         };
         let assumption = Assumption {
             caller: key,
-            request: &request,
+            session_name: &request.session_name,
+            external_id: request.external_id.as_deref(),
+            tags: request.tags().collect(),
+            transitive: request.transitive(),
             with_mfa,
             source_identity: inherited.or(request.source_identity.as_deref()),
         };
-        authorize::may_assume(&self.account, &role, &assumption)
+        may_assume(&self.account, &role, &assumption)
             .map_err(|action| Refusal::not_authorized(action, caller, &request.role_arn))?;
         let chained = match caller {
             Identity::Role(session) => Some(session),
@@ -251,7 +216,7 @@ impl Sts {
         let Some((serial, code)) = mfa else {
             return Ok(false);
         };
-        if lock(&self.mfa_codes).get(serial) == Some(code) {
+        if self.account.shows_code(serial, code) {
             return Ok(true);
         }
         Err(Refusal::forbidden(
@@ -341,37 +306,6 @@ impl Sts {
         if let Ok(date) = HeaderValue::from_str(&self.account.http_date()) {
             answer.headers_mut().insert(DATE, date);
         }
-    }
-}
-
-/// The parameters of a query request, from the body or, with GET, the URL.
-pub(super) struct Parameters(Vec<(String, String)>);
-
-impl Parameters {
-    fn read(request: &Request<Bytes>) -> Self {
-        let encoded = if request.method() == Method::GET {
-            request.uri().query().unwrap_or_default().as_bytes()
-        } else {
-            request.body()
-        };
-        Parameters(
-            form_urlencoded::parse(encoded)
-                .map(|(name, value)| (name.into_owned(), value.into_owned()))
-                .collect(),
-        )
-    }
-
-    pub(super) fn one(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find_map(|(key, value)| (key == name).then_some(value.as_str()))
-    }
-
-    /// The members of a list, in order: `<name>.member.1<part>`, and so on.
-    pub(super) fn members(&self, name: &str, part: &str) -> Vec<&str> {
-        (1..)
-            .map_while(|n: usize| self.one(&format!("{name}.member.{n}{part}")))
-            .collect()
     }
 }
 

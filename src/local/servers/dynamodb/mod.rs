@@ -3,14 +3,18 @@
 //! Dynoxide speaks DynamoDB's wire protocol, error texts and all, but its router is private, so it
 //! listens on a loopback port of its own, one for each account, and this server stands in front.
 
-use super::access;
-use super::account::Account;
-use super::auth::{AuthFault, authenticate};
-use super::authorize::may_access;
-use super::fault::{Answer, Fault, plain};
-use super::identity::{AccessKey, request_id};
-use super::server::{Respond, Service, lock};
-use super::table_arn::{ByName, by_name};
+mod table;
+mod table_arn;
+
+pub use table::{KeyType, NewIndex, NewTable};
+
+pub(in crate::local) use table::item;
+
+use super::server::{Respond, Service};
+use super::signature::{AuthFault, authenticate};
+use crate::local::account::{AccessKey, Account, may_access, needed, request_id};
+use crate::local::fault::{Answer, Fault, plain};
+use crate::local::lock::lock;
 use bytes::Bytes;
 use dynoxide::Database;
 use dynoxide::auth_material::{self, AuthMaterial};
@@ -28,6 +32,7 @@ use std::fmt;
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
+use table_arn::{ByName, by_name};
 use tokio::sync::oneshot;
 
 const JSON: &str = "application/x-amz-json-1.0";
@@ -52,8 +57,8 @@ const OPERATIONS_WITH_ARNS: [&str; 13] = [
     "UpdateTimeToLive",
 ];
 
-/// The DynamoDB of a [`LocalCloud`](super::LocalCloud); its handle is
-/// [`Server<DynamoDb>`](super::Server).
+/// The DynamoDB of a [`LocalCloud`](crate::local::LocalCloud); its handle is
+/// [`Server<DynamoDb>`](crate::local::Server).
 pub struct DynamoDb {
     account: Arc<Account>,
     client: Client<HttpConnector, Full<Bytes>>,
@@ -104,7 +109,7 @@ impl DynamoDbCalls {
 
 impl DynamoDb {
     /// Starts with the database of the cloud's own account; must run inside a tokio runtime.
-    pub(super) fn start(account: Arc<Account>) -> io::Result<Self> {
+    pub(in crate::local) fn start(account: Arc<Account>) -> io::Result<Self> {
         let own = Arc::new(Engine::start()?);
         Ok(DynamoDb {
             client: Client::builder(TokioExecutor::new()).build_http(),
@@ -114,7 +119,7 @@ impl DynamoDb {
     }
 
     /// The database of an account, to be used without credentials and without being counted.
-    pub(super) fn database(&self, account: &str) -> io::Result<Database> {
+    pub(in crate::local) fn database(&self, account: &str) -> io::Result<Database> {
         self.engine(account).map(|engine| engine.database.clone())
     }
 
@@ -169,7 +174,7 @@ impl DynamoDb {
                 usual_message(code),
             )));
         };
-        access::needed(
+        needed(
             operation,
             &request,
             &self.arn_prefix(key.identity.account()),

@@ -1,6 +1,7 @@
 //! What the three servers have in common: a socket, an accept loop, counts and faults.
 
-use super::fault::{Answer, Fault, Reply};
+use crate::local::fault::{Answer, Fault, Reply, plain};
+use crate::local::lock::lock;
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -15,7 +16,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -41,7 +42,7 @@ pub trait Service: Sized + Send + Sync + 'static {
 }
 
 /// What a service does with a request; private, so that nobody else can stand in.
-pub(super) trait Respond: Service {
+pub(in crate::local) trait Respond: Service {
     /// Which kind of call it is; every request is counted once, whatever comes of it.
     fn classify(&self, request: &Request<Bytes>) -> Self::Call;
 
@@ -65,7 +66,7 @@ pub(super) trait Respond: Service {
 pub struct Server<S: Service> {
     endpoint: String,
     ledger: Mutex<Ledger<S>>,
-    pub(super) service: S,
+    pub(in crate::local) service: S,
 }
 
 struct Ledger<S: Service> {
@@ -80,7 +81,7 @@ struct Planned<C> {
 }
 
 impl<S: Service> Server<S> {
-    pub(super) fn new(address: SocketAddr, service: S) -> Self {
+    pub(in crate::local) fn new(address: SocketAddr, service: S) -> Self {
         Server {
             endpoint: format!("http://{address}"),
             ledger: Mutex::new(Ledger {
@@ -165,7 +166,10 @@ impl<S: Service> fmt::Debug for Server<S> {
 }
 
 /// Listens from now on; ends when the task is dropped.
-pub(super) fn serve<S: Respond>(server: &Arc<Server<S>>, listener: TcpListener) -> ServerTask {
+pub(in crate::local) fn serve<S: Respond>(
+    server: &Arc<Server<S>>,
+    listener: TcpListener,
+) -> ServerTask {
     let server = Arc::clone(server);
     ServerTask(tokio::spawn(async move {
         let mut connections = JoinSet::new();
@@ -241,7 +245,7 @@ async fn answer<S: Respond>(
             status,
             content_type,
             body,
-        }) => super::fault::plain(status_code(*status), content_type, body.clone()),
+        }) => plain(status_code(*status), content_type, body.clone()),
         fault => server.service.respond(request, fault.as_ref()).await,
     };
     Ok(match fault {
@@ -252,7 +256,7 @@ async fn answer<S: Respond>(
 
 /// A running server; dropping it closes the listener and every connection.
 #[derive(Debug)]
-pub(super) struct ServerTask(JoinHandle<()>);
+pub(in crate::local) struct ServerTask(JoinHandle<()>);
 
 impl Drop for ServerTask {
     fn drop(&mut self) {
@@ -308,9 +312,4 @@ impl AsyncWrite for Socket {
 /// A status from a test, or 500 where it is none.
 fn status_code(status: u16) -> StatusCode {
     StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-}
-
-/// Takes a lock; what a panicking holder left behind is whole, as no update here has two halves.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

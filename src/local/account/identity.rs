@@ -1,7 +1,7 @@
 //! Who is who in the embedded cloud: identities, their access keys, and which of them still hold.
 
 use super::policy::PolicySet;
-use super::server::lock;
+use crate::local::lock::lock;
 use aws_credential_types::Credentials;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -18,7 +18,7 @@ const EXPIRED_KEYS_REMEMBERED_FOR: Duration = Duration::from_secs(60 * 60);
 
 /// Who a request comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Identity {
+pub(in crate::local) enum Identity {
     Role(RoleSession),
     User {
         account: String,
@@ -29,28 +29,28 @@ pub(super) enum Identity {
 
 /// One session of a role: what `AssumeRole` made, or the metadata service.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct RoleSession {
-    pub(super) account: String,
+pub(in crate::local) struct RoleSession {
+    pub(in crate::local) account: String,
     /// The ARN of the role itself, path included.
-    pub(super) role_arn: String,
-    pub(super) role_name: String,
-    pub(super) role_id: String,
-    pub(super) session_name: String,
-    pub(super) tags: BTreeMap<String, String>,
+    pub(in crate::local) role_arn: String,
+    pub(in crate::local) role_name: String,
+    pub(in crate::local) role_id: String,
+    pub(in crate::local) session_name: String,
+    pub(in crate::local) tags: BTreeMap<String, String>,
     /// The keys of `tags` that sessions assumed from this one inherit.
-    pub(super) transitive: Vec<String>,
-    pub(super) source_identity: Option<String>,
+    pub(in crate::local) transitive: Vec<String>,
+    pub(in crate::local) source_identity: Option<String>,
 }
 
 impl Identity {
-    pub(super) fn account(&self) -> &str {
+    pub(in crate::local) fn account(&self) -> &str {
         match self {
             Identity::Role(session) => &session.account,
             Identity::User { account, .. } => account,
         }
     }
 
-    pub(super) fn arn(&self) -> String {
+    pub(in crate::local) fn arn(&self) -> String {
         match self {
             Identity::Role(session) => format!(
                 "arn:aws:sts::{}:assumed-role/{}/{}",
@@ -61,7 +61,7 @@ impl Identity {
     }
 
     /// The `UserId` of `GetCallerIdentity`.
-    pub(super) fn user_id(&self) -> String {
+    pub(in crate::local) fn user_id(&self) -> String {
         match self {
             Identity::Role(session) => format!("{}:{}", session.role_id, session.session_name),
             Identity::User { id, .. } => id.clone(),
@@ -71,15 +71,15 @@ impl Identity {
 
 /// An access key, long-lived or of a session.
 #[derive(Clone)]
-pub(super) struct AccessKey {
-    pub(super) id: String,
-    pub(super) secret: String,
-    pub(super) token: Option<String>,
-    pub(super) identity: Identity,
-    pub(super) issued_at: SystemTime,
-    pub(super) expires_at: Option<SystemTime>,
+pub(in crate::local) struct AccessKey {
+    pub(in crate::local) id: String,
+    pub(in crate::local) secret: String,
+    pub(in crate::local) token: Option<String>,
+    pub(in crate::local) identity: Identity,
+    pub(in crate::local) issued_at: SystemTime,
+    pub(in crate::local) expires_at: Option<SystemTime>,
     /// What the session was cut down to when it was assumed, if it was.
-    pub(super) session_policies: Option<Arc<PolicySet>>,
+    pub(in crate::local) session_policies: Option<Arc<PolicySet>>,
     standing: Standing,
 }
 
@@ -93,7 +93,7 @@ enum Standing {
 }
 
 impl AccessKey {
-    pub(super) fn credentials(&self, provider: &'static str) -> Credentials {
+    pub(in crate::local) fn credentials(&self, provider: &'static str) -> Credentials {
         let mut credentials = Credentials::builder()
             .access_key_id(&self.id)
             .secret_access_key(&self.secret)
@@ -119,14 +119,14 @@ impl fmt::Debug for AccessKey {
 
 /// Why a key does not get in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum KeyFault {
+pub(in crate::local) enum KeyFault {
     Expired,
     Unknown,
 }
 
 /// Every key that was issued; the one table that all three servers share.
 #[derive(Debug)]
-pub(super) struct KeyRing(Mutex<Keys>);
+pub(in crate::local) struct KeyRing(Mutex<Keys>);
 
 #[derive(Debug)]
 struct Keys {
@@ -136,7 +136,7 @@ struct Keys {
 }
 
 impl KeyRing {
-    pub(super) fn new() -> Self {
+    pub(in crate::local) fn new() -> Self {
         KeyRing(Mutex::new(Keys {
             by_id: HashMap::new(),
             prune_at: KEYS_BEFORE_PRUNING,
@@ -144,7 +144,7 @@ impl KeyRing {
     }
 
     /// A session key that ends at a whole second, as AWS writes them, and not before `lifetime`.
-    pub(super) fn issue_session(
+    pub(in crate::local) fn issue_session(
         &self,
         identity: Identity,
         session_policies: Option<Arc<PolicySet>>,
@@ -164,7 +164,11 @@ impl KeyRing {
     }
 
     /// A session key that was over before it was handed out.
-    pub(super) fn issue_expired(&self, identity: Identity, ended_at: SystemTime) -> AccessKey {
+    pub(in crate::local) fn issue_expired(
+        &self,
+        identity: Identity,
+        ended_at: SystemTime,
+    ) -> AccessKey {
         self.insert(AccessKey {
             id: key_id("ASIA"),
             secret: random_text(SECRET_CHARS),
@@ -177,7 +181,11 @@ impl KeyRing {
         })
     }
 
-    pub(super) fn issue_long_lived(&self, identity: Identity, now: SystemTime) -> AccessKey {
+    pub(in crate::local) fn issue_long_lived(
+        &self,
+        identity: Identity,
+        now: SystemTime,
+    ) -> AccessKey {
         self.insert(AccessKey {
             id: key_id("AKIA"),
             secret: random_text(SECRET_CHARS),
@@ -191,7 +199,7 @@ impl KeyRing {
     }
 
     /// Finds the key that a request was signed with; key id and session token belong together.
-    pub(super) fn admit(
+    pub(in crate::local) fn admit(
         &self,
         id: &str,
         token: Option<&str>,
@@ -210,7 +218,7 @@ impl KeyRing {
     }
 
     /// Ends every session issued so far; long-lived keys stay.
-    pub(super) fn expire_sessions(&self) {
+    pub(in crate::local) fn expire_sessions(&self) {
         for key in lock(&self.0).by_id.values_mut() {
             if key.token.is_some() && key.standing == Standing::Valid {
                 key.standing = Standing::Ended;
@@ -219,7 +227,7 @@ impl KeyRing {
     }
 
     /// Makes a key unknown; says whether it was known.
-    pub(super) fn revoke(&self, id: &str) -> bool {
+    pub(in crate::local) fn revoke(&self, id: &str) -> bool {
         match lock(&self.0).by_id.get_mut(id) {
             Some(key) => {
                 key.standing = Standing::Revoked;
@@ -253,7 +261,7 @@ fn key_id(prefix: &str) -> String {
 }
 
 /// An id such as AWS gives to keys, roles and users: prefix and base32 characters, `length` in all.
-pub(super) fn unique_id(prefix: &str, length: usize) -> String {
+pub(in crate::local) fn unique_id(prefix: &str, length: usize) -> String {
     const BASE32: [char; 32] = [
         'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'I', 'J', 'K', 'L', 'M', 'N', 'O', 'P', 'Q', 'R',
         'S', 'T', 'U', 'V', 'W', 'X', 'Y', 'Z', '2', '3', '4', '5', '6', '7',
@@ -262,7 +270,7 @@ pub(super) fn unique_id(prefix: &str, length: usize) -> String {
     prefix.chars().chain(random).take(length).collect()
 }
 
-pub(super) fn random_text(length: usize) -> String {
+pub(in crate::local) fn random_text(length: usize) -> String {
     std::iter::repeat_with(fastrand::alphanumeric)
         .take(length)
         .collect()
@@ -288,7 +296,7 @@ fn whole_second_from(time: SystemTime) -> SystemTime {
 }
 
 /// A request id as STS and DynamoDB write them: a version 4 UUID.
-pub(super) fn request_id() -> String {
+pub(in crate::local) fn request_id() -> String {
     let mut bits = fastrand::u128(..);
     bits = (bits & !(0xf << 76)) | (0x4 << 76);
     bits = (bits & !(0x3 << 62)) | (0x2 << 62);

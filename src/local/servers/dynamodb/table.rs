@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-/// A table to create with [`LocalCloud::create_table`](super::LocalCloud::create_table).
+/// A table to create with [`LocalCloud::create_table`](crate::local::LocalCloud::create_table).
 ///
 /// Key attributes are strings unless said otherwise; billing is by request. A pair of names is the
 /// shortest form: `("MyTable", "id")`.
@@ -77,12 +77,12 @@ impl NewTable {
         self
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(in crate::local) fn name(&self) -> &str {
         &self.name
     }
 
     /// The body of a `CreateTable` request.
-    pub(super) fn request(&self) -> Value {
+    pub(in crate::local) fn request(&self) -> Value {
         let NewTable {
             name,
             partition,
@@ -180,7 +180,7 @@ impl KeyAttribute {
 }
 
 /// Plain JSON as DynamoDB's typed JSON.
-pub(super) fn attribute_value(value: &Value) -> Value {
+pub(in crate::local) fn attribute_value(value: &Value) -> Value {
     match value {
         Value::Null => json!({ "NULL": true }),
         Value::Bool(value) => json!({ "BOOL": value }),
@@ -194,7 +194,7 @@ pub(super) fn attribute_value(value: &Value) -> Value {
 }
 
 /// Each member of a JSON object as an attribute.
-pub(super) fn item(members: &Map<String, Value>) -> Map<String, Value> {
+pub(in crate::local) fn item(members: &Map<String, Value>) -> Map<String, Value> {
     members
         .iter()
         .map(|(name, value)| (name.clone(), attribute_value(value)))

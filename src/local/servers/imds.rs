@@ -3,11 +3,13 @@
 //! To the letter of the EC2 user guide, "Use the Instance Metadata Service to access instance
 //! metadata": a session token first, by PUT, then GETs that carry it.
 
-use super::account::{Account, InstalledRole, timestamp};
-use super::authorize;
-use super::fault::{Answer, Fault, plain};
-use super::identity::{AccessKey, Identity, RoleSession, random_text};
-use super::server::{Respond, Server, Service, lock};
+use super::server::{Respond, Server, Service};
+use crate::local::account::{
+    AccessKey, Account, Identity, InstalledRole, RoleSession, random_text, service_may_assume,
+    timestamp,
+};
+use crate::local::fault::{Answer, Fault, plain};
+use crate::local::lock::lock;
 use bytes::Bytes;
 use http::header::{DATE, HeaderValue, SERVER};
 use http::{Method, Request, StatusCode};
@@ -35,7 +37,7 @@ const EXTENDED: &str = "/latest/meta-data/iam/security-credentials-extended";
 /// How long before `now` an expired document ended, when [`Fault::DocumentExpired`] asks for one.
 const EXPIRED_SINCE: Duration = Duration::from_secs(60 * 60);
 
-/// The instance metadata service of a [`LocalCloud`](super::LocalCloud); its handle is
+/// The instance metadata service of a [`LocalCloud`](crate::local::LocalCloud); its handle is
 /// [`Server<Imds>`](Server).
 #[derive(Debug)]
 pub struct Imds {
@@ -137,7 +139,7 @@ impl Server<Imds> {
 
     /// Makes the next document a new one, if the current one is with this key, or in any case; while
     /// [`Fault::DocumentSame`] is in force it stays.
-    pub(super) fn renew_document(&self, key_id: Option<&str>) {
+    pub(in crate::local) fn renew_document(&self, key_id: Option<&str>) {
         if let Some(document) = &mut lock(&self.service.state).document
             && key_id.is_none_or(|id| id == document.key.id)
         {
@@ -147,7 +149,7 @@ impl Server<Imds> {
 }
 
 impl Imds {
-    pub(super) fn new(account: Arc<Account>, rotate_after: Option<Duration>) -> Self {
+    pub(in crate::local) fn new(account: Arc<Account>, rotate_after: Option<Duration>) -> Self {
         Imds {
             account,
             rotate_after,
@@ -237,7 +239,7 @@ impl Imds {
         if let Some(Fault::DocumentCode(code)) = fault {
             return Some(self.failure_document(code, &role));
         }
-        if !authorize::service_may_assume(&self.account, &role, "ec2.amazonaws.com") {
+        if !service_may_assume(&self.account, &role, "ec2.amazonaws.com") {
             return Some(self.failure_document("AssumeRoleUnauthorizedAccess", &role));
         }
         let key = match fault {

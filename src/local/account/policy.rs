@@ -46,7 +46,7 @@ const TRUST_CONDITION_KEYS: [&str; 9] = [
 
 /// What policies together say about one access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(in crate::local) enum Verdict {
     Allowed,
     /// A statement forbids it; nothing can outweigh that.
     Forbidden,
@@ -56,19 +56,19 @@ pub(super) enum Verdict {
 
 /// Policies that are evaluated together: what one allows is allowed, what one denies is not.
 #[derive(Clone, Debug)]
-pub(super) struct PolicySet(PolicyEvaluator);
+pub(in crate::local) struct PolicySet(PolicyEvaluator);
 
 impl PolicySet {
-    pub(super) fn empty() -> Self {
+    pub(in crate::local) fn empty() -> Self {
         PolicySet(PolicyEvaluator::new())
     }
 
-    pub(super) fn add(&mut self, policy: IAMPolicy) {
+    pub(in crate::local) fn add(&mut self, policy: IAMPolicy) {
         self.0.add_policy(policy);
     }
 
     /// Adds one statement; one that cannot be read forbids everything.
-    pub(super) fn add_statement(&mut self, statement: &Statement) {
+    pub(in crate::local) fn add_statement(&mut self, statement: &Statement) {
         let document = json!({ "Version": "2012-10-17", "Statement": [statement] });
         let policy = serde_json::from_value(document).unwrap_or_else(|_| {
             IAMPolicy::new().add_statement(
@@ -81,7 +81,7 @@ impl PolicySet {
     }
 
     /// What they say about an access of `principal`; a document that cannot be evaluated forbids.
-    pub(super) fn verdict(
+    pub(in crate::local) fn verdict(
         &self,
         principal: &str,
         action: &str,
@@ -110,7 +110,7 @@ impl PolicySet {
 /// # Errors
 ///
 /// Why it is not taken, in one line.
-pub(super) fn document(policy: &impl Serialize) -> Result<IAMPolicy, String> {
+pub(in crate::local) fn document(policy: &impl Serialize) -> Result<IAMPolicy, String> {
     let mut document = match serde_json::to_value(policy) {
         Ok(Value::String(text)) => {
             serde_json::from_str(&text).map_err(|error| format!("no JSON: {error}"))?
@@ -165,7 +165,7 @@ pub(super) fn document(policy: &impl Serialize) -> Result<IAMPolicy, String> {
 
 /// The policies that AWS manages and that are most used with DynamoDB, as far as they concern it and
 /// STS; by the name in their ARN.
-pub(super) fn aws_managed(arn: &str) -> Option<IAMPolicy> {
+pub(in crate::local) fn aws_managed(arn: &str) -> Option<IAMPolicy> {
     const READ: &[&str] = &[
         "dynamodb:BatchGet*",
         "dynamodb:Describe*",
@@ -196,7 +196,7 @@ pub(super) fn aws_managed(arn: &str) -> Option<IAMPolicy> {
 /// # Errors
 ///
 /// Why it is not taken, in one line.
-pub(super) fn check_trust(trust: &TrustPolicy) -> Result<(), String> {
+pub(in crate::local) fn check_trust(trust: &TrustPolicy) -> Result<(), String> {
     if let Some(variable) = trust.condition_variables().first() {
         return Err(format!(
             "policy variable {variable}: not substituted in conditions by the embedded cloud"

@@ -7,16 +7,16 @@ use serde_json::Value;
 
 /// One action on one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Access {
-    pub(super) action: String,
+pub(in crate::local) struct Access {
+    pub(in crate::local) action: String,
     /// The ARN.
-    pub(super) resource: String,
+    pub(in crate::local) resource: String,
     /// The operation that a part of a transaction stands in, for `dynamodb:EnclosingOperation`.
-    pub(super) enclosing: Option<&'static str>,
+    pub(in crate::local) enclosing: Option<&'static str>,
 }
 
 /// What a request needs; `arn` is what the ARNs of the account's resources begin with.
-pub(super) fn needed(operation: &str, request: &Value, arn: &str) -> Vec<Access> {
+pub(in crate::local) fn needed(operation: &str, request: &Value, arn: &str) -> Vec<Access> {
     let on = |action: &str, resource: String| Access {
         action: format!("dynamodb:{action}"),
         resource,

@@ -1,8 +1,7 @@
 //! The parameters of `AssumeRole`, checked as AWS checks them, in AWS's words.
 
-use super::identity::RoleSession;
-use super::policy::document;
-use super::sts::{Parameters, Refusal};
+use super::query::{Checks, Parameters, Refusal, invalid, name_char};
+use crate::local::account::{RoleSession, document};
 use iam_rs::IAMPolicy;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -133,10 +132,6 @@ impl AssumeRoleRequest {
         })
     }
 
-    pub(super) fn has_tags(&self) -> bool {
-        !self.tags.is_empty()
-    }
-
     /// The session tags asked for.
     pub(super) fn tags(&self) -> impl Iterator<Item = (&str, &str)> {
         self.tags
@@ -174,93 +169,6 @@ impl AssumeRoleRequest {
         }
         Ok((tags, transitive))
     }
-}
-
-/// Collects what AWS reports together: "2 validation errors detected: ...; ...".
-#[derive(Default)]
-struct Checks(Vec<String>);
-
-impl Checks {
-    fn required(&mut self, member: &str, value: Option<&str>) {
-        if value.is_none() {
-            self.0.push(format!(
-                "Value null at '{member}' failed to satisfy constraint: Member must not be null"
-            ));
-        }
-    }
-
-    fn length(
-        &mut self,
-        member: &str,
-        value: Option<&str>,
-        bounds: &std::ops::RangeInclusive<usize>,
-    ) {
-        let Some(value) = value else { return };
-        let length = value.chars().count();
-        if length < *bounds.start() {
-            let at_least = bounds.start();
-            self.add(
-                value,
-                member,
-                &format!("Member must have length greater than or equal to {at_least}"),
-            );
-        }
-        if length > *bounds.end() {
-            let at_most = bounds.end();
-            self.add(
-                value,
-                member,
-                &format!("Member must have length less than or equal to {at_most}"),
-            );
-        }
-    }
-
-    fn pattern(
-        &mut self,
-        member: &str,
-        value: Option<&str>,
-        pattern: &str,
-        allowed: impl Fn(char) -> bool,
-    ) {
-        if let Some(value) = value.filter(|value| !value.chars().all(allowed)) {
-            self.add(
-                value,
-                member,
-                &format!("Member must satisfy regular expression pattern: {pattern}"),
-            );
-        }
-    }
-
-    fn count(&mut self, member: &str, count: usize, at_most: usize) {
-        if count > at_most {
-            self.0.push(format!(
-                "Value at '{member}' failed to satisfy constraint: Member must have length less than or equal to {at_most}"
-            ));
-        }
-    }
-
-    fn add(&mut self, value: &str, member: &str, constraint: &str) {
-        self.0.push(format!(
-            "Value '{value}' at '{member}' failed to satisfy constraint: {constraint}"
-        ));
-    }
-
-    fn finish(self) -> Result<(), Refusal> {
-        let errors = match self.0.len() {
-            0 => return Ok(()),
-            1 => "1 validation error".to_owned(),
-            n => format!("{n} validation errors"),
-        };
-        Err(invalid(format!("{errors} detected: {}", self.0.join("; "))))
-    }
-}
-
-fn invalid(message: String) -> Refusal {
-    Refusal::bad_request("ValidationError", message)
-}
-
-fn name_char(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '_' | '+' | '=' | ',' | '.' | '@' | '-')
 }
 
 fn duration(parameters: &Parameters, checks: &mut Checks) -> Result<Option<Duration>, Refusal> {

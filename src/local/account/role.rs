@@ -1,6 +1,5 @@
 //! Roles of the embedded cloud, and whom they admit.
 
-use super::builder::check_account;
 use crate::error::{Error, Operation, Result};
 use crate::iam::TrustPolicy;
 use serde::Serialize;
@@ -15,19 +14,19 @@ pub const DEFAULT_MAX_SESSION: Duration = Duration::from_secs(60 * 60);
 const MAX_SESSION: RangeInclusive<Duration> =
     Duration::from_secs(60 * 60)..=Duration::from_secs(12 * 60 * 60);
 
-/// An IAM role, to be added with [`LocalCloud::add_role`](super::LocalCloud::add_role).
+/// An IAM role, to be added with [`LocalCloud::add_role`](crate::local::LocalCloud::add_role).
 ///
 /// Unless told otherwise it lives in the cloud's account, admits that account, may do everything, and
 /// its sessions last [an hour at most](DEFAULT_MAX_SESSION).
 #[derive(Clone, Debug)]
 pub struct Role {
-    pub(super) name: String,
-    pub(super) path: String,
-    pub(super) account: Option<String>,
-    pub(super) trust: Option<Trust>,
-    pub(super) max_session: Duration,
+    pub(in crate::local) name: String,
+    pub(in crate::local) path: String,
+    pub(in crate::local) account: Option<String>,
+    pub(in crate::local) trust: Option<Trust>,
+    pub(in crate::local) max_session: Duration,
     /// Documents, not yet read.
-    pub(super) permissions: Option<Vec<Value>>,
+    pub(in crate::local) permissions: Option<Vec<Value>>,
 }
 
 impl Role {
@@ -86,7 +85,7 @@ impl Role {
     }
 
     /// Refuses what IAM's `CreateRole` would refuse.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(in crate::local) fn check(&self) -> Result<()> {
         const ADD: Operation = Operation::new("add role");
         let wrong = |field: &'static str, expected: String| {
             Err(Error::usage(field, expected)
@@ -204,7 +203,7 @@ impl Trust {
     }
 
     /// The one policy that says all this; `None` admits nobody.
-    pub(super) fn into_policy(self) -> Result<Option<TrustPolicy>> {
+    pub(in crate::local) fn into_policy(self) -> Result<Option<TrustPolicy>> {
         let Trust {
             mut policies,
             callers,
@@ -256,4 +255,15 @@ impl From<TrustPolicy> for Trust {
             ..Trust::default()
         }
     }
+}
+
+pub(in crate::local) fn check_account(field: &'static str, account: &str) -> Result<()> {
+    let digits = account.bytes().all(|digit| digit.is_ascii_digit());
+    if digits && account.len() == 12 {
+        return Ok(());
+    }
+    Err(Error::usage(
+        field,
+        format!("expected an account id of 12 digits, got {account:?}"),
+    ))
 }

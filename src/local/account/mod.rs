@@ -1,0 +1,20 @@
+//! What the embedded cloud knows and decides: identities, their keys, roles, policies. It knows no
+//! sockets; the servers ask it, and put its answers into AWS's words.
+
+mod access;
+mod authorize;
+mod identity;
+mod policy;
+mod role;
+mod state;
+
+pub use role::{DEFAULT_MAX_SESSION, Role, Trust};
+
+pub(super) use access::needed;
+pub(super) use authorize::{Assumption, may_access, may_assume, service_may_assume};
+pub(super) use identity::{
+    AccessKey, Identity, KeyFault, RoleSession, random_text, request_id, unique_id,
+};
+pub(super) use policy::{PolicySet, document};
+pub(super) use role::check_account;
+pub(super) use state::{Account, InstalledRole, InstanceProfile, timestamp};

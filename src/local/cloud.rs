@@ -1,0 +1,360 @@
+//! The cloud itself: what a program sets up, looks at and changes.
+
+use super::account::{Account, Identity, InstanceProfile, Role, document, unique_id};
+use super::servers::{DynamoDb, Imds, NewTable, Server, ServerTask, Sts, item as attributes};
+use crate::error::{Error, ErrorKind, Operation, Result};
+use aws_credential_types::Credentials;
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// The account of a [`LocalCloud`] unless told otherwise; the one of AWS's documentation.
+pub const DEFAULT_ACCOUNT: &str = "123456789012";
+
+/// The region of a [`LocalCloud`] unless told otherwise.
+pub const DEFAULT_REGION: &str = "us-east-1";
+
+/// The role that a new [`LocalCloud`] has, attached to its instance. It admits EC2 and its own
+/// account, so it serves both strategies.
+pub const DEFAULT_ROLE: &str = "EC2DynamoDBRole";
+
+/// The instance profile that holds [`DEFAULT_ROLE`].
+pub const DEFAULT_INSTANCE_PROFILE: &str = "EC2DynamoDBProfile";
+
+/// The id of the instance that the metadata service speaks for.
+pub const DEFAULT_INSTANCE_ID: &str = "i-1234567890abcdef0";
+
+pub(super) const START: Operation = Operation::new("start the embedded cloud");
+const CHANGE: Operation = Operation::new("change the embedded cloud");
+
+/// An embedded cloud: one account, one region, one instance. See the [module](self).
+///
+/// Everything listens on 127.0.0.1. Dropping it ends the servers and every connection.
+#[derive(Debug)]
+pub struct LocalCloud {
+    pub(super) account: Arc<Account>,
+    pub(super) imds: Arc<Server<Imds>>,
+    pub(super) sts: Arc<Server<Sts>>,
+    pub(super) dynamodb: Arc<Server<DynamoDb>>,
+    pub(super) _tasks: [ServerTask; 3],
+}
+
+impl LocalCloud {
+    /// The instance metadata service.
+    #[must_use]
+    pub fn imds(&self) -> &Server<Imds> {
+        &self.imds
+    }
+
+    /// The Security Token Service.
+    #[must_use]
+    pub fn sts(&self) -> &Server<Sts> {
+        &self.sts
+    }
+
+    /// DynamoDB.
+    #[must_use]
+    pub fn dynamodb(&self) -> &Server<DynamoDb> {
+        &self.dynamodb
+    }
+
+    /// Where the metadata service listens: `http://127.0.0.1:<port>`.
+    #[must_use]
+    pub fn imds_endpoint(&self) -> &str {
+        self.imds.endpoint()
+    }
+
+    /// Where the Security Token Service listens: `http://127.0.0.1:<port>`.
+    #[must_use]
+    pub fn sts_endpoint(&self) -> &str {
+        self.sts.endpoint()
+    }
+
+    /// Where DynamoDB listens: `http://127.0.0.1:<port>`.
+    #[must_use]
+    pub fn dynamodb_endpoint(&self) -> &str {
+        self.dynamodb.endpoint()
+    }
+
+    /// The account, 12 digits.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        &self.account.id
+    }
+
+    /// The region.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.account.region
+    }
+
+    /// The ARN of a role of the cloud's account; of [`DEFAULT_ROLE`], for one.
+    ///
+    /// The role need not be there; where it is, its path is in the ARN.
+    #[must_use]
+    pub fn role_arn(&self, name: &str) -> String {
+        match self.account.role_named(name) {
+            Some(role) => role.arn.clone(),
+            None => format!("arn:aws:iam::{}:role/{name}", self.account.id),
+        }
+    }
+
+    /// What an SDK client of STS or DynamoDB needs to reach this cloud: region, endpoints, a plain
+    /// HTTP client that no proxy setting diverts, the cloud's clock. Credentials are not in it.
+    #[must_use]
+    pub fn sdk_config(&self) -> SdkConfig {
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(self.account.region.clone()))
+            .service_config(Endpoints {
+                sts: self.sts.endpoint().to_owned(),
+                dynamodb: self.dynamodb.endpoint().to_owned(),
+            })
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .time_source(self.account.clock.clone())
+            .build()
+    }
+
+    /// The environment variables that point any AWS client at this cloud, the AWS CLI and boto3
+    /// included. Credentials then come from the metadata service.
+    #[must_use]
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        vec![
+            (
+                "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+                self.imds.endpoint().to_owned(),
+            ),
+            ("AWS_ENDPOINT_URL_STS", self.sts.endpoint().to_owned()),
+            (
+                "AWS_ENDPOINT_URL_DYNAMODB",
+                self.dynamodb.endpoint().to_owned(),
+            ),
+            // some machines have it switched off for all programs
+            ("AWS_EC2_METADATA_DISABLED", "false".to_owned()),
+            ("AWS_REGION", self.account.region.clone()),
+            // what the AWS CLI and boto3 read
+            ("AWS_DEFAULT_REGION", self.account.region.clone()),
+        ]
+    }
+
+    /// Adds a role, or changes the one with the same ARN, and says its ARN. Sessions of a role that is
+    /// changed live on; from their next request on they may do what the role may.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Usage`] for a name, path, account, session length, trust or policy that IAM would
+    /// refuse, and for conditions that are not evaluated here.
+    pub fn add_role(&self, role: Role) -> Result<String> {
+        const ADD: Operation = Operation::new("add role");
+        role.check()?;
+        let name = role.name.clone();
+        self.account
+            .install(role)
+            .map_err(|error| error.during(ADD).on(name))
+    }
+
+    /// Deletes a role of the cloud's account and says whether it was there. Its sessions end as unknown;
+    /// attached to the instance, it is gone from there too.
+    pub fn remove_role(&self, name: &str) -> bool {
+        let arn = self.role_arn(name);
+        self.account.remove_role(&arn)
+    }
+
+    /// Attaches a role of the cloud's account to the instance, in place of the one that is there.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Usage`] when there is no such role.
+    pub fn attach_role(&self, name: &str) -> Result<()> {
+        let Some(role) = self.account.role_named(name) else {
+            return Err(Error::usage(
+                "role",
+                format!(
+                    "expected a role of account {}, got {name:?}",
+                    self.account.id
+                ),
+            )
+            .during(CHANGE)
+            .hint("add it first, with LocalCloud::add_role"));
+        };
+        let profile = if name == DEFAULT_ROLE {
+            DEFAULT_INSTANCE_PROFILE.to_owned()
+        } else {
+            // what the console does: the instance profile is named after its role
+            name.to_owned()
+        };
+        self.account.attach(Some(InstanceProfile {
+            name: profile,
+            id: unique_id("AIPA", 21),
+            role_arn: role.arn.clone(),
+        }));
+        Ok(())
+    }
+
+    /// Takes the role off the instance: the metadata service answers 404 where credentials were.
+    pub fn detach_role(&self) {
+        self.account.attach(None);
+    }
+
+    /// Creates a long-lived access key of an IAM user of the cloud's account, for an identity outside
+    /// of EC2 that assumes a role.
+    #[must_use]
+    pub fn create_access_key(&self, user: &str) -> Credentials {
+        let identity = Identity::User {
+            account: self.account.id.clone(),
+            name: user.to_owned(),
+            id: unique_id("AIDA", 21),
+        };
+        self.account
+            .keys
+            .issue_long_lived(identity, self.account.now())
+            .credentials("LocalCloud")
+    }
+
+    /// Attaches a policy to a user: anything that serialises to a policy document, or its JSON text. May
+    /// be called repeatedly; until then the user may do everything.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Usage`] for a policy that IAM would refuse, or that is not evaluated here.
+    pub fn permit_user(&self, user: &str, policy: &impl Serialize) -> Result<()> {
+        let policy = document(policy).map_err(|reason| {
+            Error::usage("policy", reason)
+                .during(CHANGE)
+                .on(user.to_owned())
+        })?;
+        self.account.permit_user(user, policy);
+        Ok(())
+    }
+
+    /// Adds a managed policy and says its ARN, for sessions that are cut down by `PolicyArns`. Those of
+    /// AWS that are most used with DynamoDB are there, as far as they concern it:
+    /// `AdministratorAccess`, `PowerUserAccess`, `ReadOnlyAccess`, `AmazonDynamoDBFullAccess` (also
+    /// `_v2`) and `AmazonDynamoDBReadOnlyAccess`.
+    ///
+    /// # Errors
+    ///
+    /// As [`permit_user`](LocalCloud::permit_user).
+    pub fn add_policy(&self, name: &str, policy: &impl Serialize) -> Result<String> {
+        let policy = document(policy).map_err(|reason| {
+            Error::usage("policy", reason)
+                .during(CHANGE)
+                .on(name.to_owned())
+        })?;
+        Ok(self.account.add_managed_policy(name, policy))
+    }
+
+    /// Registers a multi-factor device: its serial number or ARN, and the six digits it shows.
+    pub fn add_mfa_device(&self, serial: impl Into<String>, code: impl Into<String>) {
+        self.account.add_mfa_device(serial.into(), code.into());
+    }
+
+    /// Ends every session issued so far, long before its time: it is refused as expired from now on.
+    /// The metadata service hands out a new document when it is next asked, unless
+    /// [`Fault::DocumentSame`](super::Fault::DocumentSame) keeps it from that.
+    pub fn expire_sessions(&self) {
+        self.account.keys.expire_sessions();
+        self.imds.renew_document(None);
+    }
+
+    /// Makes an access key unknown, as deleting it would, and says whether it was known. The metadata
+    /// service hands out a new document when it is next asked, if the key was in it.
+    pub fn revoke(&self, access_key_id: &str) -> bool {
+        let known = self.account.keys.revoke(access_key_id);
+        self.imds.renew_document(Some(access_key_id));
+        known
+    }
+
+    /// Creates a table in the cloud's account, without credentials and without being counted. It is
+    /// ready when this returns.
+    ///
+    /// # Errors
+    ///
+    /// What DynamoDB has against it, for example that the table is there already.
+    pub fn create_table(&self, table: impl Into<NewTable>) -> Result<()> {
+        const CREATE: Operation = Operation::new("create table");
+        let table = table.into();
+        let refused = |error| engine_error(CREATE, table.name(), error);
+        let database = self.database(CREATE)?;
+        let request = typed(CREATE, table.name(), table.request())?;
+        database.create_table(request).map_err(refused)?;
+        Ok(())
+    }
+
+    /// Puts an item into a table of the cloud's account, without credentials and without being
+    /// counted.
+    ///
+    /// The item is anything that serialises to a JSON object; text, numbers, booleans, null, lists and
+    /// objects become what DynamoDB calls them. For sets and bytes, use a client.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Encode`] when it is no JSON object, and what DynamoDB has against it.
+    pub fn put_item(&self, table: &str, item: &impl Serialize) -> Result<()> {
+        const PUT: Operation = Operation::new("put item");
+        let encode = |message| Error::new(ErrorKind::Encode, PUT, message).on(table.to_owned());
+        let item = serde_json::to_value(item)
+            .map_err(|error| encode("the item does not serialise").caused_by(error))?;
+        let Value::Object(members) = item else {
+            return Err(encode("expected an item that serialises to a JSON object"));
+        };
+        let request = json!({ "TableName": table, "Item": attributes(&members) });
+        let request = typed(PUT, table, request)?;
+        self.database(PUT)?
+            .put_item(request)
+            .map_err(|error| engine_error(PUT, table, error))?;
+        Ok(())
+    }
+
+    fn database(&self, operation: Operation) -> Result<dynoxide::Database> {
+        self.dynamodb
+            .service
+            .database(&self.account.id)
+            .map_err(|error| {
+                Error::new(ErrorKind::Other, operation, "the database does not start")
+                    .caused_by(error)
+            })
+    }
+}
+
+/// A request of the engine from its JSON.
+fn typed<T: DeserializeOwned>(operation: Operation, table: &str, request: Value) -> Result<T> {
+    serde_json::from_value(request).map_err(|error| {
+        Error::new(ErrorKind::Invalid, operation, "the request is not valid")
+            .on(table.to_owned())
+            .caused_by(error)
+    })
+}
+
+fn engine_error(operation: Operation, table: &str, error: dynoxide::DynoxideError) -> Error {
+    let kind = match &error {
+        dynoxide::DynoxideError::ResourceNotFoundException(_) => ErrorKind::NoSuchTable,
+        _ => ErrorKind::Invalid,
+    };
+    Error::new(kind, operation, error.to_string()).on(table.to_owned())
+}
+
+/// Tells SDK clients where the services of this cloud are, each by its id.
+#[derive(Debug)]
+struct Endpoints {
+    sts: String,
+    dynamodb: String,
+}
+
+impl LoadServiceConfig for Endpoints {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        if key.env() != "AWS_ENDPOINT_URL" {
+            return None;
+        }
+        match key.service_id() {
+            "DynamoDB" => Some(self.dynamodb.clone()),
+            "STS" => Some(self.sts.clone()),
+            _ => None,
+        }
+    }
+}
