@@ -3,7 +3,8 @@
 use super::endpoint::EndpointSettings;
 use super::handle::Table;
 use super::name::TableName;
-use super::transact::{TransactGet, TransactWrite};
+use super::target::{AnyStrategy, Shared, Target};
+use super::transaction::{TransactGet, TransactWrite};
 use crate::iam::PolicyRecorder;
 use crate::sdk;
 use crate::strategy::CredentialStrategy;
@@ -28,9 +29,6 @@ pub const DEFAULT_OPERATION_TIMEOUT: Duration = Duration::from_secs(45);
 /// The region that is signed for at a [local endpoint](Dynamo::local) where nobody else says one.
 const LOCAL_REGION: &str = "us-east-1";
 
-/// Any strategy: what [`Dynamo::erase`] leaves, so that tables of different strategies are of one type.
-pub type AnyStrategy = dyn CredentialStrategy;
-
 /// DynamoDB through one strategy: tables, and what spans tables.
 ///
 /// Cloning shares the client and its connections. The strategy's type is in the handles only, never in
@@ -48,14 +46,6 @@ pub struct Dynamo<S: ?Sized> {
     shared: Arc<Shared>,
     strategy: Arc<S>,
     prefix: Option<Arc<str>>,
-}
-
-/// What every operation needs, without the strategy's type.
-pub(crate) struct Shared {
-    pub(crate) client: Client,
-    pub(crate) strategy: Arc<AnyStrategy>,
-    pub(crate) endpoint: EndpointSettings,
-    recorder: PolicyRecorder,
 }
 
 impl<S: CredentialStrategy> Dynamo<S> {
@@ -244,33 +234,5 @@ impl<S: CredentialStrategy + ?Sized> fmt::Debug for Dynamo<S> {
             .field("strategy", &self.strategy.name())
             .field("prefix", &self.prefix)
             .finish_non_exhaustive()
-    }
-}
-
-/// One table of one client: what an operation is sent to.
-#[derive(Clone)]
-pub(crate) struct Target {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) name: Arc<TableName>,
-}
-
-impl Target {
-    pub(crate) fn client(&self) -> &Client {
-        &self.shared.client
-    }
-
-    pub(crate) fn table(&self) -> &str {
-        self.name.as_str()
-    }
-
-    /// Whether both mean the same table through the same client.
-    pub(crate) fn is_same(&self, other: &Target) -> bool {
-        Arc::ptr_eq(&self.shared, &other.shared) && self.table() == other.table()
-    }
-}
-
-impl fmt::Debug for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.table())
     }
 }

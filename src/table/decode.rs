@@ -1,7 +1,8 @@
 //! Items as Rust values: `serde_dynamo`, with the attribute named where one does not fit.
 
-use super::{AttributeValue, Item};
+use super::value::Item;
 use crate::error::{Error, ErrorKind, Operation, Result};
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_path_to_error::Track;
@@ -9,7 +10,12 @@ use std::collections::hash_map;
 
 type DecodeError = serde_dynamo::Error;
 
-pub(crate) fn from_item<T: DeserializeOwned>(item: Item) -> Result<T> {
+/// A value of an item: for what [`output`](crate::table::Get::output) returned.
+///
+/// # Errors
+///
+/// [`ErrorKind::Decode`] when the item does not fit `T`; the error names the attribute.
+pub fn from_item<T: DeserializeOwned>(item: Item) -> Result<T> {
     let mut place = None;
     T::deserialize(Whole {
         item,

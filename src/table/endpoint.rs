@@ -1,6 +1,6 @@
 //! Which host a request went to, worked out only when an error has to say it.
 
-use super::client::AnyStrategy;
+use crate::strategy::CredentialStrategy;
 use aws_sdk_dynamodb::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
 use aws_types::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
@@ -47,7 +47,11 @@ impl EndpointSettings {
     }
 
     /// The URL by the SDK's own rules.
-    pub(crate) fn resolve(&self, strategy: &AnyStrategy, table: Option<&str>) -> Option<String> {
+    pub(crate) fn resolve(
+        &self,
+        strategy: &dyn CredentialStrategy,
+        table: Option<&str>,
+    ) -> Option<String> {
         let credentials = strategy.current();
         let account = credentials.and_then(|c| c.account_id().map(|id| id.as_str().to_owned()));
         let params = Params::builder()

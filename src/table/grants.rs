@@ -1,9 +1,15 @@
 //! Which IAM permissions each operation needs, known without sending it.
 
-use super::transact::Part;
-use super::{
-    BatchGet, BatchWrite, Check, Delete, Get, Put, Query, Scan, TransactGet, TransactWrite, Update,
-};
+use super::batch::get::BatchGet;
+use super::batch::write::BatchWrite;
+use super::read::get::Get;
+use super::read::query::Query;
+use super::read::scan::Scan;
+use super::transaction::Part;
+use super::transaction::{Check, TransactGet, TransactWrite};
+use super::write::delete::Delete;
+use super::write::put::Put;
+use super::write::update::Update;
 use crate::iam::{Grant, Requires};
 
 macro_rules! on_table {

@@ -1,18 +1,18 @@
 //! `Table`: one table, and the operations on it.
 
-use super::batch_get::BatchGet;
-use super::batch_write::BatchWrite;
-use super::client::{AnyStrategy, Target};
-use super::condition::Cond;
-use super::delete::Delete;
-use super::get::Get;
+use super::batch::get::BatchGet;
+use super::batch::write::BatchWrite;
+use super::expression::condition::Cond;
 use super::key::IntoKey;
-use super::put::Put;
-use super::query::Query;
-use super::scan::Scan;
-use super::transact::Check;
-use super::update::Update;
+use super::read::get::Get;
+use super::read::query::Query;
+use super::read::scan::Scan;
+use super::target::{AnyStrategy, Target};
+use super::transaction::Check;
 use super::value::IntoValue;
+use super::write::delete::Delete;
+use super::write::put::Put;
+use super::write::update::Update;
 use crate::error::Result;
 use crate::strategy::CredentialStrategy;
 use serde::Serialize;
@@ -20,7 +20,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// One table; made by [`Dynamo::table`](super::Dynamo::table), cheap to clone.
+/// One table; made by [`Dynamo::table`](crate::table::Dynamo::table), cheap to clone.
 ///
 /// Each method gives an operation, which is a value: it can be sent, and writes can be put in a batch or
 /// a transaction. Nothing happens before that, and what was wrong with it (a key that is none, a value

@@ -1,6 +1,6 @@
 //! The primary key of an item.
 
-use super::Item;
+use super::value::Item;
 use super::value::{IntoValue, to_item};
 use crate::error::{Error, Result};
 use aws_sdk_dynamodb::types::AttributeValue;

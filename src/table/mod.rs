@@ -10,66 +10,51 @@
 //! live is over may still be read for days; where that matters, filter by it:
 //! `.filter(attr("ttl").gt(now))`.
 
-mod backoff;
-mod batch_get;
-mod batch_write;
+mod batch;
 mod client;
-mod condition;
-mod cursor;
 mod decode;
-mod delete;
 mod endpoint;
 mod error;
 mod expression;
-mod fetch;
-mod get;
 mod grants;
 mod handle;
-mod identity;
 mod key;
 mod name;
 mod operations;
-mod pages;
-mod path;
-mod put;
-mod query;
 mod raw;
-mod raw_condition;
 mod read;
-mod running;
-mod scan;
-mod sort;
-mod transact;
-mod update;
+mod target;
+mod transaction;
 mod value;
 mod wait;
 mod write;
 
-pub use backoff::Backoff;
-pub use batch_get::{BatchGet, BatchItems, MOST_KEYS_PER_REQUEST};
-pub use batch_write::{
+pub use batch::Backoff;
+pub use batch::get::{BatchGet, BatchItems, MOST_KEYS_PER_REQUEST};
+pub use batch::write::{
     BatchItem, BatchReport, BatchWrite, DEFAULT_BATCH_CONCURRENCY, MOST_WRITES_PER_REQUEST,
 };
-pub use client::{AnyStrategy, DEFAULT_ATTEMPT_TIMEOUT, DEFAULT_OPERATION_TIMEOUT, Dynamo};
-pub use condition::{Attr, Cond, IntoOperand, Operand, Size, attr, size};
-pub use cursor::Cursor;
-pub use delete::Delete;
-pub use get::Get;
+pub use client::{DEFAULT_ATTEMPT_TIMEOUT, DEFAULT_OPERATION_TIMEOUT, Dynamo};
+pub use decode::from_item;
+pub use expression::condition::{Attr, Cond, IntoOperand, Operand, Size, attr, size};
+pub use expression::path::{Path, Step};
 pub use handle::Table;
 pub use key::{IntoKey, Key};
-pub use pages::{ItemStream, MOST_SEGMENTS_AT_ONCE, Page};
-pub use path::{Path, Step};
-pub use put::Put;
-pub use query::Query;
-pub use scan::{MOST_SEGMENTS, Scan};
-pub use sort::{Sort, SortCond, sort};
-pub use transact::{Check, LONGEST_TOKEN, MOST_ITEMS_PER_TRANSACTION, TransactGet, TransactWrite};
-pub use update::Update;
-pub use value::{IntoValue, Value, from_item, to_item};
-pub use write::Attempt;
+pub use read::cursor::Cursor;
+pub use read::get::Get;
+pub use read::pages::{ItemStream, MOST_SEGMENTS_AT_ONCE, Page};
+pub use read::query::Query;
+pub use read::scan::{MOST_SEGMENTS, Scan};
+pub use read::sort::{Sort, SortCond, sort};
+pub use target::AnyStrategy;
+pub use transaction::{
+    Check, LONGEST_TOKEN, MOST_ITEMS_PER_TRANSACTION, TransactGet, TransactWrite,
+};
+pub use value::{IntoValue, Item, Value, to_item};
+pub use write::attempt::Attempt;
+pub use write::delete::Delete;
+pub use write::put::Put;
+pub use write::update::Update;
 
 /// The SDK's attribute value; there is no second one.
 pub use aws_sdk_dynamodb::types::AttributeValue;
-
-/// An item as DynamoDB has it: attributes by name.
-pub type Item = std::collections::HashMap<String, AttributeValue>;

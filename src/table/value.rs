@@ -1,13 +1,14 @@
 //! Rust values as attribute values and items, and back.
 
-use super::{Item, decode};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_dynamo::aws_sdk_dynamodb_1 as dynamo;
 use std::fmt;
+
+/// An item as DynamoDB has it: attributes by name.
+pub type Item = std::collections::HashMap<String, AttributeValue>;
 
 /// What can stand for an attribute's value: anything that serde can serialise, or a [`Value`].
 ///
@@ -87,7 +88,7 @@ impl IntoValue for Value {
     }
 }
 
-/// An item of anything that serialises as a map: what [`Table::put`](super::Table::put) writes.
+/// An item of anything that serialises as a map: what [`Table::put`](crate::table::Table::put) writes.
 ///
 /// # Errors
 ///
@@ -99,15 +100,6 @@ pub fn to_item<T: Serialize + ?Sized>(item: &T) -> Result<Item> {
         check_value(value, &Trail::Member(&Trail::Root, name))?;
     }
     Ok(item)
-}
-
-/// A value of an item: for what [`output`](super::Get::output) returned.
-///
-/// # Errors
-///
-/// [`ErrorKind::Decode`] when the item does not fit `T`; the error names the attribute.
-pub fn from_item<T: DeserializeOwned>(item: Item) -> Result<T> {
-    decode::from_item(item)
 }
 
 fn encode(error: serde_dynamo::Error) -> Error {

@@ -1,8 +1,8 @@
 //! Waiting for a table that was just created.
 
-use super::client::Target;
 use super::error::Call;
 use super::operations::DESCRIBE;
+use super::target::Target;
 use crate::error::{Error, ErrorKind, Result};
 use aws_sdk_dynamodb::types::TableStatus;
 use std::time::Duration;

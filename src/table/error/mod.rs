@@ -1,13 +1,13 @@
 //! What the SDK and DynamoDB say, as the crate's error: the one place where it is read.
 
-use super::Item;
-use super::client::{Shared, Target};
-use super::value::from_item;
+use super::decode::from_item;
+use super::target::{Shared, Target};
+use super::value::Item;
 use crate::error::{
     CancellationReason, CredentialFault, Denied, Error, ErrorKind, Operation, Result,
 };
 use aws_credential_types::provider::error::CredentialsError;
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::RequestId as _;
 use aws_sdk_dynamodb::types::ThrottlingReason;
 use serde::de::DeserializeOwned;
@@ -245,6 +245,11 @@ impl fmt::Display for LastRefresh {
 }
 
 impl StdError for LastRefresh {}
+
+/// A part of a request that the SDK finds incomplete; all of them are set, so this does not happen.
+pub(crate) fn incomplete(error: BuildError) -> Error {
+    Error::usage("request", "expected a complete request").caused_by(error)
+}
 
 /// The operation is put in by the caller.
 fn new(kind: ErrorKind, message: impl Into<std::borrow::Cow<'static, str>>) -> Error {

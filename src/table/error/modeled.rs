@@ -1,6 +1,6 @@
 //! The parts of an error that DynamoDB sends beyond code and message, the same for every operation.
 
-use super::super::Item;
+use crate::table::value::Item;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemError;
 use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemError;

@@ -1,20 +1,20 @@
 //! Many puts and deletes, in as few requests as DynamoDB takes.
 
 use super::backoff::Backoff;
-use super::client::Target;
-use super::delete::{Delete, delete_request};
-use super::error::Call;
 use super::identity::identity_of;
-use super::key::IntoKey;
-use super::operations::BATCH_WRITE;
-use super::put::{Put, put_request};
-use super::raw::RawEach;
 use super::running::Running;
-use super::value::to_item;
-use super::{AttributeValue, Item};
 use crate::error::{Error, ErrorKind, Result};
+use crate::table::error::Call;
+use crate::table::key::IntoKey;
+use crate::table::operations::BATCH_WRITE;
+use crate::table::raw::RawEach;
+use crate::table::target::Target;
+use crate::table::value::{Item, to_item};
+use crate::table::write::delete::{Delete, delete_request};
+use crate::table::write::put::{Put, put_request};
 use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemOutput;
 use aws_sdk_dynamodb::operation::batch_write_item::builders::BatchWriteItemFluentBuilder;
+use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, WriteRequest};
 use serde::Serialize;
 use std::collections::{HashMap, VecDeque};
@@ -29,7 +29,7 @@ pub const MOST_WRITES_PER_REQUEST: usize = 25;
 pub const DEFAULT_BATCH_CONCURRENCY: usize = 4;
 
 /// Puts and deletes of one table, as many as you like; made by
-/// [`Table::batch_write`](super::Table::batch_write).
+/// [`Table::batch_write`](crate::table::Table::batch_write).
 ///
 /// They go out in requests of [`MOST_WRITES_PER_REQUEST`], a few at the same time. What DynamoDB leaves
 /// unprocessed is repeated with [`Backoff`]; what is left in the end comes back. Nothing is dropped.

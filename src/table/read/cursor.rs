@@ -1,8 +1,9 @@
 //! Where a query or a scan goes on, as a text that can leave the process.
 
-use super::{AttributeValue, Item};
 use crate::error::{Error, Result};
+use crate::table::value::Item;
 use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};

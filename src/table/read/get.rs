@@ -1,22 +1,21 @@
 //! Reading one item.
 
-use super::client::Target;
-use super::error::Call;
-use super::expression::Placeholders;
-use super::key::Key;
-use super::operations::GET;
-use super::path::Path;
-use super::raw::Raw;
-use super::read::projection;
-use super::value::from_item;
 use crate::error::Result;
+use crate::table::decode::from_item;
+use crate::table::error::{Call, incomplete};
+use crate::table::expression::expressions::Expressions;
+use crate::table::expression::path::{Path, projection};
+use crate::table::key::Key;
+use crate::table::operations::GET;
+use crate::table::raw::Raw;
+use crate::table::target::Target;
 use aws_sdk_dynamodb::operation::get_item::GetItemOutput;
 use aws_sdk_dynamodb::operation::get_item::builders::GetItemFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use serde::de::DeserializeOwned;
 use std::fmt;
 
-/// Reads one item by its key; made by [`Table::get`](super::Table::get).
+/// Reads one item by its key; made by [`Table::get`](crate::table::Table::get).
 #[must_use = "an operation does nothing until it is sent"]
 pub struct Get {
     pub(crate) target: Target,
@@ -126,18 +125,18 @@ impl Get {
         } = self;
         raw.refuse_in("transaction")?;
         target.name.check()?;
-        let mut placeholders = Placeholders::default();
+        let mut expressions = Expressions::default();
         let expression = paths
-            .map(|paths| projection(&paths, &mut placeholders))
+            .map(|paths| projection(&paths, &mut expressions))
             .transpose()?;
-        let (names, _) = placeholders.into_maps();
+        let (names, _) = expressions.into_maps();
         aws_sdk_dynamodb::types::Get::builder()
             .table_name(target.table())
             .set_key(Some(key?.into_attributes()))
             .set_projection_expression(expression)
             .set_expression_attribute_names(names)
             .build()
-            .map_err(super::write::incomplete)
+            .map_err(incomplete)
     }
 }
 
@@ -159,9 +158,9 @@ fn build(
         request = request.consistent_read(true);
     }
     if let Some(paths) = paths {
-        let mut placeholders = Placeholders::default();
-        let expression = projection(&paths, &mut placeholders)?;
-        let (names, _) = placeholders.into_maps();
+        let mut expressions = Expressions::default();
+        let expression = projection(&paths, &mut expressions)?;
+        let (names, _) = expressions.into_maps();
         request = request
             .projection_expression(expression)
             .set_expression_attribute_names(names);

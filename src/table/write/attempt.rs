@@ -1,14 +1,13 @@
 //! What the writes have in common: conditions, versions, and a failed condition as a value.
 
-use super::Item;
-use super::client::Target;
-use super::condition::{Cond, attr};
-use super::error::Call;
-use super::expression::Placeholders;
-use super::path::Path;
-use super::value::from_item;
 use crate::error::{Error, ErrorKind, Result};
-use aws_sdk_dynamodb::error::BuildError;
+use crate::table::decode::from_item;
+use crate::table::error::Call;
+use crate::table::expression::condition::{Cond, attr};
+use crate::table::expression::expressions::Expressions;
+use crate::table::expression::path::Path;
+use crate::table::target::Target;
+use crate::table::value::Item;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
@@ -53,32 +52,30 @@ impl<T: DeserializeOwned> Attempt<T> {
 
 /// The condition of a write, with what its placeholders stand for.
 #[derive(Debug, Default)]
-pub(crate) struct Expressions {
+pub(crate) struct Rendered {
     pub(crate) condition: Option<String>,
     pub(crate) names: Option<HashMap<String, String>>,
     pub(crate) values: Option<Item>,
 }
 
-impl Expressions {
+impl Rendered {
     pub(crate) fn of(condition: Option<Cond>) -> Result<Self> {
         let Some(condition) = condition else {
-            return Ok(Expressions::default());
+            return Ok(Rendered::default());
         };
-        Expressions::with(Some(condition), Placeholders::default())
+        Rendered::with(Some(condition), Expressions::default())
     }
 
     /// The condition beside other expressions of the same request.
-    pub(crate) fn with(condition: Option<Cond>, mut placeholders: Placeholders) -> Result<Self> {
+    pub(crate) fn with(condition: Option<Cond>, mut expressions: Expressions) -> Result<Self> {
         let condition = condition
             .map(|condition| {
                 let mut text = String::new();
-                condition
-                    .render(&mut text, &mut placeholders)
-                    .map(|()| text)
+                condition.render(&mut text, &mut expressions).map(|()| text)
             })
             .transpose()?;
-        let (names, values) = placeholders.into_maps();
-        Ok(Expressions {
+        let (names, values) = expressions.into_maps();
+        Ok(Rendered {
             condition,
             names,
             values,
@@ -110,9 +107,4 @@ pub(crate) fn version(attribute: &str, expected: Option<u64>) -> Result<Version>
         condition,
         next: AttributeValue::N(next.to_string()),
     })
-}
-
-/// A part of a request that the SDK finds incomplete; all of them are set, so this does not happen.
-pub(crate) fn incomplete(error: BuildError) -> Error {
-    Error::usage("request", "expected a complete request").caused_by(error)
 }

@@ -1,18 +1,18 @@
 //! Reading the items of one partition.
 
-use super::client::Target;
-use super::condition::{Cond, attr};
 use super::cursor::Cursor;
-use super::error::Call;
-use super::expression::Placeholders;
 use super::fetch::{PageRequest, query_page};
-use super::operations::QUERY;
+use super::options::{ReadOptions, reads_items};
 use super::pages::{ItemStream, Page, Reading};
-use super::path::Path;
-use super::raw::Raw;
-use super::read::{ReadOptions, projection, reads_items};
 use super::sort::SortCond;
 use crate::error::{Error, Result};
+use crate::table::error::Call;
+use crate::table::expression::condition::{Cond, attr};
+use crate::table::expression::expressions::Expressions;
+use crate::table::expression::path::{Path, projection};
+use crate::table::operations::QUERY;
+use crate::table::raw::Raw;
+use crate::table::target::Target;
 use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 use std::fmt;
 
 /// Reads the items of one partition, in the order of the sort key; made by
-/// [`Table::query`](super::Table::query).
+/// [`Table::query`](crate::table::Table::query).
 ///
 /// Three numbers are three things: [`take`](Self::take) counts items returned,
 /// [`page_size`](Self::page_size) items evaluated per request, [`max_requests`](Self::max_requests)
@@ -105,22 +105,22 @@ impl Query {
                 "expected the name of the partition key attribute",
             ));
         }
-        let mut placeholders = Placeholders::default();
-        let mut keys = attr(Path::attribute(attribute)).eq(super::Value(partition));
+        let mut expressions = Expressions::default();
+        let mut keys = attr(Path::attribute(attribute)).eq(crate::table::value::Value(partition));
         if let Some(sort) = sort {
             keys = keys & sort.into_cond();
         }
         let mut key_condition = String::new();
-        keys.render(&mut key_condition, &mut placeholders)?;
+        keys.render(&mut key_condition, &mut expressions)?;
         let filter = options.filter.map(|filter| {
             let mut text = String::new();
-            filter.render(&mut text, &mut placeholders).map(|()| text)
+            filter.render(&mut text, &mut expressions).map(|()| text)
         });
         let filter = filter.transpose()?;
         let paths = options.projection.as_deref();
-        let paths = paths.map(|paths| projection(paths, &mut placeholders));
+        let paths = paths.map(|paths| projection(paths, &mut expressions));
         let paths = paths.transpose()?;
-        let (names, values) = placeholders.into_maps();
+        let (names, values) = expressions.into_maps();
         let request = target
             .client()
             .query()

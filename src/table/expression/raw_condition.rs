@@ -1,8 +1,8 @@
 //! A condition in DynamoDB's own words.
 
-use super::Item;
-use super::expression::Placeholders;
+use super::expressions::Expressions;
 use crate::error::{Error, Result};
+use crate::table::value::Item;
 use aws_sdk_dynamodb::types::AttributeValue;
 use std::fmt;
 
@@ -16,7 +16,7 @@ pub(crate) struct RawCondition {
 
 impl RawCondition {
     /// Replaces each placeholder of the caller's by one of ours.
-    pub(crate) fn render(self, out: &mut String, placeholders: &mut Placeholders) -> Result<()> {
+    pub(crate) fn render(self, out: &mut String, expressions: &mut Expressions) -> Result<()> {
         if self.text.trim().is_empty() {
             return Err(raw_problem("expected an expression, not an empty text"));
         }
@@ -37,10 +37,10 @@ impl RawCondition {
             let (placeholder, after) = from.split_at(end);
             let known = if placeholder.starts_with('#') {
                 let name = self.names.iter().find(|(known, _)| known == placeholder);
-                name.map(|(_, name)| placeholders.name(name, out))
+                name.map(|(_, name)| expressions.name(name, out))
             } else {
                 let value = values.get(placeholder).cloned();
-                value.map(|value| placeholders.value(value, out))
+                value.map(|value| expressions.value(value, out))
             };
             if known.is_none() {
                 return Err(raw_problem(format!(

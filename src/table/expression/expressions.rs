@@ -1,6 +1,6 @@
 //! The placeholders of one request: every name and every value of every expression is one.
 
-use super::Item;
+use crate::table::value::Item;
 use aws_sdk_dynamodb::types::AttributeValue;
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -10,12 +10,12 @@ use std::fmt::Write as _;
 /// All expressions of one request share one of these, because DynamoDB has one table of names and one
 /// of values per request.
 #[derive(Debug, Default)]
-pub(crate) struct Placeholders {
+pub(crate) struct Expressions {
     names: Vec<String>,
     values: Vec<AttributeValue>,
 }
 
-impl Placeholders {
+impl Expressions {
     /// Writes the placeholder of a name; the same name gets the same one.
     pub(crate) fn name(&mut self, name: &str, out: &mut String) {
         let position = self.names.iter().position(|known| known == name);

@@ -1,6 +1,6 @@
 //! Where in an item a value is: an attribute, a member of a map, an element of a list.
 
-use super::expression::Placeholders;
+use super::expressions::Expressions;
 use crate::error::{Error, Result};
 use std::fmt::{self, Write as _};
 
@@ -65,7 +65,7 @@ impl Path {
         })
     }
 
-    pub(crate) fn render(&self, out: &mut String, placeholders: &mut Placeholders) -> Result<()> {
+    pub(crate) fn render(&self, out: &mut String, expressions: &mut Expressions) -> Result<()> {
         self.check()?;
         for (position, step) in self.0.iter().enumerate() {
             match step {
@@ -77,7 +77,7 @@ impl Path {
                     if position > 0 {
                         out.push('.');
                     }
-                    placeholders.name(name, out);
+                    expressions.name(name, out);
                 }
             }
         }
@@ -169,6 +169,21 @@ impl From<usize> for Step {
     fn from(index: usize) -> Self {
         Step::Index(index)
     }
+}
+
+/// A projection expression: these paths and no others.
+pub(crate) fn projection(paths: &[Path], expressions: &mut Expressions) -> Result<String> {
+    if paths.is_empty() {
+        return Err(Error::usage("project", "expected at least one path"));
+    }
+    let mut text = String::new();
+    for (position, path) in paths.iter().enumerate() {
+        if position > 0 {
+            text.push_str(", ");
+        }
+        path.render(&mut text, expressions)?;
+    }
+    Ok(text)
 }
 
 /// A [`Path`](crate::table::Path) whose names are taken literally: `path!["a.b", 0, "c"]`.

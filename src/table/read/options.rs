@@ -1,10 +1,9 @@
 //! What query and scan have in common: which part, how much, from where.
 
-use super::condition::Cond;
 use super::cursor::Cursor;
-use super::expression::Placeholders;
-use super::path::Path;
 use crate::error::{Error, Result};
+use crate::table::expression::condition::Cond;
+use crate::table::expression::path::Path;
 
 /// The settings that a query and a scan share.
 #[derive(Debug, Default)]
@@ -23,7 +22,7 @@ pub(crate) struct ReadOptions {
 impl ReadOptions {
     pub(crate) fn check(&self) -> Result<()> {
         if let Some(index) = &self.index {
-            super::name::check_index(index)?;
+            crate::table::name::check_index(index)?;
         }
         if self.page_size.is_some_and(|size| size < 1) {
             return Err(Error::usage("page_size", "expected at least 1"));
@@ -35,22 +34,7 @@ impl ReadOptions {
     }
 }
 
-/// A projection expression: these paths and no others.
-pub(crate) fn projection(paths: &[Path], placeholders: &mut Placeholders) -> Result<String> {
-    if paths.is_empty() {
-        return Err(Error::usage("project", "expected at least one path"));
-    }
-    let mut text = String::new();
-    for (position, path) in paths.iter().enumerate() {
-        if position > 0 {
-            text.push_str(", ");
-        }
-        path.render(&mut text, placeholders)?;
-    }
-    Ok(text)
-}
-
-/// The setters and the ways to read that [`Query`](super::Query) and [`Scan`](super::Scan) share; both
+/// The setters and the ways to read that [`Query`](crate::table::Query) and [`Scan`](crate::table::Scan) share; both
 /// have `options: ReadOptions`, `raw` and `fn into_reading(self) -> Reading`.
 macro_rules! reads_items {
     ($operation:ident, $fluent:ident) => {
@@ -97,7 +81,7 @@ macro_rules! reads_items {
             }
 
             /// A ceiling on the cost: a stream ends after so many requests, and
-            /// [`ItemStream::cursor`](super::ItemStream::cursor) says whether there was more; a count and
+            /// [`ItemStream::cursor`](crate::table::ItemStream::cursor) says whether there was more; a count and
             /// [`all`](Self::all) fail then, since what they return would be wrong.
             pub fn max_requests(mut self, requests: usize) -> Self {
                 self.options.max_requests = Some(requests);
@@ -111,7 +95,7 @@ macro_rules! reads_items {
             }
 
             /// Asks for the capacity that the read consumes; it is in [`Page::capacity`] and
-            /// [`ItemStream::capacity`](super::ItemStream::capacity).
+            /// [`ItemStream::capacity`](crate::table::ItemStream::capacity).
             pub fn consumed_capacity(mut self) -> Self {
                 self.options.capacity = true;
                 self

@@ -1,14 +1,14 @@
 //! The loop over pages, ours instead of the SDK's paginator: that one ends in silence when a page
 //! repeats its `LastEvaluatedKey`, and overwrites `Limit`.
 
-use super::Item;
-use super::client::Target;
 use super::cursor::Cursor;
-use super::error::Call;
 use super::fetch::{PageRequest, RawPage, fetch};
-use super::read::ReadOptions;
-use super::value::from_item;
+use super::options::ReadOptions;
 use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::table::decode::from_item;
+use crate::table::error::Call;
+use crate::table::target::Target;
+use crate::table::value::Item;
 use futures_core::Stream;
 use serde::de::DeserializeOwned;
 use std::fmt;
@@ -31,7 +31,7 @@ pub struct Page<T> {
     pub capacity: Option<f64>,
 }
 
-/// The items of a query or a scan, one by one; see [`Query::stream`](super::Query::stream).
+/// The items of a query or a scan, one by one; see [`Query::stream`](crate::table::Query::stream).
 ///
 /// A [`futures_core::Stream`]; [`next`](Self::next) does without its extensions.
 #[must_use = "a stream reads nothing until it is polled"]
@@ -330,8 +330,8 @@ impl Pages {
 }
 
 impl<T> ItemStream<T> {
-    /// Where to go on in a later [`start_at`](super::Query::start_at), when the stream ended at its
-    /// [`max_requests`](super::Query::max_requests) or [`take`](super::Query::take); `None` when all was
+    /// Where to go on in a later [`start_at`](crate::table::Query::start_at), when the stream ended at its
+    /// [`max_requests`](crate::table::Query::max_requests) or [`take`](crate::table::Query::take); `None` when all was
     /// read, and for several segments.
     ///
     /// In the middle of a page it is where that page began, so its items come again: nothing is lost.

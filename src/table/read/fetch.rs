@@ -1,9 +1,9 @@
 //! One page of a query or a scan.
 
-use super::Item;
-use super::client::Target;
-use super::error::Call;
 use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::table::error::Call;
+use crate::table::target::Target;
+use crate::table::value::Item;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::types::{ConsumedCapacity, Select};

@@ -1,6 +1,6 @@
 //! Whether two keys name the same item.
 
-use super::AttributeValue;
+use aws_sdk_dynamodb::types::AttributeValue;
 
 /// A key as a value that can be hashed: every attribute with its name and its type, since `"1"` and `1`
 /// are two keys, and one string must not pass for two.

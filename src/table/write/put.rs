@@ -1,63 +1,86 @@
-//! Deleting an item.
+//! Writing a whole item.
 
-use super::client::Target;
-use super::condition::Cond;
-use super::error::Call;
-use super::key::Key;
-use super::operations::DELETE;
-use super::put::no_condition_in_batch;
-use super::raw::Raw;
-use super::value::from_item;
-use super::write::{Attempt, Expressions, incomplete, version};
-use crate::error::Result;
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemOutput;
-use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
+use super::attempt::{Attempt, Rendered, version};
+use crate::error::{Error, Result};
+use crate::table::decode::from_item;
+use crate::table::error::{Call, incomplete};
+use crate::table::expression::condition::{Cond, attr};
+use crate::table::expression::path::Path;
+use crate::table::operations::PUT;
+use crate::table::raw::Raw;
+use crate::table::target::Target;
+use crate::table::value::Item;
+use aws_sdk_dynamodb::operation::put_item::PutItemOutput;
+use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::types::{
-    DeleteRequest, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
-    WriteRequest,
+    AttributeValue, PutRequest, ReturnConsumedCapacity, ReturnValue,
+    ReturnValuesOnConditionCheckFailure, WriteRequest,
 };
 use serde::de::DeserializeOwned;
 use std::fmt;
 
-/// Deletes an item by its key; made by [`Table::delete`](super::Table::delete).
+/// Writes a whole item; made by [`Table::put`](crate::table::Table::put).
 ///
-/// Deleting what is not there succeeds, unless a condition says otherwise. It can be sent, put in a
-/// [batch](super::BatchWrite) or in a [transaction](super::TransactWrite).
+/// It can be sent, put in a [batch](crate::table::BatchWrite) or in a [transaction](crate::table::TransactWrite).
 #[must_use = "an operation does nothing until it is sent"]
-pub struct Delete {
+pub struct Put {
     pub(crate) target: Target,
-    key: Result<Key>,
+    item: Result<Item>,
     condition: Option<Cond>,
     capacity: bool,
-    raw: Raw<DeleteItemFluentBuilder>,
+    raw: Raw<PutItemFluentBuilder>,
 }
 
-impl Delete {
-    pub(crate) fn new(target: Target, key: Result<Key>) -> Self {
-        Delete {
+impl Put {
+    pub(crate) fn new(target: Target, item: Result<Item>) -> Self {
+        Put {
             target,
-            key,
+            item,
             condition: None,
             capacity: false,
             raw: Raw::none(),
         }
     }
 
-    /// Deletes only if this holds for what is there; several conditions must all hold.
+    /// Writes only if this holds for what is there; several conditions must all hold.
     pub fn only_if(mut self, condition: Cond) -> Self {
         self.condition = Some(condition.and_also(self.condition.take()));
         self
     }
 
-    /// Deletes only if `attribute` holds `expected`; `None` expects an item without a version, or none.
+    /// Writes only if there is no item under this key yet; `key_attribute` is one of the table's key.
+    pub fn if_absent(self, key_attribute: &str) -> Self {
+        self.only_if(attr(Path::attribute(key_attribute)).not_exists())
+    }
+
+    /// Writes only if `attribute` holds `expected`, and writes the next number into it.
+    ///
+    /// `None` expects an item without a version: a new one.
     pub fn version(mut self, attribute: &str, expected: Option<u64>) -> Self {
-        match version(attribute, expected) {
-            Ok(version) => self.only_if(version.condition),
+        let item = self.item.and_then(|mut item| {
+            let version = version(attribute, expected)?;
+            item.insert(attribute.to_owned(), version.next);
+            Ok((item, version.condition))
+        });
+        match item {
+            Ok((item, condition)) => {
+                self.item = Ok(item);
+                self.only_if(condition)
+            }
             Err(error) => {
-                self.key = Err(error);
+                self.item = Err(error);
                 self
             }
         }
+    }
+
+    /// Leaves out attributes that are NULL at the top level, as a `None` is: the key of a sparse index
+    /// must be absent, not NULL.
+    pub fn omit_null(mut self) -> Self {
+        if let Ok(item) = &mut self.item {
+            item.retain(|_, value| !matches!(value, AttributeValue::Null(_)));
+        }
+        self
     }
 
     /// Asks for the capacity that the write consumes; it is in [`output`](Self::output).
@@ -69,33 +92,33 @@ impl Delete {
     /// Changes the SDK's request just before it is sent, for settings that are not here.
     pub fn raw(
         mut self,
-        change: impl FnOnce(DeleteItemFluentBuilder) -> DeleteItemFluentBuilder + Send + 'static,
+        change: impl FnOnce(PutItemFluentBuilder) -> PutItemFluentBuilder + Send + 'static,
     ) -> Self {
         self.raw = self.raw.then(change);
         self
     }
 
-    /// Deletes the item.
+    /// Writes the item.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) before anything is sent;
-    /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) when the condition does not hold; else what
-    /// DynamoDB or the strategy says.
+    /// [`ErrorKind::Encode`](crate::ErrorKind::Encode) and [`ErrorKind::Usage`](crate::ErrorKind::Usage)
+    /// before anything is sent; [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) when the condition
+    /// does not hold; else what DynamoDB or the strategy says.
     ///
     /// # Cancel safety
     ///
-    /// When the future is dropped, the item may have been deleted or not.
+    /// When the future is dropped, the item may have been written or not.
     pub async fn send(self) -> Result<()> {
         self.run(|request| request).await.map(|_| ())
     }
 
-    /// Deletes the item, and takes a failed condition as an answer, with the item that is there.
+    /// Writes the item, and takes a failed condition as an answer, with the item that was there.
     ///
     /// # Errors
     ///
     /// As [`send`](Self::send), but for `Conflict`;
-    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) when the item that is there does not fit `T`.
+    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) when the item that was there does not fit `T`.
     ///
     /// # Cancel safety
     ///
@@ -105,12 +128,12 @@ impl Delete {
         Attempt::from_result(&target, self.run(ask_for_conflict).await)
     }
 
-    /// Deletes the item, and returns what it was.
+    /// Writes the item, and returns the one that it replaced.
     ///
     /// # Errors
     ///
     /// As [`send`](Self::send); [`ErrorKind::Decode`](crate::ErrorKind::Decode) when the old item does
-    /// not fit `T`: it is deleted then.
+    /// not fit `T`: the new one is written then.
     ///
     /// # Cancel safety
     ///
@@ -121,7 +144,7 @@ impl Delete {
             .run(|request| ask_for_conflict(request).return_values(ReturnValue::AllOld))
             .await?;
         let old = output.attributes.map(from_item).transpose();
-        old.map_err(|error| Call::on(&target, DELETE).explain(error))
+        old.map_err(|error| Call::on(&target, PUT).explain(error))
     }
 
     /// The SDK's whole answer.
@@ -129,23 +152,23 @@ impl Delete {
     /// # Errors
     ///
     /// As [`send`](Self::send).
-    pub async fn output(self) -> Result<DeleteItemOutput> {
+    pub async fn output(self) -> Result<PutItemOutput> {
         self.run(|request| request).await
     }
 
     async fn run(
         self,
-        ask: impl FnOnce(DeleteItemFluentBuilder) -> DeleteItemFluentBuilder + Send,
-    ) -> Result<DeleteItemOutput> {
-        let Delete {
+        ask: impl FnOnce(PutItemFluentBuilder) -> PutItemFluentBuilder + Send,
+    ) -> Result<PutItemOutput> {
+        let Put {
             target,
-            key,
+            item,
             condition,
             capacity,
             raw,
         } = self;
-        let call = Call::on(&target, DELETE);
-        let request = build(&target, key, condition)
+        let call = Call::on(&target, PUT);
+        let request = build(&target, item, condition)
             .map(|request| {
                 let request = ask(request);
                 raw.apply(if capacity {
@@ -159,10 +182,10 @@ impl Delete {
     }
 
     /// The same write as a part of a transaction.
-    pub(crate) fn into_transact(self) -> Result<aws_sdk_dynamodb::types::Delete> {
-        let Delete {
+    pub(crate) fn into_transact(self) -> Result<aws_sdk_dynamodb::types::Put> {
+        let Put {
             target,
-            key,
+            item,
             condition,
             // a transaction counts capacity as a whole
             capacity: _,
@@ -170,10 +193,10 @@ impl Delete {
         } = self;
         raw.refuse_in("transaction")?;
         target.name.check()?;
-        let expressions = Expressions::of(condition)?;
-        aws_sdk_dynamodb::types::Delete::builder()
+        let expressions = Rendered::of(condition)?;
+        aws_sdk_dynamodb::types::Put::builder()
             .table_name(target.table())
-            .set_key(Some(key?.into_attributes()))
+            .set_item(Some(item?))
             .set_condition_expression(expressions.condition)
             .set_expression_attribute_names(expressions.names)
             .set_expression_attribute_values(expressions.values)
@@ -183,9 +206,9 @@ impl Delete {
 
     /// The same write as a part of a batch, which knows no conditions.
     pub(crate) fn into_batch(self) -> Result<WriteRequest> {
-        let Delete {
+        let Put {
             target,
-            key,
+            item,
             condition,
             capacity: _,
             raw,
@@ -195,43 +218,49 @@ impl Delete {
             return Err(no_condition_in_batch());
         }
         target.name.check()?;
-        delete_request(key?)
+        put_request(item?)
     }
 }
 
-pub(crate) fn delete_request(key: Key) -> Result<WriteRequest> {
-    let delete = DeleteRequest::builder().set_key(Some(key.into_attributes()));
+pub(crate) fn put_request(item: Item) -> Result<WriteRequest> {
+    let put = PutRequest::builder().set_item(Some(item)).build();
     Ok(WriteRequest::builder()
-        .delete_request(delete.build().map_err(incomplete)?)
+        .put_request(put.map_err(incomplete)?)
         .build())
 }
 
-fn ask_for_conflict(request: DeleteItemFluentBuilder) -> DeleteItemFluentBuilder {
+pub(crate) fn no_condition_in_batch() -> Error {
+    Error::usage(
+        "condition",
+        "expected no condition and no version: a batch cannot check any; a transaction can",
+    )
+}
+
+fn ask_for_conflict(request: PutItemFluentBuilder) -> PutItemFluentBuilder {
     request.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
 }
 
 fn build(
     target: &Target,
-    key: Result<Key>,
+    item: Result<Item>,
     condition: Option<Cond>,
-) -> Result<DeleteItemFluentBuilder> {
+) -> Result<PutItemFluentBuilder> {
     target.name.check()?;
-    let expressions = Expressions::of(condition)?;
+    let expressions = Rendered::of(condition)?;
     Ok(target
         .client()
-        .delete_item()
+        .put_item()
         .table_name(target.table())
-        .set_key(Some(key?.into_attributes()))
+        .set_item(Some(item?))
         .set_condition_expression(expressions.condition)
         .set_expression_attribute_names(expressions.names)
         .set_expression_attribute_values(expressions.values))
 }
 
-impl fmt::Debug for Delete {
+impl fmt::Debug for Put {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Delete")
+        f.debug_struct("Put")
             .field("table", &self.target)
-            .field("key", &self.key)
             .field("condition", &self.condition)
             .finish_non_exhaustive()
     }

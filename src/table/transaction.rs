@@ -1,17 +1,17 @@
 //! Several reads or writes, over several tables, all or none.
 
-use super::client::{Shared, Target};
-use super::condition::Cond;
-use super::delete::Delete;
-use super::error::{Call, Subject};
-use super::get::Get;
+use super::decode::from_item;
+use super::error::{Call, Subject, incomplete};
+use super::expression::condition::Cond;
 use super::key::Key;
 use super::operations::{TRANSACT_GET, TRANSACT_WRITE};
-use super::put::Put;
 use super::raw::Raw;
-use super::update::Update;
-use super::value::from_item;
-use super::write::{Expressions, incomplete};
+use super::read::get::Get;
+use super::target::{Shared, Target};
+use super::write::attempt::Rendered;
+use super::write::delete::Delete;
+use super::write::put::Put;
+use super::write::update::Update;
 use crate::error::{Error, Operation, Result};
 use aws_sdk_dynamodb::operation::transact_get_items::TransactGetItemsOutput;
 use aws_sdk_dynamodb::operation::transact_get_items::builders::TransactGetItemsFluentBuilder;
@@ -32,7 +32,7 @@ pub const MOST_ITEMS_PER_TRANSACTION: usize = 100;
 pub const LONGEST_TOKEN: usize = 36;
 
 /// A condition on an item that a transaction does not write; made by
-/// [`Table::check`](super::Table::check).
+/// [`Table::check`](crate::table::Table::check).
 #[must_use = "a check does nothing until it is in a transaction"]
 pub struct Check {
     pub(crate) target: Target,
@@ -41,7 +41,7 @@ pub struct Check {
 }
 
 /// Writes that happen all or not at all; made by
-/// [`Dynamo::transact_write`](super::Dynamo::transact_write).
+/// [`Dynamo::transact_write`](crate::table::Dynamo::transact_write).
 ///
 /// Up to [`MOST_ITEMS_PER_TRANSACTION`] of them, each on another item.
 ///
@@ -63,7 +63,7 @@ pub struct TransactWrite {
     raw: Raw<TransactWriteItemsFluentBuilder>,
 }
 
-/// Reads of one moment; made by [`Dynamo::transact_get`](super::Dynamo::transact_get).
+/// Reads of one moment; made by [`Dynamo::transact_get`](crate::table::Dynamo::transact_get).
 #[must_use = "an operation does nothing until it is sent"]
 pub struct TransactGet {
     whole: Whole<TransactGetItem>,
@@ -87,7 +87,7 @@ impl Check {
         } = self;
         target.name.check()?;
         let key = key?;
-        let expressions = Expressions::of(Some(condition))?;
+        let expressions = Rendered::of(Some(condition))?;
         ConditionCheck::builder()
             .table_name(target.table())
             .set_key(Some(key.into_attributes()))

@@ -1,19 +1,20 @@
 //! Changing attributes of an item.
 
-use super::AttributeValue;
-use super::client::Target;
-use super::condition::Cond;
-use super::error::Call;
-use super::expression::Placeholders;
-use super::key::Key;
-use super::operations::UPDATE;
-use super::path::Path;
-use super::raw::Raw;
-use super::value::{IntoValue, from_item, kind_of};
-use super::write::{Attempt, Expressions, incomplete, version};
+use super::attempt::{Attempt, Rendered, version};
 use crate::error::{Error, Result};
+use crate::table::decode::from_item;
+use crate::table::error::{Call, incomplete};
+use crate::table::expression::condition::Cond;
+use crate::table::expression::expressions::Expressions;
+use crate::table::expression::path::Path;
+use crate::table::key::Key;
+use crate::table::operations::UPDATE;
+use crate::table::raw::Raw;
+use crate::table::target::Target;
+use crate::table::value::{IntoValue, kind_of};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemOutput;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_dynamodb::types::{
     ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
 };
@@ -21,9 +22,9 @@ use serde::de::DeserializeOwned;
 use std::fmt;
 
 /// Changes attributes of an item, and creates it where there is none; made by
-/// [`Table::update`](super::Table::update).
+/// [`Table::update`](crate::table::Table::update).
 ///
-/// It can be sent or put in a [transaction](super::TransactWrite).
+/// It can be sent or put in a [transaction](crate::table::TransactWrite).
 #[must_use = "an operation does nothing until it is sent"]
 pub struct Update {
     pub(crate) target: Target,
@@ -299,13 +300,13 @@ fn build(
 }
 
 /// The update expression, if there are changes, and the condition beside it.
-fn render(changes: Vec<Change>, condition: Option<Cond>) -> Result<(Option<String>, Expressions)> {
-    let mut placeholders = Placeholders::default();
+fn render(changes: Vec<Change>, condition: Option<Cond>) -> Result<(Option<String>, Rendered)> {
+    let mut expressions = Expressions::default();
     let mut clauses = Clauses::default();
     for change in changes {
-        clauses.push(change, &mut placeholders)?;
+        clauses.push(change, &mut expressions)?;
     }
-    let expressions = Expressions::with(condition, placeholders)?;
+    let expressions = Rendered::with(condition, expressions)?;
     Ok((clauses.into_text(), expressions))
 }
 
@@ -337,7 +338,7 @@ struct Clauses {
 }
 
 impl Clauses {
-    fn push(&mut self, change: Change, placeholders: &mut Placeholders) -> Result<()> {
+    fn push(&mut self, change: Change, expressions: &mut Expressions) -> Result<()> {
         let clause = match &change {
             Change::Add(..) => &mut self.add,
             Change::DeleteFromSet(..) => &mut self.delete,
@@ -348,36 +349,36 @@ impl Clauses {
             clause.push_str(", ");
         }
         match change {
-            Change::Remove(path) => path.render(clause, placeholders),
+            Change::Remove(path) => path.render(clause, expressions),
             Change::Add(path, value) | Change::DeleteFromSet(path, value) => {
-                path.render(clause, placeholders)?;
+                path.render(clause, expressions)?;
                 clause.push(' ');
-                placeholders.value(at(&path, value)?, clause);
+                expressions.value(at(&path, value)?, clause);
                 Ok(())
             }
             Change::Set(path, value) => {
-                path.render(clause, placeholders)?;
+                path.render(clause, expressions)?;
                 clause.push_str(" = ");
-                placeholders.value(at(&path, value)?, clause);
+                expressions.value(at(&path, value)?, clause);
                 Ok(())
             }
             Change::SetIfAbsent(path, value) => {
-                path.render(clause, placeholders)?;
+                path.render(clause, expressions)?;
                 clause.push_str(" = if_not_exists(");
-                path.render(clause, placeholders)?;
+                path.render(clause, expressions)?;
                 clause.push_str(", ");
-                placeholders.value(at(&path, value)?, clause);
+                expressions.value(at(&path, value)?, clause);
                 clause.push(')');
                 Ok(())
             }
             Change::Append(path, list) => {
-                path.render(clause, placeholders)?;
+                path.render(clause, expressions)?;
                 clause.push_str(" = list_append(if_not_exists(");
-                path.render(clause, placeholders)?;
+                path.render(clause, expressions)?;
                 clause.push_str(", ");
-                placeholders.value(AttributeValue::L(Vec::new()), clause);
+                expressions.value(AttributeValue::L(Vec::new()), clause);
                 clause.push_str("), ");
-                placeholders.value(at(&path, list)?, clause);
+                expressions.value(at(&path, list)?, clause);
                 clause.push(')');
                 Ok(())
             }

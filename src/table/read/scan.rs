@@ -1,17 +1,17 @@
 //! Reading a whole table or index.
 
-use super::client::Target;
-use super::condition::Cond;
 use super::cursor::Cursor;
-use super::error::Call;
-use super::expression::Placeholders;
 use super::fetch::{PageRequest, scan_page};
-use super::operations::SCAN;
+use super::options::{ReadOptions, reads_items};
 use super::pages::{ItemStream, Page, Reading};
-use super::path::Path;
-use super::raw::Raw;
-use super::read::{ReadOptions, projection, reads_items};
 use crate::error::{Error, Result};
+use crate::table::error::Call;
+use crate::table::expression::condition::Cond;
+use crate::table::expression::expressions::Expressions;
+use crate::table::expression::path::{Path, projection};
+use crate::table::operations::SCAN;
+use crate::table::raw::Raw;
+use crate::table::target::Target;
 use aws_sdk_dynamodb::operation::scan::ScanOutput;
 use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
@@ -22,7 +22,7 @@ use std::fmt;
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Scan.html>.
 pub const MOST_SEGMENTS: u32 = 1_000_000;
 
-/// Reads a whole table or index, in no order; made by [`Table::scan`](super::Table::scan).
+/// Reads a whole table or index, in no order; made by [`Table::scan`](crate::table::Table::scan).
 ///
 /// Everything is read and paid for, whatever a filter lets through.
 #[must_use = "an operation does nothing until it is sent"]
@@ -44,7 +44,7 @@ impl Scan {
     }
 
     /// Divides the table into so many segments, 1 to [`MOST_SEGMENTS`], and reads up to
-    /// [`MOST_SEGMENTS_AT_ONCE`](super::MOST_SEGMENTS_AT_ONCE) of them at the same time, within one
+    /// [`MOST_SEGMENTS_AT_ONCE`](crate::table::MOST_SEGMENTS_AT_ONCE) of them at the same time, within one
     /// stream. Default 1.
     pub fn segments(mut self, segments: u32) -> Self {
         self.segments = segments;
@@ -103,16 +103,16 @@ impl Scan {
                 format!("expected 1 to {MOST_SEGMENTS}, not {segments}"),
             ));
         }
-        let mut placeholders = Placeholders::default();
+        let mut expressions = Expressions::default();
         let filter = options.filter.map(|filter| {
             let mut text = String::new();
-            filter.render(&mut text, &mut placeholders).map(|()| text)
+            filter.render(&mut text, &mut expressions).map(|()| text)
         });
         let filter = filter.transpose()?;
         let paths = options.projection.as_deref();
-        let paths = paths.map(|paths| projection(paths, &mut placeholders));
+        let paths = paths.map(|paths| projection(paths, &mut expressions));
         let paths = paths.transpose()?;
-        let (names, values) = placeholders.into_maps();
+        let (names, values) = expressions.into_maps();
         let request = target
             .client()
             .scan()

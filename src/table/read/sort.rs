@@ -1,9 +1,9 @@
 //! Conditions on the sort key of a query.
 
-use super::condition::{Attr, Cond};
-use super::path::Path;
-use super::value::IntoValue;
 use crate::error::Result;
+use crate::table::expression::condition::{Attr, Cond};
+use crate::table::expression::path::Path;
+use crate::table::value::IntoValue;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 /// Begins a condition on the sort key of a query: `sort("sk").begins_with("2026-")`.
@@ -16,7 +16,7 @@ pub fn sort(attribute: impl Into<String>) -> Sort {
 #[derive(Clone, Debug)]
 pub struct Sort(String);
 
-/// A condition on the sort key, for [`Query::sort`](super::Query::sort).
+/// A condition on the sort key, for [`Query::sort`](crate::table::Query::sort).
 #[derive(Clone, Debug)]
 #[must_use = "a condition does nothing until a query has it"]
 pub struct SortCond(Cond);

@@ -1,10 +1,10 @@
 //! Conditions: what must hold for a write, what a filter lets through, which sort keys are read.
 
-use super::expression::Placeholders;
+use super::expressions::Expressions;
 use super::path::Path;
 use super::raw_condition::RawCondition;
-use super::value::{IntoValue, kind_of};
 use crate::error::{Error, Result};
+use crate::table::value::{IntoValue, kind_of};
 use aws_sdk_dynamodb::types::AttributeValue;
 use std::fmt;
 use std::ops::{BitAnd, BitOr, Not};
@@ -98,53 +98,53 @@ impl Cond {
         }
     }
 
-    pub(crate) fn render(self, out: &mut String, placeholders: &mut Placeholders) -> Result<()> {
+    pub(crate) fn render(self, out: &mut String, expressions: &mut Expressions) -> Result<()> {
         match self.0 {
-            Node::All(all) => join(all, " AND ", Binding::All, out, placeholders),
-            Node::Any(any) => join(any, " OR ", Binding::Any, out, placeholders),
+            Node::All(all) => join(all, " AND ", Binding::All, out, expressions),
+            Node::Any(any) => join(any, " OR ", Binding::Any, out, expressions),
             Node::Between(what, low, high) => {
-                what.render(out, placeholders)?;
+                what.render(out, expressions)?;
                 out.push_str(" BETWEEN ");
-                low.render(out, placeholders)?;
+                low.render(out, expressions)?;
                 out.push_str(" AND ");
-                high.render(out, placeholders)
+                high.render(out, expressions)
             }
             Node::Call(function, path, argument) => {
                 out.push_str(function);
                 out.push('(');
-                path.render(out, placeholders)?;
+                path.render(out, expressions)?;
                 if let Some(argument) = argument {
                     out.push_str(", ");
-                    argument.render(out, placeholders)?;
+                    argument.render(out, expressions)?;
                 }
                 out.push(')');
                 Ok(())
             }
             Node::Compare(left, operator, right) => {
-                left.render(out, placeholders)?;
+                left.render(out, expressions)?;
                 out.push_str(operator);
-                right.render(out, placeholders)
+                right.render(out, expressions)
             }
             Node::In(what, list) => {
                 if list.is_empty() {
                     return Err(Error::usage("is_in", "expected at least one value"));
                 }
-                what.render(out, placeholders)?;
+                what.render(out, expressions)?;
                 out.push_str(" IN (");
                 for (position, value) in list.into_iter().enumerate() {
                     if position > 0 {
                         out.push_str(", ");
                     }
-                    value.render(out, placeholders)?;
+                    value.render(out, expressions)?;
                 }
                 out.push(')');
                 Ok(())
             }
             Node::Not(inner) => {
                 out.push_str("NOT ");
-                inner.render_under(Binding::Not, out, placeholders)
+                inner.render_under(Binding::Not, out, expressions)
             }
-            Node::Raw(raw) => raw.render(out, placeholders),
+            Node::Raw(raw) => raw.render(out, expressions),
         }
     }
 
@@ -153,7 +153,7 @@ impl Cond {
         self,
         outer: Binding,
         out: &mut String,
-        placeholders: &mut Placeholders,
+        expressions: &mut Expressions,
     ) -> Result<()> {
         let enclose = match &self.0 {
             Node::All(_) => outer > Binding::All,
@@ -164,7 +164,7 @@ impl Cond {
         if enclose {
             out.push('(');
         }
-        self.render(out, placeholders)?;
+        self.render(out, expressions)?;
         if enclose {
             out.push(')');
         }
@@ -228,29 +228,29 @@ fn join(
     operator: &str,
     binding: Binding,
     out: &mut String,
-    placeholders: &mut Placeholders,
+    expressions: &mut Expressions,
 ) -> Result<()> {
     for (position, condition) in conditions.into_iter().enumerate() {
         if position > 0 {
             out.push_str(operator);
         }
-        condition.render_under(binding, out, placeholders)?;
+        condition.render_under(binding, out, expressions)?;
     }
     Ok(())
 }
 
 impl Operand {
-    fn render(self, out: &mut String, placeholders: &mut Placeholders) -> Result<()> {
+    fn render(self, out: &mut String, expressions: &mut Expressions) -> Result<()> {
         match self.0 {
-            Side::Path(path) => path.render(out, placeholders),
+            Side::Path(path) => path.render(out, expressions),
             Side::Size(path) => {
                 out.push_str("size(");
-                path.render(out, placeholders)?;
+                path.render(out, expressions)?;
                 out.push(')');
                 Ok(())
             }
             Side::Value(value) => {
-                placeholders.value(value?, out);
+                expressions.value(value?, out);
                 Ok(())
             }
         }

@@ -1,21 +1,19 @@
 //! Many items by their keys, in as few requests as DynamoDB takes.
 
-use super::Item;
 use super::backoff::Backoff;
-use super::batch_write::DEFAULT_BATCH_CONCURRENCY;
-use super::client::Target;
-use super::error::Call;
-use super::expression::Placeholders;
 use super::identity::identity_of;
-use super::key::{IntoKey, Key};
-use super::operations::BATCH_GET;
-use super::path::Path;
-use super::raw::RawEach;
-use super::read::projection;
 use super::running::Running;
-use super::value::from_item;
-use super::write::incomplete;
+use super::write::DEFAULT_BATCH_CONCURRENCY;
 use crate::error::{Error, ErrorKind, Result};
+use crate::table::decode::from_item;
+use crate::table::error::{Call, incomplete};
+use crate::table::expression::expressions::Expressions;
+use crate::table::expression::path::{Path, projection};
+use crate::table::key::{IntoKey, Key};
+use crate::table::operations::BATCH_GET;
+use crate::table::raw::RawEach;
+use crate::table::target::Target;
+use crate::table::value::Item;
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
 use aws_sdk_dynamodb::operation::batch_get_item::builders::BatchGetItemFluentBuilder;
 use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnConsumedCapacity};
@@ -28,7 +26,7 @@ use std::fmt;
 pub const MOST_KEYS_PER_REQUEST: usize = 100;
 
 /// Items of one table by their keys, as many as you like; made by
-/// [`Table::batch_get`](super::Table::batch_get).
+/// [`Table::batch_get`](crate::table::Table::batch_get).
 ///
 /// A key that is given twice is read once. What DynamoDB leaves unprocessed (an answer is at most 16 MB)
 /// is asked for again with [`Backoff`]; what is left in the end comes back.
@@ -177,11 +175,11 @@ impl BatchGet {
             seen.insert(identity_of(attributes))
         });
         let unprocessed = keys.collect();
-        let mut placeholders = Placeholders::default();
+        let mut expressions = Expressions::default();
         let expression = paths
-            .map(|paths| projection(&paths, &mut placeholders))
+            .map(|paths| projection(&paths, &mut expressions))
             .transpose()?;
-        let (names, _) = placeholders.into_maps();
+        let (names, _) = expressions.into_maps();
         Ok(Reading {
             target,
             consistent,

@@ -1,0 +1,48 @@
+//! What an operation is sent to: a table, through one client with one strategy's credentials.
+
+use super::endpoint::EndpointSettings;
+use super::name::TableName;
+use crate::iam::PolicyRecorder;
+use crate::strategy::CredentialStrategy;
+use aws_sdk_dynamodb::Client;
+use std::fmt;
+use std::sync::Arc;
+
+/// Any strategy: what [`Dynamo::erase`](super::Dynamo::erase) leaves, so that tables of different strategies are of one type.
+pub type AnyStrategy = dyn CredentialStrategy;
+
+/// What every operation needs, without the strategy's type.
+pub(crate) struct Shared {
+    pub(crate) client: Client,
+    pub(crate) strategy: Arc<AnyStrategy>,
+    pub(crate) endpoint: EndpointSettings,
+    pub(crate) recorder: PolicyRecorder,
+}
+
+/// One table of one client: what an operation is sent to.
+#[derive(Clone)]
+pub(crate) struct Target {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) name: Arc<TableName>,
+}
+
+impl Target {
+    pub(crate) fn client(&self) -> &Client {
+        &self.shared.client
+    }
+
+    pub(crate) fn table(&self) -> &str {
+        self.name.as_str()
+    }
+
+    /// Whether both mean the same table through the same client.
+    pub(crate) fn is_same(&self, other: &Target) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared) && self.table() == other.table()
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.table())
+    }
+}
