@@ -131,6 +131,14 @@ impl CredentialStrategy for InstanceProfile {
         self.cache.credentials().await
     }
 
+    async fn credentials_valid_for(&self, min: Duration) -> Result<Credentials> {
+        self.cache.credentials_valid_for(min).await
+    }
+
+    async fn refresh(&self) -> Result<Credentials> {
+        self.cache.refresh().await
+    }
+
     fn current(&self) -> Option<Arc<Credentials>> {
         self.cache.current()
     }
@@ -143,8 +151,16 @@ impl CredentialStrategy for InstanceProfile {
         self.cache.invalidate(rejected)
     }
 
+    fn accepted(&self, key_id: &str) {
+        CredentialStrategy::accepted(&self.cache, key_id);
+    }
+
     fn status(&self) -> Status {
         self.cache.status()
+    }
+
+    fn subscribe(&self) -> watch::Receiver<Status> {
+        self.cache.subscribe()
     }
 }
 

@@ -3,26 +3,31 @@
 mod assume_role;
 mod base;
 mod config;
+mod forward;
 mod instance_profile;
 
 pub use assume_role::{AssumeRole, AssumeRoleBuilder};
 pub use config::StrategyConfig;
 pub use instance_profile::{InstanceProfile, InstanceProfileBuilder};
 
-use crate::error::Result;
+use crate::error::{Error, Operation, Result};
 use crate::refresh::{Clock, CredentialCache, Jitter, RefreshPolicy, Rejection, Status};
 use crate::source::CredentialSource;
 use async_trait::async_trait;
 use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::identity::Identity;
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::sync::watch;
 
 /// One explicit way to get AWS credentials, kept valid.
 ///
 /// Object-safe, so that a program can choose at run time: `Arc<dyn CredentialStrategy>` is a strategy
-/// too.
+/// too, and so are `Box<dyn CredentialStrategy>` and a `&'static` reference.
+///
+/// A strategy of your own is at best a [`CredentialSource`] in a [`CredentialCache`], which is one. Written
+/// by hand it needs five methods; the others have a default, which says what it does.
 #[async_trait]
 pub trait CredentialStrategy: fmt::Debug + Send + Sync + 'static {
     /// A short name for logs and errors; log-safe, the same for the life of the process.
@@ -47,6 +52,60 @@ pub trait CredentialStrategy: fmt::Debug + Send + Sync + 'static {
     /// Any number; they share one fetch.
     async fn credentials(&self) -> Result<Credentials>;
 
+    /// Credentials that live for at least `min`, for presigned URLs and long uploads.
+    ///
+    /// At once where those at hand do, else after one [`refresh`](Self::refresh). Those without an expiry
+    /// live for ever. The default measures on the wall clock of this host; the strategies of this crate do
+    /// as [`CredentialCache::credentials_valid_for`] says.
+    ///
+    /// # Errors
+    ///
+    /// When even new credentials live shorter; else as in [`refresh`](Self::refresh).
+    ///
+    /// # Cancel safety
+    ///
+    /// As in [`credentials`](Self::credentials).
+    ///
+    /// # Concurrent calls
+    ///
+    /// Any number; they share one fetch.
+    async fn credentials_valid_for(&self, min: Duration) -> Result<Credentials> {
+        let held = self.credentials().await?;
+        if wall_life_of(&held) >= min {
+            return Ok(held);
+        }
+        let fetched = self.refresh().await?;
+        let left = wall_life_of(&fetched);
+        if left >= min {
+            return Ok(fetched);
+        }
+        Err(too_short(self.name(), min, left))
+    }
+
+    /// Fetches now, whatever the strategy's plan is, and returns what came.
+    ///
+    /// The default, for a strategy of your own that has nothing better, [rejects](Self::invalidate) the
+    /// credentials in use and asks for [others](Self::credentials). The strategies of this crate do as
+    /// [`CredentialCache::refresh`] says, and keep what they hold when the fetch fails.
+    ///
+    /// # Errors
+    ///
+    /// That of the fetch, even while the credentials held are valid.
+    ///
+    /// # Cancel safety
+    ///
+    /// As in [`credentials`](Self::credentials).
+    ///
+    /// # Concurrent calls
+    ///
+    /// Any number; they share one fetch.
+    async fn refresh(&self) -> Result<Credentials> {
+        if let Some(current) = self.current() {
+            self.invalidate(current.access_key_id());
+        }
+        self.credentials().await
+    }
+
     /// What could be used now, if anything: no I/O, no waiting, no lock, no allocation, but for the one
     /// call that finds a refresh due and nobody at it: it starts it on a task.
     fn current(&self) -> Option<Arc<Credentials>>;
@@ -62,41 +121,46 @@ pub trait CredentialStrategy: fmt::Debug + Send + Sync + 'static {
     /// Only the key in use is invalidated, so a thousand late rejections of one old key cost nothing.
     fn invalidate(&self, rejected: &str) -> Rejection;
 
+    /// Tells the strategy that a service accepted the credentials with this access key id, so that an
+    /// earlier [rejection](Self::invalidate) of it was about something else. The default does nothing.
+    fn accepted(&self, key_id: &str) {
+        let _ = key_id;
+    }
+
     /// A snapshot for dashboards and health checks; no I/O.
     fn status(&self) -> Status;
+
+    /// News of what becomes of the credentials, as a [`Status`] at that moment; see
+    /// [`CredentialCache::subscribe`].
+    ///
+    /// The default is a channel that holds the [status](Self::status) of now and is closed: there will be no
+    /// news.
+    fn subscribe(&self) -> watch::Receiver<Status> {
+        watch::Sender::new(self.status()).subscribe()
+    }
 }
 
-impl<S: CredentialStrategy + ?Sized> CredentialStrategy for Arc<S> {
-    fn name(&self) -> &'static str {
-        (**self).name()
-    }
+/// How long credentials live by this host's wall clock; without an expiry for ever.
+fn wall_life_of(credentials: &Credentials) -> Duration {
+    let Some(expiry) = credentials.expiry() else {
+        return Duration::MAX;
+    };
+    expiry
+        .duration_since(SystemTime::now())
+        .unwrap_or(Duration::ZERO)
+}
 
-    /// Written out: the macro would put the strategy's box into another one.
-    fn credentials<'life0, 'async_trait>(
-        &'life0 self,
-    ) -> Pin<Box<dyn Future<Output = Result<Credentials>> + Send + 'async_trait>>
-    where
-        'life0: 'async_trait,
-        Self: 'async_trait,
-    {
-        (**self).credentials()
-    }
-
-    fn current(&self) -> Option<Arc<Credentials>> {
-        (**self).current()
-    }
-
-    fn current_identity(&self) -> Option<Identity> {
-        (**self).current_identity()
-    }
-
-    fn invalidate(&self, rejected: &str) -> Rejection {
-        (**self).invalidate(rejected)
-    }
-
-    fn status(&self) -> Status {
-        (**self).status()
-    }
+fn too_short(name: &'static str, min: Duration, left: Duration) -> Error {
+    Error::usage(
+        "min",
+        format!(
+            "asked for credentials that live for {} s, new ones live for {} s",
+            min.as_secs(),
+            left.as_secs()
+        ),
+    )
+    .during(Operation::FETCH)
+    .via(name)
 }
 
 #[async_trait]
@@ -107,6 +171,14 @@ impl<F: CredentialSource> CredentialStrategy for CredentialCache<F> {
 
     async fn credentials(&self) -> Result<Credentials> {
         CredentialCache::credentials(self).await
+    }
+
+    async fn credentials_valid_for(&self, min: Duration) -> Result<Credentials> {
+        CredentialCache::credentials_valid_for(self, min).await
+    }
+
+    async fn refresh(&self) -> Result<Credentials> {
+        CredentialCache::refresh(self).await
     }
 
     fn current(&self) -> Option<Arc<Credentials>> {
@@ -123,6 +195,10 @@ impl<F: CredentialSource> CredentialStrategy for CredentialCache<F> {
 
     fn status(&self) -> Status {
         CredentialCache::status(self)
+    }
+
+    fn subscribe(&self) -> watch::Receiver<Status> {
+        CredentialCache::subscribe(self)
     }
 }
 
