@@ -1,0 +1,85 @@
+//! A strategy as a credentials provider of the SDK.
+
+use crate::error::{Error, ErrorKind};
+use crate::refresh::CredentialCache;
+use crate::source::CredentialSource;
+use crate::strategy::CredentialStrategy;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::{self, ProvideCredentials, error::CredentialsError, future};
+
+/// Any strategy as the SDK's credentials provider, `Arc<dyn CredentialStrategy>` included.
+///
+/// The future is ready at once while the strategy has [current](CredentialStrategy::current) credentials.
+/// Its error has the strategy's [`Error`] as its source.
+#[derive(Clone, Debug)]
+pub struct SdkProvider<S>(S);
+
+impl<S: CredentialStrategy> SdkProvider<S> {
+    /// Wraps a strategy.
+    #[must_use]
+    pub fn new(strategy: S) -> Self {
+        SdkProvider(strategy)
+    }
+}
+
+impl<S: CredentialStrategy> ProvideCredentials for SdkProvider<S> {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        provide(&self.0)
+    }
+
+    fn fallback_on_interrupt(&self) -> Option<Credentials> {
+        self.0.current().map(|current| (*current).clone())
+    }
+}
+
+impl<F: CredentialSource> ProvideCredentials for CredentialCache<F> {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        provide(self)
+    }
+
+    fn fallback_on_interrupt(&self) -> Option<Credentials> {
+        self.current().map(|current| (*current).clone())
+    }
+}
+
+impl ProvideCredentials for dyn CredentialStrategy {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        provide(self)
+    }
+
+    fn fallback_on_interrupt(&self) -> Option<Credentials> {
+        self.current().map(|current| (*current).clone())
+    }
+}
+
+/// What every strategy does as a provider.
+fn provide<S: CredentialStrategy + ?Sized>(strategy: &S) -> future::ProvideCredentials<'_> {
+    match strategy.current() {
+        Some(current) => future::ProvideCredentials::ready(Ok((*current).clone())),
+        None => future::ProvideCredentials::new(wait_for(strategy)),
+    }
+}
+
+async fn wait_for<S: CredentialStrategy + ?Sized>(strategy: &S) -> provider::Result {
+    strategy.credentials().await.map_err(provider_error)
+}
+
+/// The SDK's words for why there are no credentials; ours is the cause.
+pub(super) fn provider_error(error: Error) -> CredentialsError {
+    match error.kind() {
+        ErrorKind::Usage => CredentialsError::invalid_configuration(error),
+        ErrorKind::Disabled | ErrorKind::NoRole | ErrorKind::Unreachable => {
+            CredentialsError::not_loaded(error)
+        }
+        _ => CredentialsError::provider_error(error),
+    }
+}
