@@ -60,6 +60,98 @@ fn a_statement_is_added_at_the_end_and_the_size_is_counted_without_white_space()
 }
 
 #[test]
+fn a_policy_is_split_by_iams_quotas_and_says_the_same() {
+    let tables = (0..150).map(|n| format!("{TABLE}-{n}"));
+    let tables: Vec<String> = tables.collect();
+    let actions = ["dynamodb:GetItem", "dynamodb:Query"];
+    let policy = PermissionPolicy::new([
+        Statement::allow(actions, &tables[..5]).sid("First"),
+        Statement::allow(actions, &tables).sid("Tenants").when(
+            "StringEquals",
+            "aws:RequestedRegion",
+            ["us-east-1"],
+        ),
+        Statement::deny(["dynamodb:DeleteTable"], &tables).sid("Never"),
+    ]);
+    let policy = policy.unwrap();
+    for limit in [
+        PermissionPolicy::MANAGED_SIZE_MAX,
+        PermissionPolicy::INLINE_SIZE_MAX,
+        PermissionPolicy::SESSION_SIZE_MAX,
+        400,
+    ] {
+        let parts = policy.split(limit).unwrap();
+        assert!(parts.iter().all(|part| part.size() <= limit));
+        // they are full: no fewer would do, but for what each repeats and for where statements end
+        assert!(
+            parts.len() <= 2 * policy.size().div_ceil(limit - 200).max(1),
+            "{}",
+            parts.len()
+        );
+        for part in &parts {
+            assert_eq!(
+                &PermissionPolicy::from_json(&part.to_string()).unwrap(),
+                part
+            );
+        }
+        let said = |grant: &Grant| {
+            let coverages = parts.iter().map(|part| part.coverage(grant));
+            let coverages: Vec<_> = coverages.collect();
+            [Coverage::Denied, Coverage::Allowed, Coverage::Conditional]
+                .into_iter()
+                .find(|one| coverages.contains(one))
+                .unwrap_or(Coverage::Missing)
+        };
+        for table in (0..=150).step_by(5) {
+            for action in ["GetItem", "Query", "DeleteTable", "PutItem"] {
+                let grant =
+                    Grant::on_table(format!("dynamodb:{action}"), format!("MyTable-{table}"));
+                assert_eq!(said(&grant), policy.coverage(&grant), "{grant} at {limit}");
+            }
+        }
+    }
+    assert_eq!(policy.split(policy.size()).unwrap(), [policy.clone()]);
+}
+
+#[test]
+fn actions_are_cut_too_and_what_cannot_be_cut_is_named() {
+    let actions = (0..200).map(|n| format!("dynamodb:Action{n}"));
+    let many = Statement::allow(
+        actions,
+        [TABLE, "arn:aws:dynamodb:us-east-1:123456789012:table/B"],
+    );
+    let policy = PermissionPolicy::new([many]).unwrap();
+    let parts = policy.split(400).unwrap();
+    assert!(parts.iter().all(|part| part.size() <= 400));
+    for table in ["MyTable", "B"] {
+        for n in 0..200 {
+            let grant = Grant::on_table(format!("dynamodb:Action{n}"), table);
+            assert_eq!(parts.iter().filter(|part| part.covers(&grant)).count(), 1);
+        }
+    }
+
+    let error = three_actions().split(60).unwrap_err();
+    assert_eq!(error.field(), Some("policy.Statement[0]"));
+    let tables = (0..50).map(|n| format!("{TABLE}-{n}")).collect::<Vec<_>>();
+    let all_but = serde_json::json!({ "Version": "2012-10-17", "Statement": [
+        { "Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": TABLE },
+        { "Effect": "Allow", "Action": "dynamodb:GetItem", "NotResource": tables },
+    ] });
+    let all_but = PermissionPolicy::from_json(&all_but.to_string()).unwrap();
+    let error = all_but
+        .split(PermissionPolicy::SESSION_SIZE_MAX)
+        .unwrap_err();
+    assert_eq!(error.field(), Some("policy.Statement[1]"));
+}
+
+#[test]
+fn the_size_of_a_trust_policy_is_that_of_its_characters() {
+    let policy = TrustPolicy::ec2();
+    assert_eq!(policy.size(), policy.to_compact_json().len());
+    assert!(policy.size() < TrustPolicy::SIZE_MAX);
+}
+
+#[test]
 fn a_trust_policy_of_each_kind() {
     let account = TrustPolicy::builder().account("123456789012");
     insta::assert_snapshot!(TrustPolicy::ec2(), @r#"

@@ -357,6 +357,16 @@ async fn no_table_name_becomes_a_wildcard() {
             .await;
     }
     assert_eq!(recorded(&recorder), Vec::<String>::new());
+    let unnamed = [
+        "dynamodb:DescribeTable",
+        "dynamodb:GetItem",
+        "dynamodb:ListTagsOfResource",
+        "dynamodb:Query",
+    ];
+    assert_eq!(recorder.unnamed(), unnamed);
+    assert!(format!("{recorder:?}").contains("dynamodb:ListTagsOfResource"));
+    recorder.clear();
+    assert!(recorder.unnamed().is_empty());
 }
 
 #[tokio::test]

@@ -190,8 +190,76 @@ impl PermissionPolicy {
     /// [`SESSION_SIZE_MAX`](PermissionPolicy::SESSION_SIZE_MAX) for a session policy.
     #[must_use]
     pub fn size(&self) -> usize {
-        let json = self.to_compact_json();
-        json.chars().filter(|c| !c.is_whitespace()).count()
+        size_of(&self.to_compact_json())
+    }
+
+    /// The same permissions in as many policies as it takes for each to be at most `limit` characters
+    /// long by [`size`](PermissionPolicy::size); one that fits is returned as it is.
+    ///
+    /// For [`MANAGED_SIZE_MAX`](PermissionPolicy::MANAGED_SIZE_MAX) these are the managed policies to
+    /// attach: a role takes 10 of them unless its account has asked for more. Inline policies share one
+    /// quota, so more than one of [`INLINE_SIZE_MAX`](PermissionPolicy::INLINE_SIZE_MAX) is for more than
+    /// one role. A session takes one policy of [`SESSION_SIZE_MAX`](PermissionPolicy::SESSION_SIZE_MAX);
+    /// what is more goes into managed policies that are named to `AssumeRole`.
+    ///
+    /// Statements stay in order. One that is too long by itself is cut between its resources, or between
+    /// its actions; each part keeps its `Sid` and its conditions.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage), naming the statement that is too long and cannot be
+    /// cut: a single action on a single resource, or a `NotAction` or `NotResource`, which cut in two
+    /// would say something else.
+    ///
+    /// ```
+    /// use aws_credential_strategies::iam::{Grant, PermissionPolicy};
+    ///
+    /// let grants = (0..200).map(|n| Grant::on_table("dynamodb:GetItem", format!("Tenant-{n}")));
+    /// let policy = PermissionPolicy::for_grants(grants, "aws", "us-east-1", "123456789012")?;
+    /// assert!(policy.size() > PermissionPolicy::MANAGED_SIZE_MAX);
+    /// let managed = policy.split(PermissionPolicy::MANAGED_SIZE_MAX)?;
+    /// assert_eq!(managed.len(), 3);
+    /// # Ok::<(), aws_credential_strategies::Error>(())
+    /// ```
+    pub fn split(&self, limit: usize) -> Result<Vec<PermissionPolicy>> {
+        let of = |statements: Vec<Statement>| PermissionPolicy {
+            version: self.version,
+            id: self.id.clone(),
+            statements,
+        };
+        if self.size() <= limit {
+            return Ok(vec![self.clone()]);
+        }
+        let fits = |statements: &[Statement]| of(statements.to_vec()).size() <= limit;
+        let mut policies = Vec::new();
+        let mut filling: Vec<Statement> = Vec::new();
+        for (i, statement) in self.statements.iter().enumerate() {
+            let mut left = vec![statement.clone()];
+            while let Some(statement) = left.pop() {
+                filling.push(statement);
+                if fits(&filling) {
+                    continue;
+                }
+                left.extend(filling.pop());
+                if !filling.is_empty() {
+                    policies.push(of(std::mem::take(&mut filling)));
+                    continue;
+                }
+                let statement = left.pop();
+                let cut = statement.and_then(|s| s.cut(|part| fits(std::slice::from_ref(part))));
+                let Some((part, mut rest)) = cut else {
+                    let expected =
+                        format!("expected a statement that can be cut to {limit} characters");
+                    return Err(Error::usage(format!("policy.Statement[{i}]"), expected));
+                };
+                policies.push(of(vec![part]));
+                left.append(&mut rest);
+            }
+        }
+        if !filling.is_empty() {
+            policies.push(of(filling));
+        }
+        Ok(policies)
     }
 
     /// The policy as one line without spaces, for a session policy.
@@ -385,6 +453,11 @@ pub(super) fn write_json(document: &impl Serialize, f: &mut fmt::Formatter<'_>) 
         serde_json::to_string_pretty(document)
     };
     f.write_str(&json.map_err(|_| fmt::Error)?)
+}
+
+/// As IAM counts a document: characters, white space left out.
+pub(super) fn size_of(json: &str) -> usize {
+    json.chars().filter(|c| !c.is_whitespace()).count()
 }
 
 /// Each once, in the order of the first.

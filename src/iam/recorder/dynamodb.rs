@@ -158,10 +158,11 @@ impl PolicyRecorder {
                     Grant::on_index(action, table, index)
                 }
                 Some((table, None)) if is_table(table) => Grant::on_table(action, table),
+                Some((arn, None)) if arn.starts_with("arn:") && !arn.contains(['*', '?', '$']) => {
+                    Grant::on_arn(action, arn)
+                }
                 // a name that DynamoDB refuses
-                Some((name, _)) if !name.starts_with("arn:") => return,
-                Some((arn, None)) if !arn.contains(['*', '?', '$']) => Grant::on_arn(action, arn),
-                Some(_) => return,
+                Some(_) => return self.note_unnamed(&action),
                 None => Grant::on_any(action),
             });
         }

@@ -20,7 +20,15 @@ use std::sync::Arc;
 ///
 /// Recorded is what the program asks for, before the request is sent, whether or not it is allowed or
 /// succeeds. A table or index name that DynamoDB would refuse is left out, so that no name can become a
-/// wildcard in a policy.
+/// wildcard in a policy; [`unnamed`](PolicyRecorder::unnamed) says that there was such a call.
+///
+/// A table that is encrypted with a key of its account's own (a customer managed key) needs more than is
+/// recorded: DynamoDB uses the key on behalf of the caller, which must be allowed `kms:Decrypt` on it, and
+/// `kms:Encrypt`, `kms:ReEncrypt*`, `kms:GenerateDataKey*`, `kms:DescribeKey` and `kms:CreateGrant` to write
+/// or to create tables. No request shows which key that is, so
+/// [`record`](PolicyRecorder::record) it: `Grant::on_arn("kms:Decrypt", key_arn)`. The key's own policy has to
+/// allow it too;
+/// <https://docs.aws.amazon.com/kms/latest/developerguide/services-dynamodb.html>.
 ///
 /// | call | action | resource |
 /// |---|---|---|
@@ -73,6 +81,8 @@ struct Seen {
     others: BTreeSet<Arc<Grant>>,
     /// Calls whose permission is not known, and whatever did not fit.
     unclear: BTreeSet<Arc<str>>,
+    /// Calls on what no service would take for a name.
+    unnamed: BTreeSet<Arc<str>>,
 }
 
 #[derive(Clone, Default)]
@@ -170,6 +180,19 @@ impl PolicyRecorder {
         policy.assert_covers(self)
     }
 
+    /// The calls that stand in no policy, by their IAM action, since DynamoDB would refuse the name of the
+    /// table or the index that they were for. A name of that kind is never shown: it may be anything.
+    ///
+    /// Calls that make [`policy`](PolicyRecorder::policy) fail are named by its error.
+    #[must_use]
+    pub fn unnamed(&self) -> Vec<String> {
+        let seen = self.0.load();
+        seen.unnamed
+            .iter()
+            .map(|call| (**call).to_owned())
+            .collect()
+    }
+
     /// Forgets everything.
     pub fn clear(&self) {
         self.0.store(Arc::default());
@@ -206,6 +229,7 @@ impl PolicyRecorder {
         let valid = (arn::is_table_name(table) || arn::is_table_arn(table))
             && index.is_none_or(arn::is_table_name);
         if !valid {
+            self.note_unnamed(action.name());
             return;
         }
         let table: Arc<str> = table.into();
@@ -222,6 +246,18 @@ impl PolicyRecorder {
         let call: Arc<str> = call.into();
         self.add(|seen| {
             seen.unclear.insert(Arc::clone(&call));
+        });
+    }
+
+    /// Notes a call whose table or index cannot stand in a policy.
+    #[cold]
+    fn note_unnamed(&self, action: &str) {
+        if self.0.load().unnamed.contains(action) {
+            return;
+        }
+        let action: Arc<str> = action.into();
+        self.add(|seen| {
+            seen.unnamed.insert(Arc::clone(&action));
         });
     }
 
@@ -265,7 +301,9 @@ impl fmt::Debug for PolicyRecorder {
         f.debug_struct("PolicyRecorder")
             .field("tables", &seen.tables.len())
             .field("others", &seen.others.len())
-            .finish_non_exhaustive()
+            .field("unclear", &seen.unclear)
+            .field("unnamed", &seen.unnamed)
+            .finish()
     }
 }
 
@@ -305,6 +343,15 @@ impl Seen {
             self.unclear
                 .insert("more indexes than can be recorded".into());
         }
+    }
+}
+
+impl Action {
+    fn name(self) -> &'static str {
+        ACTIONS
+            .iter()
+            .find(|(action, _)| *action == self)
+            .map_or("", |(_, name)| name)
     }
 }
 

@@ -205,6 +205,44 @@ impl Statement {
         Ok(statement)
     }
 
+    /// Cuts off as many resources, or else actions of one resource, as `fits` takes: the part, and what
+    /// is left, the next last. `None` where it cannot be cut, or where no part fits.
+    pub(super) fn cut(
+        &self,
+        fits: impl Fn(&Statement) -> bool,
+    ) -> Option<(Statement, Vec<Statement>)> {
+        let resources = self.resource.values().len();
+        let largest = largest_cut(resources, |at| self.cut_resource(at), &fits);
+        if let Some((part, rest)) = largest {
+            return Some((part, vec![rest]));
+        }
+        let (first, others) = match self.cut_resource(1).filter(|_| resources > 1) {
+            Some((first, others)) => (first, vec![others]),
+            None => (self.clone(), Vec::new()),
+        };
+        let actions = first.action.values().len();
+        let (part, rest) = largest_cut(actions, |at| first.cut_action(at), &fits)?;
+        Some((part, others.into_iter().chain([rest]).collect()))
+    }
+
+    fn cut_resource(&self, at: usize) -> Option<(Statement, Statement)> {
+        let (before, after) = self.resource.cut(at)?;
+        let with = |resource| Statement {
+            resource,
+            ..self.clone()
+        };
+        Some((with(before), with(after)))
+    }
+
+    fn cut_action(&self, at: usize) -> Option<(Statement, Statement)> {
+        let (before, after) = self.action.cut(at)?;
+        let with = |action| Statement {
+            action,
+            ..self.clone()
+        };
+        Some((with(before), with(after)))
+    }
+
     /// Whether it speaks about the grant.
     pub(super) fn applies_to(&self, grant: &Grant) -> Applies {
         let action = self.action.applies_to_action(grant.action());
@@ -215,6 +253,25 @@ impl Statement {
         }
         both
     }
+}
+
+/// The cut with the largest part that fits; parts only grow with where they are cut.
+fn largest_cut(
+    values: usize,
+    cut: impl Fn(usize) -> Option<(Statement, Statement)>,
+    fits: impl Fn(&Statement) -> bool,
+) -> Option<(Statement, Statement)> {
+    let (mut largest, mut too_large) = (0, values);
+    while too_large - largest > 1 {
+        let middle = largest.midpoint(too_large);
+        if fits(&cut(middle)?.0) {
+            largest = middle;
+        } else {
+            too_large = middle;
+        }
+    }
+    // none of the parts is empty
+    (largest > 0).then(|| cut(largest)).flatten()
 }
 
 impl fmt::Display for Statement {

@@ -44,6 +44,13 @@ impl Patterns {
         &self.values
     }
 
+    /// The values before a place, and those from there on; negated, the two would not say the same as
+    /// the whole.
+    pub(super) fn cut(&self, at: usize) -> Option<(Patterns, Patterns)> {
+        let (before, after) = self.values.split_at_checked(at)?;
+        (!self.negated).then(|| (Patterns::of(before), Patterns::of(after)))
+    }
+
     /// Takes one of a pair of elements that exclude each other.
     pub(in crate::iam) fn decode_once(
         slot: &mut Option<Patterns>,

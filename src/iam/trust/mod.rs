@@ -5,7 +5,7 @@ mod builder;
 pub use builder::TrustPolicyBuilder;
 
 use super::decode::{self, Element};
-use super::permission::{PermissionPolicy, unique, write_json};
+use super::permission::{PermissionPolicy, size_of, unique, write_json};
 use super::principal::{Admission, Caller, Principals};
 use super::statement::{Conditions, Effect, Patterns, Statement, Version};
 use crate::error::{Error, Result};
@@ -68,6 +68,10 @@ pub struct TrustStatement {
 }
 
 impl TrustPolicy {
+    /// Characters of a role's trust policy, unless the account has asked for more: up to 8,192 (IAM and
+    /// STS quotas).
+    pub const SIZE_MAX: usize = 2_048;
+
     /// Trusts the EC2 service: what the role of an instance profile needs.
     #[must_use]
     pub fn ec2() -> Self {
@@ -158,6 +162,13 @@ impl TrustPolicy {
     pub fn and(mut self, other: TrustPolicy) -> Self {
         self.statements.extend(other.statements);
         self
+    }
+
+    /// How much of IAM's quota it takes: characters, white space not counted. The quota is
+    /// [`SIZE_MAX`](TrustPolicy::SIZE_MAX).
+    #[must_use]
+    pub fn size(&self) -> usize {
+        size_of(&self.to_compact_json())
     }
 
     /// The policy as one line without spaces.
