@@ -13,6 +13,7 @@
 //!
 //! Cargo features: `table`, `https` and `env` are on by default, `local` (the embedded cloud) is not.
 
+mod arn;
 mod chance;
 mod error;
 

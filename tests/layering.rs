@@ -7,20 +7,23 @@ use std::fs;
 use std::path::Path;
 
 /// Each room, with the rooms that it may use.
-const ROOMS: [(&str, &[&str]); 10] = [
+const ROOMS: [(&str, &[&str]); 11] = [
+    ("arn", &["error"]),
     ("chance", &[]),
     ("error", &[]),
-    ("source", &["chance", "error"]),
+    ("source", &["arn", "chance", "error"]),
     ("refresh", &["chance", "error", "source"]),
     ("strategy", &["error", "source", "refresh"]),
     ("sdk", &["error", "source", "refresh", "strategy"]),
-    ("iam", &["error"]),
+    ("iam", &["arn", "error"]),
     (
         "table",
-        &["chance", "error", "refresh", "strategy", "sdk", "iam"],
+        &[
+            "arn", "chance", "error", "refresh", "strategy", "sdk", "iam",
+        ],
     ),
-    ("diagnose", &["error", "source", "strategy", "iam"]),
-    ("local", &["error", "iam"]),
+    ("diagnose", &["arn", "error", "source", "strategy", "iam"]),
+    ("local", &["arn", "error", "iam"]),
 ];
 
 /// What only some places may use: the words, and the beginnings of the paths where they may stand.

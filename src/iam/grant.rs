@@ -1,6 +1,6 @@
 //! What one call needs from IAM.
 
-use super::arn::{self, Arn};
+use crate::arn::{self, Arn};
 use crate::error::{Error, Result};
 use std::borrow::Cow;
 use std::collections::BTreeSet;

@@ -31,7 +31,6 @@
 //! # Ok::<(), aws_credential_strategies::Error>(())
 //! ```
 
-mod arn;
 mod decode;
 mod denied;
 mod grant;

@@ -1,9 +1,9 @@
 //! Permission policies: what somebody may do.
 
-use super::arn::{self, Arn};
 use super::decode::{self, Element};
 use super::grant::{Grant, Requires};
 use super::statement::{Applies, Effect, Statement, Version};
+use crate::arn::{self, Arn};
 use crate::error::{Error, Operation, Result};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::collections::BTreeMap;

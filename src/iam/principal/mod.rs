@@ -2,9 +2,9 @@
 
 mod who;
 
-use super::arn;
 use super::decode::Element;
 use super::statement::OneOrMany;
+use crate::arn;
 use crate::error::{Error, Result};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use who::{ANYONE, Who};

@@ -1,8 +1,8 @@
 //! One principal, or one caller: what it is, and whether the one is the other.
 
 use super::Admission;
+use crate::arn::{self, Arn};
 use crate::error::{Error, Result};
-use crate::iam::arn::{self, Arn};
 
 /// A caller, or the one that a principal names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -2,7 +2,7 @@
 
 use super::partiql::{self, Statement};
 use super::{Action, PolicyRecorder};
-use crate::iam::arn;
+use crate::arn;
 use crate::iam::grant::Grant;
 use aws_sdk_dynamodb::operation as op;
 use aws_sdk_dynamodb::types::{TransactGetItem, TransactWriteItem};

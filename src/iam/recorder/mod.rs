@@ -3,9 +3,9 @@
 mod dynamodb;
 mod partiql;
 
-use super::arn;
 use super::grant::{Grant, Requires};
 use super::permission::PermissionPolicy;
+use crate::arn;
 use crate::error::{Error, Operation, Result};
 use arc_swap::ArcSwap;
 use std::collections::{BTreeSet, HashMap};

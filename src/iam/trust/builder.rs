@@ -1,8 +1,8 @@
 //! Trust policies, built.
 
 use super::{ASSUME_ROLE, TrustPolicy, TrustStatement, open_to_anyone};
+use crate::arn;
 use crate::error::{Error, Result};
-use crate::iam::arn;
 use crate::iam::principal::Principals;
 use crate::iam::statement::{Conditions, Effect, Patterns, Version};
 use std::time::Duration;

@@ -2,17 +2,17 @@
 
 /// The parts of `arn:partition:service:region:account:resource`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Arn<'a> {
-    pub(super) partition: &'a str,
-    pub(super) service: &'a str,
-    pub(super) region: &'a str,
-    pub(super) account: &'a str,
-    pub(super) resource: &'a str,
+pub(crate) struct Arn<'a> {
+    pub(crate) partition: &'a str,
+    pub(crate) service: &'a str,
+    pub(crate) region: &'a str,
+    pub(crate) account: &'a str,
+    pub(crate) resource: &'a str,
 }
 
 impl<'a> Arn<'a> {
     /// Splits without checking what the parts hold.
-    pub(super) fn split(text: &'a str) -> Option<Self> {
+    pub(crate) fn split(text: &'a str) -> Option<Self> {
         let mut parts = text.splitn(6, ':');
         if parts.next()? != "arn" {
             return None;
@@ -34,18 +34,18 @@ const NAME_MAX: usize = 64;
 /// Shortest and longest DynamoDB table and index name (DynamoDB naming rules).
 const TABLE_NAME_LENGTHS: std::ops::RangeInclusive<usize> = 3..=255;
 
-pub(super) fn is_account(text: &str) -> bool {
+pub(crate) fn is_account(text: &str) -> bool {
     text.len() == ACCOUNT_DIGITS && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// `aws`, `aws-cn`, `aws-us-gov`, `aws-iso-b`, …
-pub(super) fn is_partition(text: &str) -> bool {
+pub(crate) fn is_partition(text: &str) -> bool {
     (text == "aws" || text.starts_with("aws-"))
         && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
 }
 
 /// `us-east-1`, `local`, …: a host label.
-pub(super) fn is_region(text: &str) -> bool {
+pub(crate) fn is_region(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 63
         && text
@@ -55,7 +55,7 @@ pub(super) fn is_region(text: &str) -> bool {
 }
 
 /// A role, user or session name: 1–64 of `[\w+=,.@-]`.
-pub(super) fn is_iam_name(text: &str) -> bool {
+pub(crate) fn is_iam_name(text: &str) -> bool {
     (1..=NAME_MAX).contains(&text.len())
         && text
             .bytes()
@@ -63,12 +63,12 @@ pub(super) fn is_iam_name(text: &str) -> bool {
 }
 
 /// The name of a role session: as above, and at least two characters (STS API reference, `AssumeRole`).
-pub(super) fn is_session_name(text: &str) -> bool {
+pub(crate) fn is_session_name(text: &str) -> bool {
     text.len() >= 2 && is_iam_name(text)
 }
 
 /// A name with an optional path before it: `App`, `team/app/App`. Paths hold any printable ASCII.
-pub(super) fn is_path_and_name(text: &str) -> bool {
+pub(crate) fn is_path_and_name(text: &str) -> bool {
     let (path, name) = text.rsplit_once('/').unwrap_or(("", text));
     is_iam_name(name)
         && path
@@ -77,14 +77,14 @@ pub(super) fn is_path_and_name(text: &str) -> bool {
 }
 
 /// The name without its path.
-pub(super) fn without_path(text: &str) -> &str {
+pub(crate) fn without_path(text: &str) -> &str {
     text.rsplit_once('/').map_or(text, |(_, name)| name)
 }
 
 /// Whether DynamoDB would take it as the name of a table or an index: 3–255 of `[a-zA-Z0-9_.-]`.
 ///
 /// So it holds no wildcard, and can stand in a policy as it is.
-pub(super) fn is_table_name(text: &str) -> bool {
+pub(crate) fn is_table_name(text: &str) -> bool {
     TABLE_NAME_LENGTHS.contains(&text.len())
         && text
             .bytes()
@@ -93,7 +93,7 @@ pub(super) fn is_table_name(text: &str) -> bool {
 
 /// Whether it is the ARN of one table.
 #[cfg(feature = "table")]
-pub(super) fn is_table_arn(text: &str) -> bool {
+pub(crate) fn is_table_arn(text: &str) -> bool {
     Arn::split(text).is_some_and(|arn| {
         is_partition(arn.partition)
             && arn.service == "dynamodb"
