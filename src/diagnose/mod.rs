@@ -21,10 +21,11 @@ mod report;
 
 pub use report::{Choice, Diagnosis, Outcome, Recommendation, Step, StepKind};
 
+use crate::arn::account_in;
 use crate::error::{Error, ErrorKind, Result};
 use crate::source::{
     CallerIdentity, CredentialSource, ImdsSource, ImdsSourceBuilder, StsSettings, StsSource,
-    TokenCheck, account_in,
+    TokenCheck,
 };
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};

@@ -42,6 +42,7 @@ mod statement;
 mod trust;
 mod wildcard;
 
+pub use crate::arn::Partition;
 pub use grant::{Grant, Requires};
 pub use permission::{Coverage, PermissionPolicy};
 pub use principal::{Admission, Caller};

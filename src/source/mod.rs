@@ -1,6 +1,5 @@
 //! Where credentials come from: one call is one fetch, with no memory of credentials.
 
-mod arn;
 mod env;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -8,7 +7,6 @@ mod imds;
 mod sts;
 mod told;
 
-pub(crate) use arn::account_in;
 pub use imds::{
     DEFAULT_ANSWER_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_ENDPOINT, DEFAULT_ENDPOINT_IPV6,
     DEFAULT_MAX_ATTEMPTS, DEFAULT_TOKEN_TTL, ImdsSource, ImdsSourceBuilder, TokenCheck,
@@ -20,6 +18,7 @@ pub use sts::{
 };
 pub(crate) use sts::{BaseCredentials, Origin, StsSettings};
 
+use crate::arn::RoleArn;
 use crate::error::Result;
 use aws_credential_types::Credentials;
 use std::fmt;
@@ -27,7 +26,7 @@ use std::future::Future;
 
 /// Refuses what is not the ARN of a role.
 pub(crate) fn check_role_arn(text: &str) -> Result<()> {
-    arn::RoleArn::parse(text).map(|_| ())
+    RoleArn::parse(text).map(|_| ())
 }
 
 /// The name of Option A, in logs, errors and credentials.

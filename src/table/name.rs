@@ -1,12 +1,7 @@
 //! Table and index names, checked before anything is sent.
 
+use crate::arn::{Arn, TABLE_NAME_LENGTHS, is_table_name};
 use crate::error::{Error, Result};
-
-/// The longest table or index name; <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html>.
-pub(crate) const LONGEST_NAME: usize = 255;
-/// The shortest one.
-pub(crate) const SHORTEST_NAME: usize = 3;
-const ACCOUNT_DIGITS: usize = 12;
 
 /// A table as a request names it: by name, or by ARN for a table of another account or region.
 #[derive(Debug)]
@@ -56,22 +51,7 @@ fn check_table(text: &str) -> Result<()> {
             ),
         )
     };
-    let mut parts = text.splitn(6, ':').skip(1);
-    let (Some(partition), Some(service), Some(region), Some(account), Some(resource)) = (
-        parts.next(),
-        parts.next(),
-        parts.next(),
-        parts.next(),
-        parts.next(),
-    ) else {
-        return Err(expected());
-    };
-    let account_is_one =
-        account.len() == ACCOUNT_DIGITS && account.bytes().all(|b| b.is_ascii_digit());
-    if partition.is_empty() || service != "dynamodb" || region.is_empty() || !account_is_one {
-        return Err(expected());
-    }
-    let name = resource.strip_prefix("table/").ok_or_else(expected)?;
+    let (_, name) = Arn::of_table(text).ok_or_else(expected)?;
     if name.contains('/') {
         return Err(Error::usage(
             "table",
@@ -82,16 +62,14 @@ fn check_table(text: &str) -> Result<()> {
 }
 
 fn check_plain(field: &'static str, name: &str) -> Result<()> {
-    let characters = name
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
-    if characters && (SHORTEST_NAME..=LONGEST_NAME).contains(&name.len()) {
+    if is_table_name(name) {
         return Ok(());
     }
+    let (shortest, longest) = TABLE_NAME_LENGTHS.into_inner();
     Err(Error::usage(
         field,
         format!(
-            "expected {SHORTEST_NAME} to {LONGEST_NAME} of the characters a-z, A-Z, 0-9, '_', '-' and '.', not {name:?}"
+            "expected {shortest} to {longest} of the characters a-z, A-Z, 0-9, '_', '-' and '.', not {name:?}"
         ),
     ))
 }

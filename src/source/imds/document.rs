@@ -1,5 +1,6 @@
 //! What the metadata service says, read from bytes; no socket needed.
 
+use crate::arn::is_role_name;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::source::INSTANCE_PROFILE_NAME;
 use aws_credential_types::Credentials;
@@ -10,23 +11,10 @@ use serde::Deserialize;
 use std::borrow::Cow;
 use std::time::SystemTime;
 
-/// The longest role name that IAM allows:
-/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>.
-const ROLE_NAME_LIMIT: usize = 64;
 /// How much of a text of the service goes into an error.
 const QUOTED_LIMIT: usize = 300;
 /// The `Code` for a role whose trust policy does not admit EC2.
 const UNAUTHORIZED: &str = "AssumeRoleUnauthorizedAccess";
-
-/// Whether IAM could have given a role this name; nothing else goes into a path.
-pub(crate) fn is_role_name(name: &str) -> bool {
-    (1..=ROLE_NAME_LIMIT).contains(&name.len())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte))
-        // A path segment of dots is not a name but a direction.
-        && !name.bytes().all(|byte| byte == b'.')
-}
 
 /// The roles in the answer to a listing: its non-empty lines, trimmed.
 pub(crate) fn role_list(body: &[u8]) -> Result<Vec<String>> {

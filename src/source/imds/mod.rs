@@ -8,7 +8,7 @@ mod http;
 mod settings;
 
 pub use builder::ImdsSourceBuilder;
-pub(crate) use document::{Reading, credential_document, first_role, is_role_name, role_list};
+pub(crate) use document::{Reading, credential_document, first_role, role_list};
 pub use settings::{
     DEFAULT_ANSWER_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_ENDPOINT, DEFAULT_ENDPOINT_IPV6,
     DEFAULT_MAX_ATTEMPTS, DEFAULT_TOKEN_TTL,

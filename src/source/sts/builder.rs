@@ -4,8 +4,8 @@ use super::StsSource;
 use super::base::Base;
 use super::client::StsSettings;
 use super::rules::{Mfa, Parts, Request};
+use crate::arn::{Partition, RoleArn};
 use crate::error::{Error, Result};
-use crate::source::arn::{RoleArn, is_known_partition, partition_of};
 use aws_credential_types::provider::ProvideCredentials;
 use aws_smithy_runtime_api::client::http::HttpClient;
 use aws_types::SdkConfig;
@@ -206,8 +206,8 @@ impl StsSourceBuilder {
         })?;
         let request = Request::check(role, parts, base.origin())?;
         let sts = settings.build()?;
-        let partition = partition_of(sts.region());
-        if is_known_partition(request.role.partition()) && partition != request.role.partition() {
+        let partition = Partition::of_region(sts.region());
+        if Partition::named(request.role.partition()).is_some_and(|role| role != partition) {
             return Err(Error::usage(
                 "region",
                 format!(

@@ -2,8 +2,8 @@
 
 use super::failure::{self, Call};
 use super::observe::Observer;
+use crate::arn::is_region_of_aws;
 use crate::error::{Error, Result};
-use crate::source::arn::is_region;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sts::Client;
@@ -72,7 +72,7 @@ impl StsSettings {
                      application is usually right",
                 )
             })?;
-        if !is_region(&region) {
+        if !is_region_of_aws(&region) {
             return Err(Error::usage(
                 "region",
                 format!("expected a region such as us-east-1, not {region:?}"),

@@ -3,8 +3,8 @@
 
 use super::base::Origin;
 use super::observe::Observer;
+use crate::arn::RoleArn;
 use crate::error::{CredentialFault, Denied, Error, ErrorKind, Operation};
-use crate::source::arn::RoleArn;
 use crate::source::told::Told;
 use aws_credential_types::Credentials;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};

@@ -2,9 +2,9 @@
 
 use super::failure::{ASSUME_ROLE, Call};
 use super::observe::Observer;
+use crate::arn::account_in;
 use crate::error::{Error, ErrorKind, Result};
 use crate::source::ASSUME_ROLE_NAME;
-use crate::source::arn::account_in;
 use aws_credential_types::Credentials;
 use aws_credential_types::credential_feature::AwsCredentialFeature;
 use aws_sdk_sts::operation::assume_role::{AssumeRole, AssumeRoleError, AssumeRoleOutput};

@@ -4,8 +4,8 @@
 use super::ASSUME_ROLE;
 use super::base::Origin;
 use super::failure::CHAINED_LIMIT;
+use crate::arn::{Arn, RoleArn, is_account, is_session_name};
 use crate::error::{Error, ErrorKind, Result};
-use crate::source::arn::{RoleArn, is_account_id};
 use aws_sdk_sts::operation::assume_role::builders::AssumeRoleFluentBuilder;
 use aws_sdk_sts::types::{PolicyDescriptorType, Tag};
 use std::collections::BTreeSet;
@@ -204,13 +204,8 @@ fn session_name_on(host: &str, process: u32) -> String {
     }
 }
 
-fn is_name(text: &str) -> bool {
-    text.bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte))
-}
-
 fn checked_name(field: &'static str, name: String) -> Result<String> {
-    if (2..=SESSION_NAME_LIMIT).contains(&name.len()) && is_name(&name) {
+    if is_session_name(&name) {
         return Ok(name);
     }
     Err(Error::usage(
@@ -279,14 +274,15 @@ fn checked_policy_arns(arns: Vec<String>, partition: &str) -> Result<Vec<PolicyD
 }
 
 fn is_policy_arn(arn: &str, partition: &str) -> bool {
-    let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    let ["arn", of, "iam", "", account, resource] = parts[..] else {
+    let Some(parts) = Arn::split(arn) else {
         return false;
     };
     arn.len() <= POLICY_ARN_LIMIT
-        && of == partition
-        && (account == "aws" || is_account_id(account))
-        && resource
+        && parts.partition == partition
+        && (parts.service, parts.region) == ("iam", "")
+        && (parts.account == "aws" || is_account(parts.account))
+        && parts
+            .resource
             .strip_prefix("policy/")
             .is_some_and(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic()))
 }
