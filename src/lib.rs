@@ -14,8 +14,8 @@
 //! Cargo features: `table`, `https` and `env` are on by default, `local` (the embedded cloud) is not.
 
 mod arn;
-mod chance;
 mod error;
+mod jitter;
 
 pub mod diagnose;
 pub mod iam;

@@ -27,8 +27,8 @@ fn on_demand() -> RefreshPolicy {
 }
 
 /// A cache that holds a session of this length, and the document that it came with.
-async fn filled(policy: RefreshPolicy, chance: f64, lifetime: Duration) -> (World, Credentials) {
-    let mut world = World::with_chance(policy, chance);
+async fn filled(policy: RefreshPolicy, jitter: f64, lifetime: Duration) -> (World, Credentials) {
+    let mut world = World::with_jitter(policy, jitter);
     let document = world.session("KEY-1", lifetime);
     drop(world.call());
     world.gate.call().await.answer(Ok(document.clone()));
@@ -59,14 +59,14 @@ async fn call_brings(world: &mut World, answer: Credentials) {
 async fn the_same_document_is_asked_for_again_after_half_of_what_is_left() {
     // An hour, first tried in the advisory window: half of what is left, the attempt on entering the
     // mandatory window at 3540 s, then every 15–30 s; at 3600 s or later it is an expired document.
-    for (chance, expected) in [
+    for (jitter, expected) in [
         (LOWEST, [2700.0, 450.0, 225.0, 112.5, 52.5, 15.0, 15.0]),
         (MIDDLE, [3000.0, 300.0, 150.0, 75.0, 15.0, 22.5, 22.5]),
         (HIGHEST, [3300.0, 150.0, 75.0, 15.0, 30.0, 30.0, 1.0]),
     ] {
-        let (mut world, document) = filled(RefreshPolicy::default(), chance, HOUR).await;
+        let (mut world, document) = filled(RefreshPolicy::default(), jitter, HOUR).await;
         let pauses = pauses_with::<7>(&mut world, &document).await;
-        assert_eq!(pauses.to_vec(), all(expected), "chance {chance}");
+        assert_eq!(pauses.to_vec(), all(expected), "jitter {jitter}");
         assert_eq!(
             world.cache.status().generation,
             1,
@@ -93,9 +93,9 @@ async fn but_after_a_minute_or_a_quarter_of_the_window_at_least() {
 
 #[tokio::test(start_paused = true)]
 async fn the_same_document_once_mandatory_is_asked_for_every_15_to_30_seconds() {
-    for (chance, pause) in [(LOWEST, 15.0), (MIDDLE, 22.5), (HIGHEST, 30.0)] {
+    for (jitter, pause) in [(LOWEST, 15.0), (MIDDLE, 22.5), (HIGHEST, 30.0)] {
         for policy in [on_demand(), RefreshPolicy::aws_spec()] {
-            let (mut world, document) = filled(policy, chance, HOUR).await;
+            let (mut world, document) = filled(policy, jitter, HOUR).await;
             pass(seconds(3540)).await;
             call_brings(&mut world, document).await;
             assert_eq!(world.cache.status().stage, Stage::Mandatory);
@@ -210,9 +210,9 @@ async fn another_key_or_another_expiry_is_a_new_credential() {
 
 #[tokio::test(start_paused = true)]
 async fn nearly_dead_answers_are_asked_for_four_times_a_second() {
-    for chance in [LOWEST, MIDDLE, HIGHEST] {
+    for jitter in [LOWEST, MIDDLE, HIGHEST] {
         for life in [NANO, MILLI, s(0.1), s(0.24)] {
-            let mut world = World::with_chance(RefreshPolicy::default(), chance);
+            let mut world = World::with_jitter(RefreshPolicy::default(), jitter);
             drop(world.call());
             let mut pauses = Vec::new();
             for number in 0..8 {
@@ -532,11 +532,11 @@ async fn rejected_and_answered(world: &mut World, answer: &Credentials) {
 
 #[tokio::test(start_paused = true)]
 async fn a_rejected_key_that_comes_back_is_asked_for_again_within_five_to_ten_minutes() {
-    for (chance, pause) in [(LOWEST, 300), (MIDDLE, 450), (HIGHEST, 600)] {
+    for (jitter, pause) in [(LOWEST, 300), (MIDDLE, 450), (HIGHEST, 600)] {
         // Hours are left of the same document, and of one that ends later.
         for longer in [AT_ONCE, HOUR] {
             let (mut world, document) =
-                filled(RefreshPolicy::default(), chance, TWELVE_HOURS).await;
+                filled(RefreshPolicy::default(), jitter, TWELVE_HOURS).await;
             let answer = session("KEY-1", document.expiry().unwrap() + longer);
             rejected_and_answered(&mut world, &answer).await;
             let status = world.cache.status();
@@ -567,7 +567,7 @@ async fn a_rejected_key_that_comes_back_never_waits_longer_than_it_would_have() 
 
 #[tokio::test(start_paused = true)]
 async fn a_rejected_key_without_expiry_is_asked_for_again_too() {
-    let mut world = World::with_chance(RefreshPolicy::default(), HIGHEST);
+    let mut world = World::with_jitter(RefreshPolicy::default(), HIGHEST);
     let endless = Credentials::new("KEY-1", "secret", None, None, "test");
     drop(world.call());
     let (_, call) = world.asked_after().await;

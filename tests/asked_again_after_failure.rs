@@ -12,7 +12,7 @@ use aws_credential_strategies::refresh::{Backoff, Stage};
 use aws_credential_strategies::{Credentials, Error, RefreshMode, RefreshPolicy, Result};
 use aws_smithy_async::time::TimeSource;
 use futures_util::FutureExt;
-use pace::{CHANCES, HIGHEST, LOWEST, MIDDLE, MILLI, all, recoverable, s, terminal, throttled};
+use pace::{HIGHEST, JITTERS, LOWEST, MIDDLE, MILLI, all, recoverable, s, terminal, throttled};
 use std::iter::repeat_with;
 use std::time::Duration;
 use support::{HOUR, World, pass, seconds, session, settle};
@@ -33,8 +33,8 @@ fn fixed(pause: u64) -> RefreshPolicy {
 }
 
 /// A filled cache, at a point where the next attempt need not keep its distance from the first.
-async fn filled(policy: RefreshPolicy, chance: f64, lifetime: Duration) -> World {
-    World::with_chance(policy, chance)
+async fn filled(policy: RefreshPolicy, jitter: f64, lifetime: Duration) -> World {
+    World::with_jitter(policy, jitter)
         .filled_in(Duration::ZERO, lifetime)
         .await
 }
@@ -51,11 +51,11 @@ async fn assert_pauses<const N: usize>(
 
 /// The same for a credential that a service rejects at once: mandatory from the start, no failures yet.
 async fn assert_pauses_once_rejected<const N: usize>(
-    (chance, lifetime): (f64, Duration),
+    (jitter, lifetime): (f64, Duration),
     failure: fn() -> Error,
     expected: [f64; N],
 ) {
-    let mut world = filled(RefreshPolicy::default(), chance, lifetime).await;
+    let mut world = filled(RefreshPolicy::default(), jitter, lifetime).await;
     pass(SPACING).await;
     world.cache.invalidate("KEY-1");
     assert_pauses(&mut world, failure, expected).await;
@@ -74,7 +74,7 @@ async fn forced(world: &mut World, answer: Result<Credentials>) {
 async fn in_the_advisory_window_two_short_pauses_then_quarters_of_the_time_until_it_is_urgent() {
     // An hour: A = 900 s, M = 60 s. ½–1 × 1 s, twice that, then ¼ of (left − 60 s) as it was at the third
     // failure, up to the attempt at 3540 s; from there, seven failures on, ½–1 × 30 s.
-    let hour = |chance| filled(RefreshPolicy::default(), chance, HOUR);
+    let hour = |jitter| filled(RefreshPolicy::default(), jitter, HOUR);
     let lowest = [
         2700.0, 0.5, 1.0, 209.625, 209.625, 209.625, 209.625, 15.0, 15.0, 15.0, 15.0, 15.0,
     ];
@@ -117,12 +117,12 @@ async fn in_a_very_short_window_the_first_pauses_are_a_sixteenth_of_it() {
 #[tokio::test(start_paused = true)]
 async fn throttled_the_first_two_pauses_are_five_times_as_long() {
     // The third is ¼ of (left − 60 s) as ever: of 832.5 s, 528.75 s, 225 s.
-    for (chance, expected) in [
+    for (jitter, expected) in [
         (LOWEST, [2700.0, 2.5, 5.0, 208.125, 208.125]),
         (MIDDLE, [3000.0, 3.75, 7.5, 132.188, 132.188]),
         (HIGHEST, [3300.0, 5.0, 10.0, 56.25, 56.25]),
     ] {
-        let mut world = filled(RefreshPolicy::default(), chance, HOUR).await;
+        let mut world = filled(RefreshPolicy::default(), jitter, HOUR).await;
         assert_pauses(&mut world, throttled, expected).await;
     }
     // L = 16 s: five times A/16 = 0.75 s; then A/8 = 1.5 s, and the rest until 3 s are left.
@@ -150,31 +150,31 @@ async fn the_kind_of_the_last_failure_decides_and_the_count_goes_on() {
 async fn in_the_advisory_window_a_terminal_failure_is_followed_by_minutes() {
     // 300–600 s, but the attempt on entering the mandatory window comes at 3540 s; four failures on,
     // ½–1 × 8 s, 16 s, 30 s.
-    for (chance, expected) in [
+    for (jitter, expected) in [
         (LOWEST, [2700.0, 300.0, 300.0, 240.0, 4.0, 8.0, 15.0]),
         (MIDDLE, [3000.0, 450.0, 90.0, 3.0, 6.0, 12.0, 22.5]),
         (HIGHEST, [3300.0, 240.0, 2.0, 4.0, 8.0, 16.0, 30.0]),
     ] {
-        let mut world = filled(RefreshPolicy::default(), chance, HOUR).await;
+        let mut world = filled(RefreshPolicy::default(), jitter, HOUR).await;
         assert_pauses(&mut world, terminal, expected).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn or_by_a_sixth_of_a_long_window() {
-    // A = 3600 s: 600 s, whatever chance says.
-    for (chance, first) in [(LOWEST, 39_600.0), (MIDDLE, 40_800.0), (HIGHEST, 42_000.0)] {
-        let mut world = filled(RefreshPolicy::default(), chance, TWELVE_HOURS).await;
+    // A = 3600 s: 600 s, whatever jitter says.
+    for (jitter, first) in [(LOWEST, 39_600.0), (MIDDLE, 40_800.0), (HIGHEST, 42_000.0)] {
+        let mut world = filled(RefreshPolicy::default(), jitter, TWELVE_HOURS).await;
         assert_pauses(&mut world, terminal, [first, 600.0]).await;
     }
     // A = 7200 s: 1200 s. A = 2400 s: 400 s, more than the lowest 300 s.
-    for (window, chance, expected) in [
+    for (window, jitter, expected) in [
         (7200, HIGHEST, [40_800.0, 1200.0]),
         (2400, LOWEST, [40_800.0, 400.0]),
         (2400, MIDDLE, [41_600.0, 450.0]),
     ] {
         let policy = RefreshPolicy::default().advisory_window(seconds(window));
-        let mut world = filled(policy, chance, TWELVE_HOURS).await;
+        let mut world = filled(policy, jitter, TWELVE_HOURS).await;
         assert_pauses(&mut world, terminal, expected).await;
     }
 }
@@ -254,20 +254,20 @@ async fn once_mandatory_pauses_double_from_one_second_to_thirty() {
     let middle = [0.0, 0.75, 1.5, 3.0, 6.0, 12.0, 22.5, 22.5];
     let highest = [0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0];
     for failure in [recoverable, terminal] {
-        for (chance, expected) in [(LOWEST, lowest), (MIDDLE, middle), (HIGHEST, highest)] {
-            assert_pauses_once_rejected((chance, TWELVE_HOURS), failure, expected).await;
+        for (jitter, expected) in [(LOWEST, lowest), (MIDDLE, middle), (HIGHEST, highest)] {
+            assert_pauses_once_rejected((jitter, TWELVE_HOURS), failure, expected).await;
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn throttled_from_five_seconds() {
-    for (chance, expected) in [
+    for (jitter, expected) in [
         (LOWEST, [0.0, 2.5, 5.0, 10.0, 15.0, 15.0]),
         (MIDDLE, [0.0, 3.75, 7.5, 15.0, 22.5, 22.5]),
         (HIGHEST, [0.0, 5.0, 10.0, 20.0, 30.0, 30.0]),
     ] {
-        assert_pauses_once_rejected((chance, TWELVE_HOURS), throttled, expected).await;
+        assert_pauses_once_rejected((jitter, TWELVE_HOURS), throttled, expected).await;
     }
 }
 
@@ -338,8 +338,8 @@ async fn until_idle(world: &mut World) -> (Duration, Duration) {
 
 #[tokio::test(start_paused = true)]
 async fn expired_for_ten_minutes_without_a_caller_the_source_is_asked_every_five_to_ten() {
-    for (chance, pause) in [(LOWEST, 300), (MIDDLE, 450), (HIGHEST, 600)] {
-        let mut world = filled(RefreshPolicy::default(), chance, seconds(60)).await;
+    for (jitter, pause) in [(LOWEST, 300), (MIDDLE, 450), (HIGHEST, 600)] {
+        let mut world = filled(RefreshPolicy::default(), jitter, seconds(60)).await;
         let (_, first) = until_idle(&mut world).await;
         let pauses = world.pauses(repeat_with(recoverable).take(3)).await;
         assert_eq!(first, seconds(pause));
@@ -392,11 +392,11 @@ async fn so_does_a_rejection() {
 
 /// What an empty cache does after each failure of this kind, driven by calls.
 async fn assert_cold_pauses<const N: usize>(
-    (policy, chance): (RefreshPolicy, f64),
+    (policy, jitter): (RefreshPolicy, f64),
     failure: fn() -> Error,
     expected: [f64; N],
 ) {
-    let mut world = World::with_chance(policy, chance);
+    let mut world = World::with_jitter(policy, jitter);
     world.call_fails(failure()).await;
     for pause in all(expected) {
         let call = if pause.is_zero() {
@@ -422,8 +422,8 @@ async fn with_nothing_cached_two_failures_are_free_then_pauses_double_to_thirty_
     let middle = [0.0, 0.0, 0.75, 1.5, 3.0, 6.0, 12.0, 22.5, 22.5];
     let highest = [0.0, 0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0];
     for failure in [recoverable, throttled] {
-        for (chance, expected) in [(LOWEST, lowest), (MIDDLE, middle), (HIGHEST, highest)] {
-            assert_cold_pauses((RefreshPolicy::default(), chance), failure, expected).await;
+        for (jitter, expected) in [(LOWEST, lowest), (MIDDLE, middle), (HIGHEST, highest)] {
+            assert_cold_pauses((RefreshPolicy::default(), jitter), failure, expected).await;
         }
     }
 }
@@ -431,12 +431,12 @@ async fn with_nothing_cached_two_failures_are_free_then_pauses_double_to_thirty_
 #[tokio::test(start_paused = true)]
 async fn with_nothing_cached_a_terminal_failure_is_repeated_for_seconds() {
     // 1–5 s, then ½–1 × 5 s, doubling to 30 s.
-    for (chance, expected) in [
+    for (jitter, expected) in [
         (LOWEST, [1.0, 2.5, 5.0, 10.0, 15.0, 15.0]),
         (MIDDLE, [3.0, 3.75, 7.5, 15.0, 22.5, 22.5]),
         (HIGHEST, [5.0, 5.0, 10.0, 20.0, 30.0, 30.0]),
     ] {
-        assert_cold_pauses((RefreshPolicy::default(), chance), terminal, expected).await;
+        assert_cold_pauses((RefreshPolicy::default(), jitter), terminal, expected).await;
     }
 }
 
@@ -456,8 +456,8 @@ async fn with_nothing_cached_nobody_asks_but_callers() {
 #[tokio::test(start_paused = true)]
 async fn a_fixed_pause_stands_in_for_all_others() {
     for failure in [recoverable, throttled, terminal] {
-        for (chance, first) in [(LOWEST, 2700.0), (MIDDLE, 3000.0), (HIGHEST, 3300.0)] {
-            let mut world = filled(fixed(70), chance, HOUR).await;
+        for (jitter, first) in [(LOWEST, 2700.0), (MIDDLE, 3000.0), (HIGHEST, 3300.0)] {
+            let mut world = filled(fixed(70), jitter, HOUR).await;
             assert_pauses(&mut world, failure, [first, 70.0, 70.0]).await;
         }
         // It puts off neither the first try nor the attempt on entering the mandatory window, at 3540 s.
@@ -494,9 +494,9 @@ async fn a_fixed_pause_may_be_longer_than_clocks_reach() {
 #[tokio::test(start_paused = true)]
 async fn under_the_rules_of_aws_every_failure_is_followed_by_five_to_ten_minutes() {
     // Over all stages: advisory from 2700 s, mandatory from 3540 s, expired from 3600 s.
-    for (chance, pause) in [(LOWEST, 300), (MIDDLE, 450), (HIGHEST, 600)] {
+    for (jitter, pause) in [(LOWEST, 300), (MIDDLE, 450), (HIGHEST, 600)] {
         for failure in [recoverable, throttled] {
-            let mut world = filled(RefreshPolicy::aws_spec(), chance, HOUR).await;
+            let mut world = filled(RefreshPolicy::aws_spec(), jitter, HOUR).await;
             pass(seconds(2700)).await;
             world.call_fails(failure()).await;
             for _ in 0..5 {
@@ -536,20 +536,20 @@ async fn under_the_rules_of_aws_a_fixed_pause_replaces_it_where_something_is_cac
 
 #[tokio::test(start_paused = true)]
 async fn under_the_rules_of_aws_an_empty_cache_is_never_paced() {
-    for chance in CHANCES {
-        let aws = (RefreshPolicy::aws_spec(), chance);
+    for jitter in JITTERS {
+        let aws = (RefreshPolicy::aws_spec(), jitter);
         assert_cold_pauses(aws, recoverable, [0.0; 12]).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn under_the_rules_of_aws_a_terminal_error_is_raised_again_for_seconds() {
-    for (chance, pause) in [(LOWEST, 1.0), (MIDDLE, 3.0), (HIGHEST, 5.0)] {
+    for (jitter, pause) in [(LOWEST, 1.0), (MIDDLE, 3.0), (HIGHEST, 5.0)] {
         let aws = RefreshPolicy::aws_spec();
-        assert_cold_pauses((aws, chance), terminal, [pause; 4]).await;
+        assert_cold_pauses((aws, jitter), terminal, [pause; 4]).await;
         for policy in [aws, aws.backoff(Backoff::fixed(seconds(420)))] {
             for age in [2700, 3540, 3600] {
-                let mut world = filled(policy, chance, HOUR).await;
+                let mut world = filled(policy, jitter, HOUR).await;
                 pass(seconds(age)).await;
                 world.call_fails(terminal()).await;
                 let raised = world.cache.credentials().now_or_never().unwrap();
@@ -617,9 +617,9 @@ async fn a_forced_refresh_that_fails_long_before_expiry_changes_no_plan() {
 #[tokio::test(start_paused = true)]
 async fn a_planned_attempt_that_fails_long_before_expiry_is_followed_by_minutes() {
     // A forced refresh brought the same document, so the next attempt comes after half of what is left.
-    for (chance, pause) in [(LOWEST, 300.0), (MIDDLE, 450.0), (HIGHEST, 600.0)] {
+    for (jitter, pause) in [(LOWEST, 300.0), (MIDDLE, 450.0), (HIGHEST, 600.0)] {
         for failure in [recoverable, throttled, terminal] {
-            let mut world = filled(RefreshPolicy::default(), chance, TWELVE_HOURS).await;
+            let mut world = filled(RefreshPolicy::default(), jitter, TWELVE_HOURS).await;
             let expiry = world.cache.status().expires_at.unwrap();
             pass(seconds(1200)).await;
             forced(&mut world, Ok(session("KEY-1", expiry))).await;
@@ -646,7 +646,7 @@ async fn a_success_starts_the_count_and_the_quarter_anew() {
 #[tokio::test(start_paused = true)]
 async fn an_expired_document_in_an_empty_cache_is_retried_like_a_failure_after_expiry() {
     // Its lifetime of nothing does not shorten the pauses.
-    let mut world = World::with_chance(RefreshPolicy::default(), HIGHEST);
+    let mut world = World::with_jitter(RefreshPolicy::default(), HIGHEST);
     let expired = |world: &World, number| session(&format!("KEY-{number}"), world.wall.now());
     drop(world.call());
     let (_, call) = world.asked_after().await;

@@ -96,7 +96,7 @@ async fn after_a_slow_fetch_the_draw_leaves_room_for_one_twice_as_slow() {
 
 #[tokio::test(start_paused = true)]
 async fn only_the_last_fetch_counts_for_the_reserve() {
-    let mut world = World::with_chance(RefreshPolicy::default(), HIGHEST)
+    let mut world = World::with_jitter(RefreshPolicy::default(), HIGHEST)
         .filled_in(seconds(25), seconds(600))
         .await;
     let (pause, call) = world.asked_after().await;
@@ -125,28 +125,28 @@ async fn the_status_shows_the_window_and_the_plan_to_the_nanosecond() {
         );
     }
     // The plan starts from what the wall clock says is left, here half a second less than L = 1200 s.
-    let world = World::with_chance(RefreshPolicy::default(), LOWEST)
+    let world = World::with_jitter(RefreshPolicy::default(), LOWEST)
         .filled_in(AT_ONCE, s(1199.5))
         .await;
     assert_eq!(world.planned(), Some(s(899.5)));
-    let world = World::with_chance(RefreshPolicy::default(), MIDDLE)
+    let world = World::with_jitter(RefreshPolicy::default(), MIDDLE)
         .filled_in(AT_ONCE, s(599.999_999_998))
         .await;
     assert_eq!(world.planned(), Some(s(399.999_999_998)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn chance_outside_its_range_is_brought_into_it() {
-    for (chance, expected) in [
+async fn jitter_outside_its_range_is_brought_into_it() {
+    for (jitter, expected) in [
         (-1.0, 2700.0),
         (f64::NAN, 3000.0),
         (f64::INFINITY, 3000.0),
         (7.0, 3300.0),
     ] {
-        let mut world = World::with_chance(RefreshPolicy::default(), chance)
+        let mut world = World::with_jitter(RefreshPolicy::default(), jitter)
             .filled("KEY-1", HOUR)
             .await;
-        assert_eq!(world.asked_after().await.0, s(expected), "chance {chance}");
+        assert_eq!(world.asked_after().await.0, s(expected), "jitter {jitter}");
     }
 }
 
@@ -298,13 +298,13 @@ async fn a_plan_looks_ten_years_ahead_at_the_most() {
 
 #[tokio::test(start_paused = true)]
 async fn on_demand_the_point_is_drawn_and_a_call_at_it_asks() {
-    for (chance, point) in [(LOWEST, 2700), (MIDDLE, 3000), (HIGHEST, 3300)] {
-        let mut world = World::with_chance(on_demand(), chance)
+    for (jitter, point) in [(LOWEST, 2700), (MIDDLE, 3000), (HIGHEST, 3300)] {
+        let mut world = World::with_jitter(on_demand(), jitter)
             .filled("KEY-1", HOUR)
             .await;
         assert_eq!(world.planned(), Some(seconds(point)));
         let _question = world.call_asks_after(seconds(point)).await;
-        assert_eq!(world.gate.count(), 2, "chance {chance}");
+        assert_eq!(world.gate.count(), 2, "jitter {jitter}");
     }
 }
 
@@ -319,7 +319,7 @@ async fn on_demand_nobody_asks_without_a_call() {
 #[tokio::test(start_paused = true)]
 async fn on_demand_either_clock_brings_the_point() {
     // With the lowest draw the point is where the fresh stage ends.
-    let mut world = World::with_chance(on_demand(), LOWEST)
+    let mut world = World::with_jitter(on_demand(), LOWEST)
         .filled("KEY-1", HOUR)
         .await;
     pass(seconds(1)).await;
@@ -328,14 +328,14 @@ async fn on_demand_either_clock_brings_the_point() {
     world.wall.step_forward(NANO);
     assert!(world.call_asks().await.is_some(), "the wall clock");
 
-    let mut world = World::with_chance(on_demand(), LOWEST)
+    let mut world = World::with_jitter(on_demand(), LOWEST)
         .filled("KEY-1", HOUR)
         .await;
     world.wall.step_back(DAY);
     let _question = world.call_asks_after(seconds(2700)).await;
     assert_eq!(world.gate.count(), 2, "the monotonic clock");
 
-    let mut world = World::with_chance(on_demand(), LOWEST)
+    let mut world = World::with_jitter(on_demand(), LOWEST)
         .filled("KEY-1", HOUR)
         .await;
     world.wall.step_back(DAY);
@@ -345,15 +345,15 @@ async fn on_demand_either_clock_brings_the_point() {
 
 #[tokio::test(start_paused = true)]
 async fn under_the_rules_of_aws_nothing_is_drawn() {
-    // The first call in the advisory window asks, whatever chance says.
-    let mut world = World::with_chance(RefreshPolicy::aws_spec(), HIGHEST)
+    // The first call in the advisory window asks, whatever jitter says.
+    let mut world = World::with_jitter(RefreshPolicy::aws_spec(), HIGHEST)
         .filled("KEY-1", HOUR)
         .await;
     assert_eq!(world.planned(), None);
     let _question = world.call_asks_after(seconds(2700)).await;
     assert_eq!(world.gate.count(), 2);
 
-    let mut world = World::with_chance(RefreshPolicy::aws_spec(), LOWEST)
+    let mut world = World::with_jitter(RefreshPolicy::aws_spec(), LOWEST)
         .filled("KEY-1", HOUR)
         .await;
     world.quiet_for(DAY).await;

@@ -5,7 +5,7 @@
 
 mod support;
 
-use aws_credential_strategies::refresh::{Backoff, LONGEST_NAP, MIN_ATTEMPT_SPACING, Stage};
+use aws_credential_strategies::refresh::{Backoff, MAX_TIMER_SLEEP, MIN_ATTEMPT_SPACING, Stage};
 use aws_credential_strategies::{Credentials, Error, RefreshPolicy, Result, Status};
 use aws_smithy_async::time::TimeSource;
 use serde::Deserialize;
@@ -260,7 +260,9 @@ async fn run_settled(vector: &Vector) {
                         .expect("an attempt planned");
                     let wait = next.duration_since(now).unwrap_or_default();
                     // The clock was jumped under a timer that reads it again once a minute.
-                    contacted = timeout(wait + LONGEST_NAP, world.gate.call()).await.ok();
+                    contacted = timeout(wait + MAX_TIMER_SLEEP, world.gate.call())
+                        .await
+                        .ok();
                 }
                 assert_eq!(
                     contacted.is_some(),
@@ -318,7 +320,7 @@ async fn differs_by_design_valid_credentials_are_served_through_a_terminal_error
         let answer = world.call();
         let call = match contact(&mut world).await {
             Some(call) => call,
-            None => timeout(LONGEST_NAP, world.gate.call())
+            None => timeout(MAX_TIMER_SLEEP, world.gate.call())
                 .await
                 .expect("the overdue refresh"),
         };

@@ -102,7 +102,7 @@ async fn a_success_is_one_debug_event_with_its_figures() {
     assert_eq!(events.take(), [""; 0], "nothing when a fetch starts");
     call.answer(Ok(world.session("KEY-1", HOUR)));
     caller.await.unwrap().unwrap();
-    // The draw for chance 0.5 lies in the middle of [E − 900 s, E − 300 s].
+    // The draw for jitter 0.5 lies in the middle of [E − 900 s, E − 300 s].
     assert_eq!(
         events.take(),
         [

@@ -421,10 +421,10 @@ async fn play(schedule: &Schedule) -> std::result::Result<(), String> {
         RefreshPolicy::default().mode(RefreshMode::OnDemand)
     };
     let ours = !schedule.aws_spec;
-    let chance = Mutex::new(fastrand::Rng::with_seed(schedule.seed));
+    let jitter = Mutex::new(fastrand::Rng::with_seed(schedule.seed));
     let cache = CredentialCache::new(Source(Arc::clone(&source)), policy)
         .with_clock(Clock::with_wall(wall.clone()))
-        .with_jitter(Jitter::from_fn(move || chance.lock().unwrap().f64()));
+        .with_jitter(Jitter::from_fn(move || jitter.lock().unwrap().f64()));
 
     let mut callers: Vec<JoinHandle<std::result::Result<(), String>>> = Vec::new();
     let call = |budget| {
@@ -695,10 +695,10 @@ proptest! {
             let wall = Wall::starting();
             let source = Arc::new(ScriptedSource::new(lifetime, wall.clone()));
             source.script.lock().unwrap().latency = lifetime / 1000 * latency;
-            let chance = Mutex::new(fastrand::Rng::with_seed(seed));
+            let jitter = Mutex::new(fastrand::Rng::with_seed(seed));
             let cache = CredentialCache::new(Source(source), RefreshPolicy::default().fetch_timeout(lifetime))
                 .with_clock(Clock::with_wall(wall.clone()))
-                .with_jitter(Jitter::from_fn(move || chance.lock().unwrap().f64()));
+                .with_jitter(Jitter::from_fn(move || jitter.lock().unwrap().f64()));
             let _ = cache.refresh().await;
             let before = cache.status();
             // Ten lifetimes; an uneven beat, so that calls fall anywhere.

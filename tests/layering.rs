@@ -9,17 +9,17 @@ use std::path::Path;
 /// Each room, with the rooms that it may use.
 const ROOMS: [(&str, &[&str]); 11] = [
     ("arn", &["error"]),
-    ("chance", &[]),
     ("error", &[]),
-    ("source", &["arn", "chance", "error"]),
-    ("refresh", &["chance", "error", "source"]),
+    ("jitter", &[]),
+    ("source", &["arn", "error", "jitter"]),
+    ("refresh", &["error", "jitter", "source"]),
     ("strategy", &["error", "source", "refresh"]),
     ("sdk", &["error", "source", "refresh", "strategy"]),
     ("iam", &["arn", "error"]),
     (
         "table",
         &[
-            "arn", "chance", "error", "refresh", "strategy", "sdk", "iam",
+            "arn", "error", "jitter", "refresh", "strategy", "sdk", "iam",
         ],
     ),
     ("diagnose", &["arn", "error", "source", "strategy", "iam"]),

@@ -27,7 +27,7 @@ async fn through_a_refresh_that_takes_its_time() {
     assert_eq!(world.gate.count(), 1);
     assert_all_served_at_once(&world, "KEY-1");
 
-    // The draw for chance 0.5 lies in the middle of [E − 900 s, E − 300 s].
+    // The draw for jitter 0.5 lies in the middle of [E − 900 s, E − 300 s].
     pass(seconds(2999)).await;
     assert_eq!(world.gate.count(), 1);
     assert_eq!(world.cache.status().stage, Stage::Advisory);

@@ -85,7 +85,7 @@ fn filled_but(changes: Value) -> Value {
         "fetched_at": "2027-01-15T08:00:00Z",
         "expires_at": "2027-01-15T09:00:00Z",
         "advisory_window": { "secs": 900, "nanos": 0 },
-        // The draw for chance 0.5 lies in the middle of [E − 900 s, E − 300 s].
+        // The draw for jitter 0.5 lies in the middle of [E − 900 s, E − 300 s].
         "next_attempt_at": "2027-01-15T08:50:00Z",
         "fetches": 1,
         "waits": 1,

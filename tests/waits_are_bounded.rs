@@ -380,9 +380,9 @@ async fn under_the_aws_rules_the_first_call_of_the_advisory_window_waits_and_no_
 #[tokio::test(start_paused = true)]
 async fn under_the_aws_rules_a_terminal_error_is_raised_while_valid() {
     // Drawn from 1–5 s.
-    for (chance, repeated_for) in [(0.0, seconds(1)), (0.5, seconds(3)), (1.0, seconds(5))] {
+    for (jitter, repeated_for) in [(0.0, seconds(1)), (0.5, seconds(3)), (1.0, seconds(5))] {
         for age in [2700, 3540, 3600] {
-            let mut world = World::with_chance(RefreshPolicy::aws_spec(), chance)
+            let mut world = World::with_jitter(RefreshPolicy::aws_spec(), jitter)
                 .filled("KEY-1", HOUR)
                 .await;
             pass(seconds(age)).await;
@@ -638,10 +638,10 @@ fn the_figures_are_those_of_the_documentation() {
         (refresh::MAX_MANDATORY_WINDOW, seconds(60)),
         (refresh::OVERDUE, seconds(5)),
         (refresh::GONE_AFTER, seconds(5)),
-        (refresh::EXPIRED_PATIENCE, seconds(60)),
+        (refresh::NO_WAIT_AFTER_FAILURE, seconds(60)),
         (refresh::MAX_URGENT_WAIT, seconds(30)),
         (refresh::IDLE_AFTER, seconds(600)),
-        (refresh::LONGEST_NAP, seconds(60)),
+        (refresh::MAX_TIMER_SLEEP, seconds(60)),
         (refresh::MIN_PAUSE_AFTER_ANSWER, millis(250)),
         (refresh::MIN_ATTEMPT_SPACING, millis(20)),
         (refresh::MIN_FORCED_SPACING, seconds(1)),
@@ -760,7 +760,7 @@ async fn the_identity_is_that_of_the_credentials() {
     assert_eq!(served(&world), "KEY-2");
 }
 
-// Chance
+// Jitter
 
 /// The draw for a session of an hour, in seconds before its expiry.
 async fn drawn(
@@ -798,26 +798,26 @@ async fn caches_draw_for_themselves() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn chance_out_of_range_is_brought_into_it() {
+async fn jitter_out_of_range_is_brought_into_it() {
     // Drawn from [E − 900 s, E − 300 s].
-    for (chance, before_expiry) in [
+    for (jitter, before_expiry) in [
         (0.0, 900.0),
         (0.25, 750.0),
         (-1.0, 900.0),
         (1.0, 300.0),
         (7.0, 300.0),
     ] {
-        let draw = drawn(|cache| cache.with_jitter(Jitter::from_fn(move || chance))).await;
-        assert_eq!(draw, before_expiry, "{chance}");
+        let draw = drawn(|cache| cache.with_jitter(Jitter::from_fn(move || jitter))).await;
+        assert_eq!(draw, before_expiry, "{jitter}");
     }
-    for chance in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-        let draw = drawn(|cache| cache.with_jitter(Jitter::from_fn(move || chance))).await;
-        assert!((300.0..=900.0).contains(&draw), "{chance}: {draw}");
+    for jitter in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let draw = drawn(|cache| cache.with_jitter(Jitter::from_fn(move || jitter))).await;
+        assert!((300.0..=900.0).contains(&draw), "{jitter}: {draw}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn clocks_and_chance_set_one_after_the_other_both_hold() {
+async fn clocks_and_jitter_set_one_after_the_other_both_hold() {
     let wall = Wall::starting();
     wall.step_back(seconds(1_000_000));
     let (source, mut gate) = GatedSource::pair();

@@ -1,12 +1,12 @@
-//! The cache around a source: single flight, background refresh, bounded waiting.
+//! The cache around a source: single attempt, background refresh, bounded waiting.
 
+use super::attempt::{AttemptGuard, log_landing, run};
 use super::cell::Cell;
 use super::clock::{Clock, Jitter, Now};
 use super::decide::{Tick, answer, decide, tick, timed_out};
-use super::flight::{FlightGuard, fly, log_landing};
 use super::hot_path::AtOnce;
 use super::policy::{MIN_FORCED_SPACING, RefreshPolicy};
-use super::state::{Flight, Held, Outcome, State};
+use super::state::{Attempt, Held, Outcome, State};
 use super::status::{Rejection, Status, Tally};
 use super::window::Stage;
 use crate::error::{Error, ErrorKind, Operation, Result};
@@ -205,12 +205,12 @@ impl<F: CredentialSource> CredentialCache<F> {
     async fn forced<T>(&self, part: impl Fn(&Held) -> T) -> Result<T> {
         let shared = &self.0;
         shared.policy.validate()?;
-        let mut patience = None;
+        let mut deadline = None;
         for _ in 0..=MAX_ABANDONED {
-            let Some(flight) = shared.start(Shared::is_wanted_by_force)? else {
+            let Some(attempt) = shared.start(Shared::is_wanted_by_force)? else {
                 return shared.last_answer(part);
             };
-            match shared.wait(flight, &mut patience).await? {
+            match shared.wait(attempt, &mut deadline).await? {
                 Waited::Landed => return shared.last_answer(part),
                 Waited::TooLong => return Err(timed_out(&shared.policy)),
                 Waited::Abandoned => {}
@@ -352,18 +352,18 @@ impl<F: CredentialSource> Shared<F> {
         self.policy.validate()?;
         self.note_call();
         self.wake_idle_timer();
-        let mut patience = None;
+        let mut deadline = None;
         for _ in 0..=MAX_ABANDONED {
             let now = self.clock.now();
             let state = self.load();
             let verdict = decide(&state, &self.policy, now);
-            let flight = if verdict.starts {
+            let attempt = if verdict.starts {
                 self.start(Self::is_wanted_by_a_call)
             } else {
-                Ok(state.flight(&self.policy, now))
+                Ok(state.attempt(&self.policy, now))
             };
-            let waited = match flight {
-                Ok(Some(flight)) if verdict.waits => self.wait(flight, &mut patience).await,
+            let waited = match attempt {
+                Ok(Some(attempt)) if verdict.waits => self.wait(attempt, &mut deadline).await,
                 Ok(_) => return self.reply(),
                 Err(error) => Err(error),
             };
@@ -411,9 +411,9 @@ impl<F: CredentialSource> Shared<F> {
 
     /// Waits until this fetch is over, as long as a caller waits, counted from the start of the first
     /// fetch that it waited for.
-    async fn wait(&self, flight: Flight, patience: &mut Option<Instant>) -> Result<Waited> {
-        let is_first = patience.is_none();
-        let until = *patience.get_or_insert_with(|| flight.patience(&self.policy));
+    async fn wait(&self, attempt: Attempt, deadline: &mut Option<Instant>) -> Result<Waited> {
+        let is_first = deadline.is_none();
+        let until = *deadline.get_or_insert_with(|| attempt.deadline(&self.policy));
         if until <= self.clock.now().mono {
             return Ok(Waited::TooLong);
         }
@@ -425,7 +425,7 @@ impl<F: CredentialSource> Shared<F> {
         }
         let mut news = self.news.subscribe();
         let over = async {
-            while self.load().flight == Some(flight) {
+            while self.load().attempt == Some(attempt) {
                 if news.changed().await.is_err() {
                     break;
                 }
@@ -433,7 +433,7 @@ impl<F: CredentialSource> Shared<F> {
         };
         // Late is not an error here: the state says what there is to serve.
         let _ = timeout_at(until, over).await;
-        Ok(if self.load().settled >= flight.number {
+        Ok(if self.load().settled >= attempt.number {
             Waited::Landed
         } else if self.clock.now().mono >= until {
             Waited::TooLong
@@ -447,28 +447,28 @@ impl<F: CredentialSource> Shared<F> {
     pub(super) fn start(
         self: &Arc<Self>,
         is_wanted: impl Fn(&Self, &State, Now) -> bool,
-    ) -> Result<Option<Flight>> {
+    ) -> Result<Option<Attempt>> {
         let runtime = Handle::try_current().map_err(|_| no_runtime())?;
         let now = self.clock.now();
-        let (started, flight) = self.change(|state| match state.flight(&self.policy, now) {
+        let (started, attempt) = self.change(|state| match state.attempt(&self.policy, now) {
             None if is_wanted(self, state, now) => {
-                let (next, flight) = state.take_off(now);
-                (Some(next), Some(flight))
+                let (next, attempt) = state.begin(now);
+                (Some(next), Some(attempt))
             }
             under_way => (None, under_way),
         });
-        let (Some(_), Some(flight)) = (started, flight) else {
-            return Ok(flight);
+        let (Some(_), Some(attempt)) = (started, attempt) else {
+            return Ok(attempt);
         };
-        let guard = FlightGuard::new(self, flight);
-        runtime.spawn(fly(
+        let guard = AttemptGuard::new(self, attempt);
+        runtime.spawn(run(
             Arc::clone(&self.source),
             guard,
             self.policy.fetch_timeout,
             self.news.subscribe(),
         ));
         self.run_timer(&runtime);
-        Ok(Some(flight))
+        Ok(Some(attempt))
     }
 
     pub(super) fn is_wanted_by_a_call(&self, state: &State, now: Now) -> bool {
@@ -485,17 +485,17 @@ impl<F: CredentialSource> Shared<F> {
     }
 
     /// Takes in what became of a fetch, and tells everybody.
-    pub(super) fn land(&self, flight: Flight, outcome: Outcome) {
+    pub(super) fn land(&self, attempt: Attempt, outcome: Outcome) {
         let now = self.clock.now();
-        let chance = self.jitter.unit();
+        let jitter = self.jitter.unit();
         let last_call = self.last_call();
-        let (landed, landing) =
-            self.change(|state| state.land(flight, &outcome, &self.policy, now, chance, last_call));
+        let (landed, landing) = self
+            .change(|state| state.land(attempt, &outcome, &self.policy, now, jitter, last_call));
         let Some(state) = landed else { return };
-        let elapsed = now.mono.saturating_duration_since(flight.takes_off);
+        let elapsed = now.mono.saturating_duration_since(attempt.asks_at);
         log_landing(
             self.source.name(),
-            flight.number,
+            attempt.number,
             landing,
             &state,
             &self.policy,
@@ -587,7 +587,7 @@ impl<F: CredentialSource> Shared<F> {
             Tick::Sleep(nap) => nap,
             Tick::Fetch => {
                 let _ = self.start(Self::is_wanted_by_the_timer);
-                super::policy::LONGEST_NAP
+                super::policy::MAX_TIMER_SLEEP
             }
         }
     }

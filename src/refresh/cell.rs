@@ -103,8 +103,8 @@ mod model {
     /// What the engine does to its state: starts a fetch at most once, lands it, marks a rejection.
     #[derive(Clone, Debug, Default, PartialEq)]
     struct Small {
-        flights: u32,
-        in_flight: bool,
+        attempts: u32,
+        under_way: bool,
         generation: u32,
         rejections: u32,
     }
@@ -115,21 +115,21 @@ mod model {
         let callers = (0..2).map(|_| {
             let cell = ModelArc::clone(&cell);
             thread::spawn(move || {
-                let (took_off, ()) = cell.update(|state| {
+                let (began, ()) = cell.update(|state| {
                     let mut next = state.clone();
-                    next.flights += 1;
-                    next.in_flight = true;
-                    (Some(next).filter(|_| !state.in_flight), ())
+                    next.attempts += 1;
+                    next.under_way = true;
+                    (Some(next).filter(|_| !state.under_way), ())
                 });
-                if took_off.is_some() {
+                if began.is_some() {
                     cell.update(|state| {
                         let mut next = state.clone();
-                        next.in_flight = false;
+                        next.under_way = false;
                         next.generation += 1;
                         (Some(next), ())
                     });
                 }
-                u32::from(took_off.is_some())
+                u32::from(began.is_some())
             })
         });
         let callers: Vec<_> = callers.collect();
@@ -153,8 +153,8 @@ mod model {
         }
         let end = Small::clone(&cell.load());
         let expected = Small {
-            flights: started,
-            in_flight: false,
+            attempts: started,
+            under_way: false,
             generation: started,
             rejections: 2,
         };

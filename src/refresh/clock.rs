@@ -1,6 +1,6 @@
 //! Time, from outside: a wall clock, a monotonic clock, and random numbers.
 
-use crate::chance;
+use crate::jitter;
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource, TimeSource};
 use std::fmt;
 use std::sync::Arc;
@@ -85,7 +85,7 @@ impl Jitter {
     /// Random numbers of this host.
     #[must_use]
     pub fn random() -> Self {
-        Jitter(Arc::new(chance::unit))
+        Jitter(Arc::new(jitter::unit))
     }
 
     /// Numbers in `[0, 1)` of your own, for tests and simulations; others are brought into that range.
@@ -121,7 +121,7 @@ mod tests {
     use super::Jitter;
 
     #[test]
-    fn chance_shows_nothing_of_itself() {
+    fn jitter_shows_nothing_of_itself() {
         assert_eq!(format!("{:?}", Jitter::from_fn(|| 0.25)), "Jitter");
     }
 }

@@ -1,7 +1,9 @@
 //! What a call gets, and when a timer acts: a function of state, policy and time alone.
 
 use super::clock::Now;
-use super::policy::{EXPIRED_PATIENCE, LONGEST_NAP, OVERDUE, RefreshMode, RefreshPolicy, Rules};
+use super::policy::{
+    MAX_TIMER_SLEEP, NO_WAIT_AFTER_FAILURE, OVERDUE, RefreshMode, RefreshPolicy, Rules,
+};
 use super::state::State;
 use super::window::Stage;
 use crate::error::{CredentialFault, Error, ErrorKind, Operation};
@@ -32,21 +34,21 @@ pub(super) fn decide(state: &State, policy: &RefreshPolicy, now: Now) -> Verdict
     if stage == Stage::Fresh {
         return Verdict::SERVE;
     }
-    let flight = state.flight(policy, now);
+    let attempt = state.attempt(policy, now);
     if stage == Stage::Advisory {
-        let starts = flight.is_none() && wants_refresh(state, policy, now);
+        let starts = attempt.is_none() && wants_refresh(state, policy, now);
         // The AWS rules let the first call pay for the refresh.
         let waits = starts && policy.rules == Rules::AwsSpec;
         return Verdict { starts, waits };
     }
-    let starts = flight.is_none() && state.is_due(policy, now);
-    let in_time = flight.is_some_and(|flight| flight.patience(policy) > now.mono);
+    let starts = attempt.is_none() && state.is_due(policy, now);
+    let in_time = attempt.is_some_and(|attempt| attempt.deadline(policy) > now.mono);
     let failed_before = match stage {
         // Under the AWS rules a terminal error leaves nothing behind once it has been raised.
         _ if policy.rules == Rules::AwsSpec && state.is_terminal() => false,
         Stage::Mandatory => state.failures > 0,
         Stage::Expired => state.failure.as_ref().is_some_and(|failure| {
-            now.mono.saturating_duration_since(failure.at.mono) < EXPIRED_PATIENCE
+            now.mono.saturating_duration_since(failure.at.mono) < NO_WAIT_AFTER_FAILURE
         }),
         _ => false,
     };
@@ -71,7 +73,7 @@ pub(super) fn answer(
     now: Now,
 ) -> Result<Arc<Credentials>, Error> {
     let failure = || state.failure.as_ref().map(|failure| &failure.error);
-    let last_error = || match (failure(), state.held.is_some() && state.flight.is_none()) {
+    let last_error = || match (failure(), state.held.is_some() && state.attempt.is_none()) {
         (Some(error), _) => error.clone(),
         (None, true) => none_newer(state, policy, now),
         (None, false) => timed_out(policy),
@@ -128,11 +130,14 @@ pub(super) enum Tick {
 pub(super) fn tick(state: &State, policy: &RefreshPolicy, now: Now) -> Tick {
     if state.held.is_none() {
         // An empty cache is filled by who asks for it.
-        return Tick::Sleep(LONGEST_NAP);
+        return Tick::Sleep(MAX_TIMER_SLEEP);
     }
-    if let Some(flight) = state.flight(policy, now) {
-        let gone = flight.takes_off + policy.gone_after() + Duration::from_millis(1);
-        return Tick::Sleep(gone.saturating_duration_since(now.mono).min(LONGEST_NAP));
+    if let Some(attempt) = state.attempt(policy, now) {
+        let gone = attempt.asks_at + policy.gone_after() + Duration::from_millis(1);
+        return Tick::Sleep(
+            gone.saturating_duration_since(now.mono)
+                .min(MAX_TIMER_SLEEP),
+        );
     }
     let planned = state.next_idle.or(state.next).map(|due| due.until(now));
     let unplanned = match planned {
@@ -142,11 +147,11 @@ pub(super) fn tick(state: &State, policy: &RefreshPolicy, now: Now) -> Tick {
     let wait = match (unplanned, state.until_entry(policy, now)) {
         (Some(planned), Some(entry)) => planned.min(entry),
         (Some(wait), None) | (None, Some(wait)) => wait,
-        (None, None) => LONGEST_NAP,
+        (None, None) => MAX_TIMER_SLEEP,
     };
     if wait.is_zero() {
         Tick::Fetch
     } else {
-        Tick::Sleep(wait.min(LONGEST_NAP))
+        Tick::Sleep(wait.min(MAX_TIMER_SLEEP))
     }
 }

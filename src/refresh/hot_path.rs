@@ -113,11 +113,11 @@ impl AtOnce {
 /// Until when a call in the advisory window has nothing to start: a fetch is under way, one is planned
 /// that the timer starts, or one is planned that is not due yet.
 fn attended_until(state: &State, policy: &RefreshPolicy) -> Option<Now> {
-    if let Some(flight) = state.flight {
+    if let Some(attempt) = state.attempt {
         return Some(Now {
             // Its age counts on the monotonic clock alone.
             wall: state.held.as_ref()?.life.expiry?,
-            mono: flight.takes_off.checked_add(policy.gone_after())?,
+            mono: attempt.asks_at.checked_add(policy.gone_after())?,
         });
     }
     let grace = if policy.has_timer() {
@@ -132,7 +132,7 @@ fn attended_until(state: &State, policy: &RefreshPolicy) -> Option<Now> {
 mod tests {
     use super::super::decide::Verdict;
     use super::super::policy::RefreshMode;
-    use super::super::state::{Flight, Outcome};
+    use super::super::state::{Attempt, Outcome};
     use super::*;
     use crate::error::Error;
     use proptest::prelude::*;
@@ -165,7 +165,7 @@ mod tests {
         /// As after a fetch that took no time and brought an hour; the draw falls to its middle.
         fn filled(policy: RefreshPolicy) -> Self {
             let mut walk = Walk::starting(policy);
-            walk.take_off();
+            walk.begin();
             walk.land(|walk| Ok(walk.session(HOUR)));
             walk
         }
@@ -185,12 +185,12 @@ mod tests {
             Credentials::new(key_id, "s", None, Some(self.now.wall + lifetime), "test")
         }
 
-        fn take_off(&mut self) -> Option<Flight> {
-            let under_way = self.state.flight(&self.policy, self.now);
+        fn begin(&mut self) -> Option<Attempt> {
+            let under_way = self.state.attempt(&self.policy, self.now);
             under_way.is_none().then(|| {
-                let (next, flight) = self.state.take_off(self.now);
+                let (next, attempt) = self.state.begin(self.now);
                 self.become_state(next);
-                flight
+                attempt
             })
         }
 
@@ -203,9 +203,9 @@ mod tests {
         }
 
         fn end(&mut self, outcome: &Outcome) {
-            if let Some(flight) = self.state.flight {
+            if let Some(attempt) = self.state.attempt {
                 let (policy, now) = (&self.policy, self.now);
-                let (next, _) = self.state.land(flight, outcome, policy, now, 0.5, None);
+                let (next, _) = self.state.land(attempt, outcome, policy, now, 0.5, None);
                 if let Some(next) = next {
                     self.become_state(next);
                 }
@@ -259,11 +259,11 @@ mod tests {
     fn during_a_fetch_until_it_counts_as_gone_or_the_mandatory_window_opens() {
         let mut walk = Walk::filled(RefreshPolicy::default());
         walk.pass(seconds(3000));
-        walk.take_off();
+        walk.begin();
         assert_eq!(walk.lasts(), seconds(35));
         let mut walk = Walk::filled(RefreshPolicy::default());
         walk.pass(seconds(3520));
-        walk.take_off();
+        walk.begin();
         assert_eq!(walk.lasts(), seconds(20));
     }
 
@@ -271,12 +271,12 @@ mod tests {
     fn after_a_failure_until_the_next_attempt_is_overdue_or_the_mandatory_window_opens() {
         let mut walk = Walk::filled(RefreshPolicy::default());
         walk.pass(seconds(3000));
-        walk.take_off();
+        walk.begin();
         walk.land(|_| Err(Error::recoverable("down")));
         // Three quarters of a second, and the timer's five.
         assert_eq!(walk.lasts(), Duration::from_millis(5750));
         walk.pass(seconds(538));
-        walk.take_off();
+        walk.begin();
         walk.land(|_| Err(Error::terminal("not allowed")));
         assert_eq!(walk.lasts(), seconds(2));
     }
@@ -293,7 +293,7 @@ mod tests {
     #[test]
     fn without_an_expiry_for_ever() {
         let mut walk = Walk::starting(RefreshPolicy::default());
-        walk.take_off();
+        walk.begin();
         walk.land(|_| Ok(Credentials::new("KEY-1", "s", None, None, "test")));
         assert_eq!(walk.state.at_once, AtOnce::Always);
     }
@@ -302,7 +302,7 @@ mod tests {
     enum Step {
         Pass(u32),
         WallJumps(i32),
-        TakeOff,
+        Begin,
         Lives(u32),
         SameAgain,
         NeverExpires,
@@ -317,7 +317,7 @@ mod tests {
         prop_oneof![
             3 => (0..2_000_000_u32).prop_map(Step::Pass),
             1 => (-5_000_000..5_000_000_i32).prop_map(Step::WallJumps),
-            6 => Just(Step::TakeOff),
+            6 => Just(Step::Begin),
             4 => (0..8_000_u32).prop_map(Step::Lives),
             1 => Just(Step::SameAgain),
             1 => Just(Step::NeverExpires),
@@ -350,8 +350,8 @@ mod tests {
                 match step {
                     Step::Pass(millis) => walk.pass(Duration::from_millis(millis.into())),
                     Step::WallJumps(millis) => walk.now.wall = shifted(walk.now.wall, millis.into()),
-                    Step::TakeOff => {
-                        walk.take_off();
+                    Step::Begin => {
+                        walk.begin();
                     }
                     Step::Lives(lives) => walk.land(|walk| Ok(walk.session(seconds(lives.into())))),
                     Step::SameAgain => {

@@ -35,7 +35,7 @@ pub const OVERDUE: Duration = Duration::from_secs(5);
 /// A fetch that is this much older than its timeout counts as gone, as in a process that was frozen: 5 s.
 pub const GONE_AFTER: Duration = Duration::from_secs(5);
 /// Once credentials have expired, nobody waits for this long after a failed attempt: 60 s.
-pub const EXPIRED_PATIENCE: Duration = Duration::from_secs(60);
+pub const NO_WAIT_AFTER_FAILURE: Duration = Duration::from_secs(60);
 /// Longest [adaptive](Backoff::adaptive) pause between attempts once credentials are needed: 30 s.
 pub const MAX_URGENT_WAIT: Duration = Duration::from_secs(30);
 /// Credentials that expired this long ago, and that nobody asked for in this time, are refreshed less
@@ -45,7 +45,7 @@ pub const IDLE_AFTER: Duration = Duration::from_secs(10 * 60);
 pub const FREE_COLD_FAILURES: u32 = 2;
 /// Longest that a timer sleeps before it reads both clocks again: 60 s. A suspended host is noticed
 /// within that time after it wakes.
-pub const LONGEST_NAP: Duration = Duration::from_secs(60);
+pub const MAX_TIMER_SLEEP: Duration = Duration::from_secs(60);
 /// Shortest pause after an answer, before the source is asked again: 0.25 s, unless a service rejects
 /// what came. A source that answers with nearly dead credentials is not asked in a loop.
 pub const MIN_PAUSE_AFTER_ANSWER: Duration = Duration::from_millis(250);
@@ -234,7 +234,7 @@ impl RefreshPolicy {
     }
 
     /// How old a fetch may be before nobody waits for it any more.
-    pub(super) fn patience(&self) -> Duration {
+    pub(super) fn deadline(&self) -> Duration {
         self.wait_timeout.min(LONGEST_WAIT)
     }
 

@@ -1,4 +1,4 @@
-//! When the source is asked next. Pure: chance comes in as a number in `[0, 1)`.
+//! When the source is asked next. Pure: jitter comes in as a number in `[0, 1)`.
 
 use super::clock::Now;
 use super::policy::{
@@ -73,20 +73,20 @@ pub(super) fn first_try(
     life: &Life,
     now: Now,
     last_fetch: Duration,
-    chance: f64,
+    jitter: f64,
 ) -> Option<Duration> {
     life.expiry?;
     let left = life.left(now).duration();
     let earliest = left.saturating_sub(life.advisory);
     let reserve = (life.advisory / 3).max(life.mandatory.saturating_add(last_fetch * 2));
     let latest = left.saturating_sub(reserve).max(earliest);
-    Some(between((earliest, latest), chance).max(MIN_PAUSE_AFTER_ANSWER))
+    Some(between((earliest, latest), jitter).max(MIN_PAUSE_AFTER_ANSWER))
 }
 
 /// The pause after the source answered with the document that is held already.
-pub(super) fn after_same_document(life: &Life, stage: Stage, now: Now, chance: f64) -> Duration {
+pub(super) fn after_same_document(life: &Life, stage: Stage, now: Now, jitter: f64) -> Duration {
     if stage >= Stage::Mandatory {
-        return between(SAME_DOCUMENT_PAUSE, chance);
+        return between(SAME_DOCUMENT_PAUSE, jitter);
     }
     let left = life.left(now).duration();
     let at_least = Duration::from_secs(60).min(life.advisory / 4);
@@ -94,13 +94,13 @@ pub(super) fn after_same_document(life: &Life, stage: Stage, now: Now, chance: f
 }
 
 /// The longest pause after a rejected key came back: 5–10 min.
-pub(super) fn after_rejected_key_returned(chance: f64) -> Duration {
-    between(AWS_BACKOFF, chance)
+pub(super) fn after_rejected_key_returned(jitter: f64) -> Duration {
+    between(AWS_BACKOFF, jitter)
 }
 
 /// The pause of a timer that refreshes what nobody asks for: 5–10 min.
-pub(super) fn idle_pause(chance: f64) -> Duration {
-    between(AWS_BACKOFF, chance)
+pub(super) fn idle_pause(jitter: f64) -> Duration {
+    between(AWS_BACKOFF, jitter)
 }
 
 /// A failed attempt, as far as the pause after it goes.
@@ -125,19 +125,19 @@ pub(super) struct Pause {
 }
 
 impl FailedAttempt<'_> {
-    pub(super) fn pause(&self, policy: &RefreshPolicy, now: Now, chance: f64) -> Pause {
+    pub(super) fn pause(&self, policy: &RefreshPolicy, now: Now, jitter: f64) -> Pause {
         let wait = match (policy.rules, self.life) {
-            (Rules::AwsSpec, life) => self.aws_pause(policy, life.is_some(), chance),
-            (Rules::Ours, None) => self.cold_pause(policy, chance),
+            (Rules::AwsSpec, life) => self.aws_pause(policy, life.is_some(), jitter),
+            (Rules::Ours, None) => self.cold_pause(policy, jitter),
             // Asked for out of turn: what never expires is not due again.
             (Rules::Ours, Some(life)) if self.stage == Stage::Fresh && life.expiry.is_none() => {
                 None
             }
             (Rules::Ours, Some(_)) if policy.backoff.0.is_some() => policy.backoff.0,
             (Rules::Ours, Some(life)) => match self.stage {
-                Stage::Advisory => return self.advisory_pause(life, now, chance),
-                Stage::Cold | Stage::Fresh => Some(between(AWS_BACKOFF, chance)),
-                Stage::Mandatory | Stage::Expired => Some(self.urgent_pause(life, chance)),
+                Stage::Advisory => return self.advisory_pause(life, now, jitter),
+                Stage::Cold | Stage::Fresh => Some(between(AWS_BACKOFF, jitter)),
+                Stage::Mandatory | Stage::Expired => Some(self.urgent_pause(life, jitter)),
             },
         };
         Pause {
@@ -146,22 +146,22 @@ impl FailedAttempt<'_> {
         }
     }
 
-    fn aws_pause(&self, policy: &RefreshPolicy, held: bool, chance: f64) -> Option<Duration> {
+    fn aws_pause(&self, policy: &RefreshPolicy, held: bool, jitter: f64) -> Option<Duration> {
         if self.terminal {
-            Some(between(TERMINAL_RERAISE, chance))
+            Some(between(TERMINAL_RERAISE, jitter))
         } else if held {
             Some(
                 policy
                     .backoff
                     .0
-                    .unwrap_or_else(|| between(AWS_BACKOFF, chance)),
+                    .unwrap_or_else(|| between(AWS_BACKOFF, jitter)),
             )
         } else {
             None
         }
     }
 
-    fn cold_pause(&self, policy: &RefreshPolicy, chance: f64) -> Option<Duration> {
+    fn cold_pause(&self, policy: &RefreshPolicy, jitter: f64) -> Option<Duration> {
         if !self.terminal && self.failures <= FREE_COLD_FAILURES {
             return None;
         }
@@ -169,22 +169,22 @@ impl FailedAttempt<'_> {
             return policy.backoff.0;
         }
         let pause = match (self.terminal, self.failures) {
-            (true, 0 | 1) => return Some(between(TERMINAL_RERAISE, chance)),
+            (true, 0 | 1) => return Some(between(TERMINAL_RERAISE, jitter)),
             (true, failures) => doubled(FIRST_PAUSE * 5, failures - 2),
             (false, failures) => doubled(FIRST_PAUSE, failures - FREE_COLD_FAILURES - 1),
         };
-        Some(upper_half(pause.min(MAX_URGENT_WAIT), chance))
+        Some(upper_half(pause.min(MAX_URGENT_WAIT), jitter))
     }
 
-    fn advisory_pause(&self, life: &Life, now: Now, chance: f64) -> Pause {
+    fn advisory_pause(&self, life: &Life, now: Now, jitter: f64) -> Pause {
         let mut steady = self.steady;
         let short = FIRST_PAUSE.min(life.advisory / 16) * self.factor();
         let pause = if self.terminal {
-            between(AWS_BACKOFF, chance).max(life.advisory / 6)
+            between(AWS_BACKOFF, jitter).max(life.advisory / 6)
         } else {
             match self.failures {
-                0 | 1 => upper_half(short, chance),
-                2 => upper_half(short * 2, chance),
+                0 | 1 => upper_half(short, jitter),
+                2 => upper_half(short * 2, jitter),
                 _ => *steady.get_or_insert_with(|| {
                     let until_mandatory = life.until_mandatory(now).unwrap_or(Duration::ZERO);
                     (until_mandatory / 4).max(Duration::from_secs(4).min(life.advisory / 8))
@@ -205,14 +205,14 @@ impl FailedAttempt<'_> {
         }
     }
 
-    fn urgent_pause(&self, life: &Life, chance: f64) -> Duration {
+    fn urgent_pause(&self, life: &Life, jitter: f64) -> Duration {
         let cap = if life.lifetime.is_zero() || life.lifetime >= Duration::from_secs(60) {
             MAX_URGENT_WAIT
         } else {
             FIRST_PAUSE.max(life.lifetime / 2)
         };
         let pause = doubled(FIRST_PAUSE * self.factor(), self.failures.saturating_sub(1));
-        upper_half(pause.min(cap), chance)
+        upper_half(pause.min(cap), jitter)
     }
 
     fn factor(&self) -> u32 {
@@ -225,10 +225,10 @@ fn doubled(base: Duration, exponent: u32) -> Duration {
     base * (1 << exponent.min(10))
 }
 
-fn upper_half(pause: Duration, chance: f64) -> Duration {
-    between((pause / 2, pause), chance)
+fn upper_half(pause: Duration, jitter: f64) -> Duration {
+    between((pause / 2, pause), jitter)
 }
 
-fn between((low, high): (Duration, Duration), chance: f64) -> Duration {
-    low + high.saturating_sub(low).mul_f64(chance.clamp(0.0, 1.0))
+fn between((low, high): (Duration, Duration), jitter: f64) -> Duration {
+    low + high.saturating_sub(low).mul_f64(jitter.clamp(0.0, 1.0))
 }

@@ -27,7 +27,7 @@ pub(super) struct State {
     pub(super) held: Option<Held>,
     /// Until when that is served with nothing to decide.
     pub(super) at_once: AtOnce,
-    pub(super) flight: Option<Flight>,
+    pub(super) attempt: Option<Attempt>,
     /// Fetches started.
     pub(super) fetches: u64,
     /// The last fetch that ended with an outcome, by its number.
@@ -59,16 +59,16 @@ pub(super) struct Held {
     /// A refresh after a rejection brought the same key id again.
     pub(super) rejected_key_returned: bool,
     /// When the last attempt in the mandatory window or later was started.
-    pub(super) tried_late: Option<Instant>,
+    pub(super) entered_at: Option<Instant>,
 }
 
 /// A fetch under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Flight {
+pub(super) struct Attempt {
     pub(super) number: u64,
     pub(super) started: Instant,
     /// The source is asked at this point, a moment later where attempts crowd.
-    pub(super) takes_off: Instant,
+    pub(super) asks_at: Instant,
 }
 
 /// The last failure.
@@ -109,8 +109,8 @@ impl Held {
 
     /// Whether the attempt that the mandatory window opens with has been made. One made while the wall clock
     /// was ahead does not count once it has been set right: the window has yet to open.
-    fn is_tried_late(&self, now: Now) -> bool {
-        self.tried_late
+    fn has_entered(&self, now: Now) -> bool {
+        self.entered_at
             .is_some_and(|tried| self.stage(now.back_at(tried)) >= Stage::Mandatory)
     }
 
@@ -123,15 +123,15 @@ impl Held {
     }
 }
 
-impl Flight {
+impl Attempt {
     /// A fetch that outlived its timeout by far is gone with its runtime.
     fn is_gone(&self, policy: &RefreshPolicy, now: Now) -> bool {
-        now.mono.saturating_duration_since(self.takes_off) > policy.gone_after()
+        now.mono.saturating_duration_since(self.asks_at) > policy.gone_after()
     }
 
     /// Until when a caller waits for it.
-    pub(super) fn patience(&self, policy: &RefreshPolicy) -> Instant {
-        self.started + policy.patience()
+    pub(super) fn deadline(&self, policy: &RefreshPolicy) -> Instant {
+        self.started + policy.deadline()
     }
 }
 
@@ -149,8 +149,8 @@ impl State {
     }
 
     /// The fetch under way, unless it is gone.
-    pub(super) fn flight(&self, policy: &RefreshPolicy, now: Now) -> Option<Flight> {
-        self.flight.filter(|flight| !flight.is_gone(policy, now))
+    pub(super) fn attempt(&self, policy: &RefreshPolicy, now: Now) -> Option<Attempt> {
+        self.attempt.filter(|attempt| !attempt.is_gone(policy, now))
     }
 
     /// Whether the failure that stands needs a person.
@@ -169,7 +169,7 @@ impl State {
     /// `None` when it has been made.
     pub(super) fn until_entry(&self, policy: &RefreshPolicy, now: Now) -> Option<Duration> {
         let held = self.held.as_ref()?;
-        if policy.rules == Rules::AwsSpec || held.is_tried_late(now) {
+        if policy.rules == Rules::AwsSpec || held.has_entered(now) {
             return None;
         }
         if held.invalidated {
@@ -203,28 +203,28 @@ impl State {
         !self.is_paused(now) || self.until_entry(policy, now).is_some_and(|t| t.is_zero())
     }
 
-    /// Starts a fetch, where none is [under way](Self::flight).
-    pub(super) fn take_off(&self, now: Now) -> (State, Flight) {
+    /// Starts a fetch, where none is [under way](Self::attempt).
+    pub(super) fn begin(&self, now: Now) -> (State, Attempt) {
         let mut next = self.clone();
         next.fetches += 1;
-        let flight = Flight {
+        let attempt = Attempt {
             number: next.fetches,
             started: now.mono,
-            takes_off: self
+            asks_at: self
                 .earliest_start()
                 .map_or(now.mono, |earliest| earliest.max(now.mono)),
         };
-        next.flight = Some(flight);
+        next.attempt = Some(attempt);
         next.starts.rotate_left(1);
         if let Some(last) = next.starts.last_mut() {
-            *last = Some(flight.takes_off);
+            *last = Some(attempt.asks_at);
         }
         if let Some(held) = &mut next.held
             && held.stage(now) >= Stage::Mandatory
         {
-            held.tried_late = Some(now.mono);
+            held.entered_at = Some(now.mono);
         }
-        (next, flight)
+        (next, attempt)
     }
 
     /// When the pace allows another attempt, whatever the clocks do.
@@ -250,18 +250,18 @@ impl State {
     /// Ends a fetch. The outcome of one that was gone and has a successor is ignored.
     pub(super) fn land(
         &self,
-        flight: Flight,
+        attempt: Attempt,
         outcome: &Outcome,
         policy: &RefreshPolicy,
         now: Now,
-        chance: f64,
+        jitter: f64,
         last_call: Option<Instant>,
     ) -> (Option<State>, Landing) {
-        if self.flight.is_none_or(|own| own.number != flight.number) {
+        if self.attempt.is_none_or(|own| own.number != attempt.number) {
             return (None, Landing::Ignored);
         }
         let mut next = self.clone();
-        next.flight = None;
+        next.attempt = None;
         let fetched = match outcome {
             Outcome::Abandoned => {
                 // A slot ahead that came to nothing must not push the next attempt further.
@@ -269,28 +269,28 @@ impl State {
                     *slot = now.mono.min(*slot);
                 }
                 if let Some(held) = &mut next.held {
-                    held.tried_late = None;
+                    held.entered_at = None;
                 }
                 return (Some(next), Landing::Ignored);
             }
             Outcome::Failed(error) => {
-                next.fail(error.clone(), policy, now, chance, last_call);
-                next.settled = flight.number;
+                next.fail(error.clone(), policy, now, jitter, last_call);
+                next.settled = attempt.number;
                 return (Some(next), Landing::Failed);
             }
             Outcome::Fetched(fetched) => fetched,
         };
-        next.settled = flight.number;
-        next.last_fetch = now.mono.saturating_duration_since(flight.takes_off);
+        next.settled = attempt.number;
+        next.last_fetch = now.mono.saturating_duration_since(attempt.asks_at);
         if fetched.expiry().is_some_and(|expiry| expiry <= now.wall) {
-            let landing = next.land_expired(fetched, policy, now, chance, last_call);
+            let landing = next.land_expired(fetched, policy, now, jitter, last_call);
             return (Some(next), landing);
         }
         next.failures = 0;
         next.failure = None;
         next.steady = None;
         next.next_idle = None;
-        let landing = next.adopt(fetched, policy, now, chance);
+        let landing = next.adopt(fetched, policy, now, jitter);
         (Some(next), landing)
     }
 
@@ -300,7 +300,7 @@ impl State {
         fetched: &Credentials,
         policy: &RefreshPolicy,
         now: Now,
-        chance: f64,
+        jitter: f64,
     ) -> Landing {
         let known = self
             .held
@@ -312,12 +312,12 @@ impl State {
             held.life = held.life.confirmed(now);
             held.invalidated = false;
             let stage = held.life.stage(now);
-            held.tried_late = (stage >= Stage::Mandatory).then_some(now.mono);
-            let wait = after_same_document(&held.life, stage, now, chance);
+            held.entered_at = (stage >= Stage::Mandatory).then_some(now.mono);
+            let wait = after_same_document(&held.life, stage, now, jitter);
             (held.life.expiry.map(|_| wait), Landing::SameDocument)
         } else {
             let held = Held::new(fetched, policy, now);
-            let wait = first_try(&held.life, now, self.last_fetch, chance);
+            let wait = first_try(&held.life, now, self.last_fetch, jitter);
             self.held = Some(held);
             self.generation += 1;
             (wait, Landing::Replaced)
@@ -326,7 +326,7 @@ impl State {
             held.rejected_key_returned = key_returned;
         }
         let wait = if key_returned {
-            let at_most = after_rejected_key_returned(chance);
+            let at_most = after_rejected_key_returned(jitter);
             Some(wait.map_or(at_most, |wait| wait.min(at_most)))
         } else {
             wait
@@ -346,7 +346,7 @@ impl State {
         fetched: &Credentials,
         policy: &RefreshPolicy,
         now: Now,
-        chance: f64,
+        jitter: f64,
         last_call: Option<Instant>,
     ) -> Landing {
         let error = Error::new(
@@ -364,12 +364,12 @@ impl State {
         };
         if better {
             self.held = Some(Held {
-                tried_late: Some(now.mono),
+                entered_at: Some(now.mono),
                 ..Held::new(fetched, policy, now)
             });
             self.generation += 1;
         }
-        self.fail(error, policy, now, chance, last_call);
+        self.fail(error, policy, now, jitter, last_call);
         if better {
             Landing::ExpiredDocumentAdopted
         } else {
@@ -382,7 +382,7 @@ impl State {
         error: Error,
         policy: &RefreshPolicy,
         now: Now,
-        chance: f64,
+        jitter: f64,
         last_call: Option<Instant>,
     ) {
         self.failures = self.failures.saturating_add(1);
@@ -395,7 +395,7 @@ impl State {
             throttled: error.is_throttled(),
             steady: self.steady,
         }
-        .pause(policy, now, chance);
+        .pause(policy, now, jitter);
         self.steady = pause.steady;
         let planned = self.next.filter(|next| !next.is_over(now));
         self.next = match (stage, planned) {
@@ -411,7 +411,7 @@ impl State {
                 let over_since = held.life.since.checked_add(held.life.confirmed_for);
                 over_since.is_none_or(unasked)
             });
-        self.next_idle = idle.then(|| Due::after(idle_pause(chance), now));
+        self.next_idle = idle.then(|| Due::after(idle_pause(jitter), now));
         self.failure = Some(Failure { error, at: now });
     }
 
@@ -468,7 +468,7 @@ impl Held {
             fetched_at: now.wall,
             invalidated: false,
             rejected_key_returned: false,
-            tried_late: None,
+            entered_at: None,
         }
     }
 }

@@ -146,7 +146,7 @@ impl Life {
     pub(super) fn is_clamped(&self, policy: &RefreshPolicy) -> bool {
         // An answer that has expired already is not short: it is warned of as what it is.
         let has_lifetime = self.expiry.is_some() && !self.lifetime.is_zero();
-        has_lifetime && self.advisory < wished_window(self.lifetime, policy)
+        has_lifetime && self.advisory < wanted_window(self.lifetime, policy)
     }
 }
 
@@ -161,7 +161,7 @@ fn lifetime(expiry: SystemTime, wall: SystemTime) -> Duration {
 }
 
 /// The tier of the lifetime, unless configured.
-fn wished_window(lifetime: Duration, policy: &RefreshPolicy) -> Duration {
+fn wanted_window(lifetime: Duration, policy: &RefreshPolicy) -> Duration {
     policy.advisory_window.unwrap_or({
         if lifetime <= SHORT_LIFETIME {
             SHORT_ADVISORY_WINDOW
@@ -176,7 +176,7 @@ fn wished_window(lifetime: Duration, policy: &RefreshPolicy) -> Duration {
 /// Never more than three quarters of the lifetime: a window as long as the session refreshes on every
 /// call, which took STS down for .NET users (aws-sdk-net#4313).
 fn advisory_window(lifetime: Duration, policy: &RefreshPolicy) -> Duration {
-    wished_window(lifetime, policy).min(lifetime / 4 * 3)
+    wanted_window(lifetime, policy).min(lifetime / 4 * 3)
 }
 
 fn mandatory_window(advisory: Duration, policy: &RefreshPolicy) -> Duration {

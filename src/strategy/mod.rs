@@ -202,7 +202,7 @@ impl<F: CredentialSource> CredentialStrategy for CredentialCache<F> {
     }
 }
 
-/// A cache around a source, on the clocks and with the chance that its builder was given.
+/// A cache around a source, on the clocks and with the jitter that its builder was given.
 fn cache<F: CredentialSource>(
     source: F,
     policy: RefreshPolicy,

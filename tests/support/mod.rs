@@ -175,7 +175,7 @@ impl<F: CredentialSource> CredentialSource for Shared<F> {
     }
 }
 
-/// A cache on a gated source, a steppable wall clock and chosen chance.
+/// A cache on a gated source, a steppable wall clock and chosen jitter.
 pub struct World {
     pub cache: CredentialCache<Shared<GatedSource>>,
     pub gate: Gate,
@@ -184,15 +184,15 @@ pub struct World {
 
 impl World {
     pub fn new(policy: RefreshPolicy) -> Self {
-        Self::with_chance(policy, 0.5)
+        Self::with_jitter(policy, 0.5)
     }
 
-    pub fn with_chance(policy: RefreshPolicy, chance: f64) -> Self {
+    pub fn with_jitter(policy: RefreshPolicy, jitter: f64) -> Self {
         let wall = Wall::starting();
         let (source, gate) = GatedSource::pair();
         let cache = CredentialCache::new(source, policy)
             .with_clock(Clock::with_wall(wall.clone()))
-            .with_jitter(Jitter::from_fn(move || chance));
+            .with_jitter(Jitter::from_fn(move || jitter));
         World { cache, gate, wall }
     }
 

@@ -1,4 +1,4 @@
-//! What the tests of the pace share: chance at its ends, and exact times between attempts.
+//! What the tests of the pace share: jitter at its ends, and exact times between attempts.
 //!
 //! Tokio's timers fire on whole milliseconds: an attempt that is due a fraction of one later comes at the
 //! next. `World::planned` shows the plan to the nanosecond.
@@ -18,11 +18,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
-/// The lowest draw, the middle one, and the highest: chance lies in `[0, 1)`.
+/// The lowest draw, the middle one, and the highest: jitter lies in `[0, 1)`.
 pub const LOWEST: f64 = 0.0;
 pub const MIDDLE: f64 = 0.5;
 pub const HIGHEST: f64 = 1.0 - f64::EPSILON;
-pub const CHANCES: [f64; 3] = [LOWEST, MIDDLE, HIGHEST];
+pub const JITTERS: [f64; 3] = [LOWEST, MIDDLE, HIGHEST];
 
 pub const MILLI: Duration = Duration::from_millis(1);
 pub const NANO: Duration = Duration::from_nanos(1);
@@ -129,8 +129,8 @@ pub async fn first_tries(
     lifetime: Duration,
 ) -> Vec<Duration> {
     let mut pauses = Vec::new();
-    for chance in CHANCES {
-        let world = World::with_chance(policy, chance);
+    for jitter in JITTERS {
+        let world = World::with_jitter(policy, jitter);
         let mut world = world.filled_in(latency, lifetime).await;
         pauses.push(world.asked_after().await.0);
     }

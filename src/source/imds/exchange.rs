@@ -3,8 +3,8 @@
 use super::document::{Reading, credential_document, first_role};
 use super::http::{self, Connection, Reply, request};
 use super::{ImdsSource, TOKEN_PATH, Token, Tree, failure};
-use crate::chance;
 use crate::error::{Error, Result};
+use crate::jitter;
 use aws_credential_types::Credentials;
 use hyper::header::{HeaderName, HeaderValue};
 use std::sync::Arc;
@@ -246,7 +246,7 @@ impl<'a> Exchange<'a> {
             return Err(self.finish(error, path));
         }
         let pause = FIRST_PAUSE * 2u32.saturating_pow(self.failures - 1);
-        tokio::time::sleep(pause.mul_f64(0.5 + chance::unit() / 2.0)).await;
+        tokio::time::sleep(pause.mul_f64(0.5 + jitter::unit() / 2.0)).await;
         Ok(())
     }
 

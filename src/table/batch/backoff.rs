@@ -1,6 +1,6 @@
 //! How long a batch waits before it repeats what was not processed.
 
-use crate::chance;
+use crate::jitter;
 use std::time::Duration;
 
 /// The back-off of a batch: full jitter, doubling from `base` to `cap`, given up after so many rounds
@@ -66,7 +66,7 @@ impl Backoff {
     pub(crate) fn wait(&self, idle: u32) -> Duration {
         let doublings = idle.saturating_sub(1);
         let doubled = self.base.saturating_mul(2_u32.saturating_pow(doublings));
-        doubled.min(self.cap).mul_f64(chance::unit())
+        doubled.min(self.cap).mul_f64(jitter::unit())
     }
 }
 

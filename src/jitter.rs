@@ -1,4 +1,4 @@
-//! Chance, seeded by the operating system and not by a clock: hosts that fail in the same moment do not
+//! Jitter, seeded by the operating system and not by a clock: hosts that fail in the same moment do not
 //! retry in the same moment.
 
 use std::hash::{BuildHasher, RandomState};

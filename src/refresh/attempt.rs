@@ -3,7 +3,7 @@
 use super::cache::Shared;
 use super::clock::Now;
 use super::policy::RefreshPolicy;
-use super::state::{Flight, Landing, Outcome, State};
+use super::state::{Attempt, Landing, Outcome, State};
 use crate::error::{Error, ErrorKind, Operation};
 use crate::source::CredentialSource;
 use std::future::{Future, poll_fn};
@@ -15,18 +15,18 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
-/// Clears the in-flight mark whatever becomes of the task: done, or dropped with its runtime.
-pub(super) struct FlightGuard<F: CredentialSource> {
+/// Clears the in-attempt mark whatever becomes of the task: done, or dropped with its runtime.
+pub(super) struct AttemptGuard<F: CredentialSource> {
     shared: Weak<Shared<F>>,
-    flight: Flight,
+    attempt: Attempt,
     landed: bool,
 }
 
-impl<F: CredentialSource> FlightGuard<F> {
-    pub(super) fn new(shared: &Arc<Shared<F>>, flight: Flight) -> Self {
-        FlightGuard {
+impl<F: CredentialSource> AttemptGuard<F> {
+    pub(super) fn new(shared: &Arc<Shared<F>>, attempt: Attempt) -> Self {
+        AttemptGuard {
             shared: Arc::downgrade(shared),
-            flight,
+            attempt,
             landed: false,
         }
     }
@@ -34,12 +34,12 @@ impl<F: CredentialSource> FlightGuard<F> {
     fn land(&mut self, outcome: Outcome) {
         self.landed = true;
         if let Some(shared) = self.shared.upgrade() {
-            shared.land(self.flight, outcome);
+            shared.land(self.attempt, outcome);
         }
     }
 }
 
-impl<F: CredentialSource> Drop for FlightGuard<F> {
+impl<F: CredentialSource> Drop for AttemptGuard<F> {
     fn drop(&mut self) {
         if !self.landed {
             self.land(Outcome::Abandoned);
@@ -48,21 +48,18 @@ impl<F: CredentialSource> Drop for FlightGuard<F> {
 }
 
 /// Runs the fetch; ends early when the last handle of the cache is gone.
-pub(super) async fn fly<F: CredentialSource>(
+pub(super) async fn run<F: CredentialSource>(
     source: Arc<F>,
-    mut guard: FlightGuard<F>,
+    mut guard: AttemptGuard<F>,
     fetch_timeout: Duration,
     mut handles: watch::Receiver<super::Status>,
 ) {
-    let takes_off = guard.flight.takes_off;
+    let asks_at = guard.attempt.asks_at;
     let outcome = {
         let fetch = pin!(caught(async {
             // A timer of tokio's takes up to a millisecond even for a point that has come.
-            if !takes_off
-                .saturating_duration_since(Instant::now())
-                .is_zero()
-            {
-                sleep_until(takes_off).await;
+            if !asks_at.saturating_duration_since(Instant::now()).is_zero() {
+                sleep_until(asks_at).await;
             }
             timeout(fetch_timeout, source.fetch()).await
         }));
