@@ -285,6 +285,15 @@ impl<F: CredentialSource> CredentialCache<F> {
         said
     }
 
+    /// Tells the cache that a service accepted the credentials with this access key id.
+    ///
+    /// A success with the key in use, anybody's, ends a row of rejections: the next one is taken for
+    /// evidence against the key again. Any other key id is ignored. Once per key and client is enough;
+    /// it costs no more than a look while there is no row to end.
+    pub fn accepted(&self, key_id: &str) {
+        self.0.change(|state| (state.accepted(key_id), ()));
+    }
+
     /// A snapshot; no I/O, no lock.
     #[must_use]
     pub fn status(&self) -> Status {

@@ -42,6 +42,8 @@ pub(super) struct State {
     pub(super) next_idle: Option<Due>,
     steady: Option<Duration>,
     pub(super) generation: u64,
+    /// Rejections in a row, of keys of which none was accepted.
+    pub(super) rejections: u32,
     last_fetch: Duration,
     starts: [Option<Instant>; MAX_ATTEMPTS_PER_SECOND],
 }
@@ -423,6 +425,15 @@ impl State {
         Some(next)
     }
 
+    /// A service accepted this key id. `None` if that is no news.
+    pub(super) fn accepted(&self, key_id: &str) -> Option<State> {
+        let ends_a_row = self.rejections > 0 && self.held.as_ref()?.key_id() == key_id;
+        ends_a_row.then(|| State {
+            rejections: 0,
+            ..self.clone()
+        })
+    }
+
     /// A service rejected this key id.
     pub(super) fn invalidate(
         &self,
@@ -443,6 +454,7 @@ impl State {
         if let Some(held) = &mut next.held {
             held.invalidated = true;
         }
+        next.rejections = next.rejections.saturating_add(1);
         let keeps_waits = policy.rules == Rules::AwsSpec || policy.backoff.0.is_some();
         next.next = match &self.failure {
             None => None,

@@ -11,6 +11,10 @@ use serde::{Serialize, Serializer};
 use std::time::{Duration, SystemTime};
 
 /// What became of an [`invalidate`](crate::CredentialStrategy::invalidate).
+///
+/// A rejection is evidence against the key, or against the service that rejected it: a region that is not
+/// enabled, the wrong partition, a revoked account refuse every key. Which of the two it is shows in what
+/// becomes of the replacement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Rejection {
@@ -20,6 +24,10 @@ pub enum Rejection {
     NotCurrent,
     /// A refresh since the last rejection brought the same key again: do not repeat.
     SameKeyAgain,
+    /// The key replaced one that was rejected, and nobody has [accepted](crate::CredentialCache::accepted)
+    /// a key since: do not repeat. It is served on, at once, and replaced after a pause that grows with
+    /// the row of rejections.
+    Suspected,
 }
 
 /// A snapshot of what a cache holds and what became of its refreshes.
