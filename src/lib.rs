@@ -28,7 +28,9 @@ pub mod strategy;
 #[cfg(feature = "table")]
 pub mod table;
 
-pub use error::{CancellationReason, CredentialFault, Denied, Error, ErrorKind, Operation, Result};
+pub use error::{
+    BoxError, CancellationReason, CredentialFault, Denied, Error, ErrorKind, Operation, Result,
+};
 pub use refresh::{CredentialCache, RefreshMode, RefreshPolicy, Rejection, Status};
 pub use sdk::SdkProvider;
 pub use source::CredentialSource;
@@ -36,8 +38,19 @@ pub use strategy::{AssumeRole, CredentialStrategy, InstanceProfile, StrategyConf
 #[cfg(feature = "table")]
 pub use table::{Dynamo, Table};
 
+/// The macro that a [`CredentialStrategy`] of your own is written with.
+pub use async_trait::async_trait;
 /// The SDK's credentials: key id, secret, session token, expiry, account id.
 pub use aws_credential_types::Credentials;
+/// Any of the SDK's providers, as the base of an [`AssumeRole`].
+pub use aws_credential_types::provider::SharedCredentialsProvider;
+/// The SDK's DynamoDB client, in the version that [`Dynamo`] is built on.
+#[cfg(feature = "table")]
+pub use aws_sdk_dynamodb;
+/// Settings of the SDK's clients: region, endpoint, retries, time limits, transport.
+pub use aws_types::SdkConfig;
+/// An AWS region.
+pub use aws_types::region::Region;
 
 #[cfg(all(doctest, feature = "table", feature = "env"))]
 #[doc = include_str!("../README.md")]

@@ -274,7 +274,7 @@ fn options_of_a_session() {
         ),
         refused(
             role(ROLE)
-                .mfa("short", || async { Ok::<_, Error>(String::new()) })
+                .mfa("short", || async { Ok(String::new()) })
                 .build(),
         ),
     ];

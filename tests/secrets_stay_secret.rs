@@ -282,7 +282,7 @@ async fn strategies_with_credentials_show_nothing_of_them() {
         .base(option_a.clone())
         .external_id("external")
         .mfa("arn:aws:iam::123456789012:mfa/alice", || async {
-            Ok::<_, Error>("123456".to_owned())
+            Ok("123456".to_owned())
         });
     debug_shows_nothing(&option_b);
     let option_b = option_b.build().unwrap();

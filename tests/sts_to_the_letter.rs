@@ -413,7 +413,7 @@ async fn every_option_reaches_sts() {
         .transitive_tags(["team"])
         .source_identity("ada")
         .mfa("arn:aws:iam::123456789012:mfa/alice", || async {
-            Ok::<_, Error>(" 123456\n".to_owned())
+            Ok(" 123456\n".to_owned())
         })
         .build()
         .unwrap();
@@ -543,7 +543,7 @@ fn with_code(
     by_user(cloud)
         .mfa("arn:aws:iam::123456789012:mfa/alice", move || {
             asked.fetch_add(1, Ordering::SeqCst);
-            async move { code.map(ToOwned::to_owned) }
+            async move { Ok(code.map(ToOwned::to_owned)?) }
         })
         .build()
         .unwrap()
@@ -616,7 +616,7 @@ async fn with_mfa_nobody_is_asked_in_the_background_and_there_is_time_to_answer(
         )
         .mfa("arn:aws:iam::123456789012:mfa/alice", move || {
             count.fetch_add(1, Ordering::SeqCst);
-            async { Ok::<_, Error>("123456".to_owned()) }
+            async { Ok("123456".to_owned()) }
         })
         .build()
         .unwrap();

@@ -54,6 +54,10 @@ enum Outlook {
     Terminal,
 }
 
+/// What functions of the application fail with, such as the one that asks for an MFA code: any error, by
+/// `?` or `into()`.
+pub type BoxError = Box<dyn StdError + Send + Sync>;
+
 /// The cause of an [`Error`], for code that acts on it.
 ///
 /// It names the cause, not the call: the call is [`Error::operation`].

@@ -4,6 +4,7 @@ mod env;
 #[doc(hidden)]
 pub mod fuzzing;
 mod imds;
+mod region;
 mod sts;
 mod told;
 
@@ -11,6 +12,7 @@ pub use imds::{
     DEFAULT_ANSWER_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_ENDPOINT, DEFAULT_ENDPOINT_IPV6,
     DEFAULT_MAX_ATTEMPTS, DEFAULT_TOKEN_TTL, ImdsSource, ImdsSourceBuilder, TokenCheck,
 };
+pub use region::IntoRegion;
 pub use sts::{
     Base, CallerIdentity, DEFAULT_SESSION_DURATION, DEFAULT_STS_ATTEMPT_TIMEOUT,
     DEFAULT_STS_CALL_TIMEOUT, DEFAULT_STS_CONNECT_TIMEOUT, DEFAULT_STS_MAX_ATTEMPTS,

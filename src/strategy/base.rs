@@ -2,16 +2,46 @@
 
 use super::CredentialStrategy;
 use crate::error::Result;
-use crate::refresh::Rejection;
-use crate::source::{ASSUME_ROLE_NAME, Base, BaseCredentials, INSTANCE_PROFILE_NAME, Origin};
+use crate::refresh::{CredentialCache, Rejection};
+use crate::source::{
+    ASSUME_ROLE_NAME, Base, BaseCredentials, CredentialSource, INSTANCE_PROFILE_NAME, Origin,
+};
 use async_trait::async_trait;
 use aws_credential_types::Credentials;
+use std::sync::Arc;
 
 struct StrategyBase<S>(S);
 
-impl<S: CredentialStrategy> From<S> for Base {
-    fn from(strategy: S) -> Self {
+impl Base {
+    /// Any strategy, by value. One in an `Arc` or a `Box`, and any of this crate, is a `Base` by `into()`.
+    #[must_use]
+    pub fn strategy(strategy: impl CredentialStrategy) -> Self {
         Base::new(StrategyBase(strategy))
+    }
+}
+
+impl<S: CredentialStrategy + ?Sized> From<Arc<S>> for Base {
+    fn from(strategy: Arc<S>) -> Self {
+        Base::strategy(strategy)
+    }
+}
+
+impl<S: CredentialStrategy + ?Sized> From<Box<S>> for Base {
+    fn from(strategy: Box<S>) -> Self {
+        Base::strategy(strategy)
+    }
+}
+
+/// A clone, which in every strategy of this crate shares the cache.
+impl<S: CredentialStrategy + Clone> From<&S> for Base {
+    fn from(strategy: &S) -> Self {
+        Base::strategy(strategy.clone())
+    }
+}
+
+impl<F: CredentialSource> From<CredentialCache<F>> for Base {
+    fn from(cache: CredentialCache<F>) -> Self {
+        Base::strategy(cache)
     }
 }
 

@@ -5,7 +5,6 @@ use crate::error::{Error, Result};
 use crate::refresh::{RefreshMode, RefreshPolicy};
 use crate::source::Base;
 use aws_types::SdkConfig;
-use aws_types::region::Region;
 use serde::de::{Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
@@ -292,7 +291,7 @@ impl Settings {
             builder = builder.sdk_config(sdk);
         }
         if let Some(region) = &self.region {
-            builder = builder.region(Region::new(region.clone()));
+            builder = builder.region(region);
         }
         if let Some(base) = &self.base {
             let base = base.assemble(sdk).map_err(|error| match error.field() {

@@ -2,16 +2,19 @@
 
 mod assume_role;
 mod base;
+mod cached;
 mod config;
 mod forward;
 mod instance_profile;
+mod with_refresh;
 
 pub use assume_role::{AssumeRole, AssumeRoleBuilder};
 pub use config::StrategyConfig;
 pub use instance_profile::{InstanceProfile, InstanceProfileBuilder};
+pub use with_refresh::WithRefresh;
 
 use crate::error::{Error, Operation, Result};
-use crate::refresh::{Clock, CredentialCache, Jitter, RefreshPolicy, Rejection, Status};
+use crate::refresh::{CredentialCache, Rejection, Status};
 use crate::source::CredentialSource;
 use async_trait::async_trait;
 use aws_credential_types::Credentials;
@@ -200,21 +203,4 @@ impl<F: CredentialSource> CredentialStrategy for CredentialCache<F> {
     fn subscribe(&self) -> watch::Receiver<Status> {
         CredentialCache::subscribe(self)
     }
-}
-
-/// A cache around a source, on the clocks and with the jitter that its builder was given.
-fn cache<F: CredentialSource>(
-    source: F,
-    policy: RefreshPolicy,
-    clock: Option<Clock>,
-    jitter: Option<Jitter>,
-) -> CredentialCache<F> {
-    let mut cache = CredentialCache::new(source, policy);
-    if let Some(clock) = clock {
-        cache = cache.with_clock(clock);
-    }
-    if let Some(jitter) = jitter {
-        cache = cache.with_jitter(jitter);
-    }
-    cache
 }

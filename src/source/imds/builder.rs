@@ -9,19 +9,34 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 /// Builds an [`ImdsSource`]; what is not set comes from the environment, else from a named constant.
+///
+/// `W` is what a strategy's builder has beside the source's settings; nothing here.
 #[derive(Clone, Debug)]
-#[must_use = "nothing is fetched before `build` and `fetch`"]
-pub struct ImdsSourceBuilder {
+#[must_use = "nothing is fetched before `build` and a first call"]
+pub struct ImdsSourceBuilder<W = ()> {
     wishes: Wishes,
     env: Env,
+    pub(crate) with: W,
 }
 
-impl ImdsSourceBuilder {
-    pub(super) fn new() -> Self {
+impl<W> ImdsSourceBuilder<W> {
+    pub(crate) fn new(with: W) -> Self {
         ImdsSourceBuilder {
             wishes: Wishes::default(),
             env: Env::process(),
+            with,
         }
+    }
+
+    /// The source's settings apart from what a strategy has beside them.
+    pub(crate) fn part(self) -> (ImdsSourceBuilder, W) {
+        let ImdsSourceBuilder { wishes, env, with } = self;
+        let source = ImdsSourceBuilder {
+            wishes,
+            env,
+            with: (),
+        };
+        (source, with)
     }
 
     /// The role whose credentials are asked for, so that the list of roles is not; default: the one
@@ -65,7 +80,9 @@ impl ImdsSourceBuilder {
         self.wishes.token_ttl = Some(ttl);
         self
     }
+}
 
+impl ImdsSourceBuilder {
     /// The source, without any I/O.
     ///
     /// # Errors
@@ -73,7 +90,11 @@ impl ImdsSourceBuilder {
     /// [`Usage`](crate::ErrorKind::Usage) for a setting or environment variable that is not as
     /// expected; [`Error::field`](crate::Error::field) names it.
     pub fn build(self) -> Result<ImdsSource> {
-        let ImdsSourceBuilder { wishes, env } = self;
+        let ImdsSourceBuilder {
+            wishes,
+            env,
+            with: (),
+        } = self;
         Ok(ImdsSource {
             settings: Settings::resolve(wishes, &env)?,
             role: ArcSwapOption::empty(),

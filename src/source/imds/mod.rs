@@ -113,7 +113,7 @@ pub struct TokenCheck {
 impl ImdsSource {
     /// Starts from the environment and the constants of this module.
     pub fn builder() -> ImdsSourceBuilder {
-        ImdsSourceBuilder::new()
+        ImdsSourceBuilder::new(())
     }
 
     /// Where the service is asked, as a URI.

@@ -12,6 +12,9 @@ use std::sync::Arc;
 ///
 /// A strategy is told when STS finds its session expired, so that it fetches another; a provider is
 /// only asked again.
+///
+/// From a strategy of this crate, a reference to one that can be cloned, an `Arc` or a `Box`;
+/// [`Base::strategy`] takes any.
 #[derive(Clone)]
 pub struct Base(Arc<dyn BaseCredentials>);
 

@@ -5,48 +5,75 @@ use super::base::Base;
 use super::client::StsSettings;
 use super::rules::{Mfa, Parts, Request};
 use crate::arn::{Partition, RoleArn};
-use crate::error::{Error, Result};
+use crate::error::{BoxError, Error, Result};
+use crate::source::IntoRegion;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_smithy_runtime_api::client::http::HttpClient;
 use aws_types::SdkConfig;
-use aws_types::region::Region;
-use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
 /// Builds a [`StsSource`]; region and base are required, the rest has defaults.
+///
+/// `W` is what a strategy's builder has beside the source's settings; nothing here.
 #[derive(Clone)]
-#[must_use = "nothing is fetched before `build` and `fetch`"]
-pub struct StsSourceBuilder {
+#[must_use = "nothing is fetched before `build` and a first call"]
+pub struct StsSourceBuilder<W = ()> {
     role_arn: String,
     base: Option<Base>,
     settings: StsSettings,
     parts: Parts,
     /// An `SdkConfig` was given as the base, and had no credentials.
     base_is_empty: bool,
+    pub(crate) with: W,
 }
 
-impl StsSourceBuilder {
-    pub(super) fn new(role_arn: String) -> Self {
+impl<W> StsSourceBuilder<W> {
+    pub(crate) fn new(role_arn: String, with: W) -> Self {
         StsSourceBuilder {
             role_arn,
             base: None,
             settings: StsSettings::default(),
             parts: Parts::default(),
             base_is_empty: false,
+            with,
         }
     }
 
-    /// The region whose STS is asked; required here or in the `SdkConfig`. It belongs to the partition
-    /// of the role.
-    pub fn region(mut self, region: impl Into<Region>) -> Self {
-        self.settings.region = Some(region.into().to_string());
+    /// The source's settings apart from what a strategy has beside them.
+    pub(crate) fn part(self) -> (StsSourceBuilder, W) {
+        let StsSourceBuilder {
+            role_arn,
+            base,
+            settings,
+            parts,
+            base_is_empty,
+            with,
+        } = self;
+        let source = StsSourceBuilder {
+            role_arn,
+            base,
+            settings,
+            parts,
+            base_is_empty,
+            with: (),
+        };
+        (source, with)
+    }
+
+    /// The region whose STS is asked, `"us-east-1"` or a `Region`; required here or in the `SdkConfig`.
+    /// It belongs to the partition of the role.
+    pub fn region(mut self, region: impl IntoRegion) -> Self {
+        self.settings.region = Some(region.into_region().to_string());
         self
     }
 
-    /// Who signs the call: any strategy, whose session is replaced when STS finds it expired, or a
-    /// [`SharedCredentialsProvider`](aws_credential_types::provider::SharedCredentialsProvider).
+    /// Who signs the call: a strategy of this crate or a reference to it, any strategy in an `Arc` or a
+    /// `Box`, or a [`SharedCredentialsProvider`](aws_credential_types::provider::SharedCredentialsProvider).
+    /// A strategy's session is replaced when STS finds it expired. Required for a source; an
+    /// [`AssumeRole`](crate::AssumeRole) without one is signed by an
+    /// [`InstanceProfile`](crate::InstanceProfile), as on EC2.
     pub fn base(mut self, base: impl Into<Base>) -> Self {
         self.base = Some(base.into());
         self.base_is_empty = false;
@@ -140,11 +167,14 @@ impl StsSourceBuilder {
 
     /// The MFA device by serial number or ARN, and an async function that gives its 6-digit code each
     /// time the role is assumed; default: no MFA. When it fails, STS is not asked.
-    pub fn mfa<A, F, E>(mut self, serial: impl Into<String>, code: A) -> Self
+    ///
+    /// A background refresh cannot ask a person, so an [`AssumeRole`](crate::AssumeRole) with MFA is
+    /// refreshed [on demand](crate::RefreshMode::OnDemand), and a fetch, with those who wait for it, has
+    /// [`INTERACTIVE_WAIT_TIMEOUT`](crate::refresh::INTERACTIVE_WAIT_TIMEOUT), whatever the policy says.
+    pub fn mfa<A, F>(mut self, serial: impl Into<String>, code: A) -> Self
     where
         A: Fn() -> F + Send + Sync + 'static,
-        F: Future<Output = Result<String, E>> + Send + 'static,
-        E: Into<Box<dyn StdError + Send + Sync>>,
+        F: Future<Output = Result<String, BoxError>> + Send + 'static,
     {
         self.parts.mfa = Some(Mfa::new(serial.into(), code));
         self
@@ -176,7 +206,9 @@ impl StsSourceBuilder {
     pub(crate) fn has_mfa(&self) -> bool {
         self.parts.mfa.is_some()
     }
+}
 
+impl StsSourceBuilder {
     /// The source, without any I/O.
     ///
     /// # Errors
@@ -190,6 +222,7 @@ impl StsSourceBuilder {
             settings,
             parts,
             base_is_empty,
+            with: (),
         } = self;
         let role = RoleArn::parse(&role_arn)?;
         if base_is_empty {
@@ -221,7 +254,7 @@ impl StsSourceBuilder {
     }
 }
 
-impl fmt::Debug for StsSourceBuilder {
+impl<W> fmt::Debug for StsSourceBuilder<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StsSourceBuilder")
             .field("role_arn", &self.role_arn)

@@ -47,7 +47,7 @@ pub struct StsSource {
 impl StsSource {
     /// Starts with the ARN of the role, for example `arn:aws:iam::123456789012:role/App`.
     pub fn builder(role_arn: impl Into<String>) -> StsSourceBuilder {
-        StsSourceBuilder::new(role_arn.into())
+        StsSourceBuilder::new(role_arn.into(), ())
     }
 
     /// The ARN of the role.

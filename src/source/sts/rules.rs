@@ -5,11 +5,10 @@ use super::ASSUME_ROLE;
 use super::base::Origin;
 use super::failure::CHAINED_LIMIT;
 use crate::arn::{Arn, RoleArn, is_account, is_session_name};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{BoxError, Error, ErrorKind, Result};
 use aws_sdk_sts::operation::assume_role::builders::AssumeRoleFluentBuilder;
 use aws_sdk_sts::types::{PolicyDescriptorType, Tag};
 use std::collections::BTreeSet;
-use std::error::Error as StdError;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -34,7 +33,6 @@ const TAG_VALUE_LIMIT: usize = 256;
 const MFA_SERIAL_LIMIT: usize = 256;
 const MFA_CODE_DIGITS: usize = 6;
 
-type BoxError = Box<dyn StdError + Send + Sync>;
 type CodeFuture = Pin<Box<dyn Future<Output = Result<String, BoxError>> + Send>>;
 
 /// A device of multi-factor authentication, and whoever reads the code off it.
@@ -45,18 +43,14 @@ pub(super) struct Mfa {
 }
 
 impl Mfa {
-    pub(super) fn new<A, F, E>(serial: String, ask: A) -> Self
+    pub(super) fn new<A, F>(serial: String, ask: A) -> Self
     where
         A: Fn() -> F + Send + Sync + 'static,
-        F: Future<Output = Result<String, E>> + Send + 'static,
-        E: Into<BoxError>,
+        F: Future<Output = Result<String, BoxError>> + Send + 'static,
     {
         Mfa {
             serial,
-            ask: Arc::new(move || {
-                let code = ask();
-                Box::pin(async move { code.await.map_err(Into::into) })
-            }),
+            ask: Arc::new(move || Box::pin(ask())),
         }
     }
 }
