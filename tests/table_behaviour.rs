@@ -5,7 +5,7 @@
 #[path = "support/table.rs"]
 mod support;
 
-use aws_credential_strategies::table::{AnyStrategy, Attempt, Cursor, attr, size, sort};
+use aws_credential_strategies::table::{AnyStrategy, Attempt, Cursor, Item, attr, size, sort};
 use aws_credential_strategies::{Dynamo, ErrorKind};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -280,11 +280,11 @@ async fn updates(db: &Dynamo<AnyStrategy>) {
         .update(("id", "n1"))
         .set("hits", 0)
         .only_if(attr("hits").gt(3));
-    let rejected = rejected.attempt::<serde_json::Value>().await.unwrap();
+    let rejected = rejected.attempt::<Item>().await.unwrap();
     let Attempt::Rejected(Some(there)) = rejected else {
         panic!("{rejected:?}");
     };
-    assert_eq!(there["hits"], 3);
+    assert_eq!(there["hits"].as_n().unwrap(), "3");
     users
         .update(("id", "n2"))
         .version("v", None)

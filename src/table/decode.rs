@@ -1,196 +1,609 @@
-//! Items as Rust values: `serde_dynamo`, with the attribute named where one does not fit.
+//! Items as Rust values: serde's side of reading, and the one place where an item that does not fit is
+//! kept for the error.
 
-use super::value::Item;
+use super::fault::Fault;
+use super::item::{Attributes, Item};
+use super::key::Key;
+use super::number::{self, NUMBER};
+use super::value::VALUE;
 use crate::error::{Error, ErrorKind, Operation, Result};
+use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::value::StrDeserializer;
-use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, Visitor};
-use serde_path_to_error::Track;
+use serde::de::{
+    self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess,
+    SeqAccess, VariantAccess, Visitor,
+};
+use serde::forward_to_deserialize_any;
 use std::collections::hash_map;
+use std::fmt;
+use std::sync::Arc;
 
-type DecodeError = serde_dynamo::Error;
+/// How `serde_json::Value` introduces itself: it has no sets, so one that is read into it would be written
+/// back as a list.
+const JSON: &str = "any valid JSON value";
 
-/// A value of an item: for what [`output`](crate::table::Get::output) returned.
+/// A value of an item: for what [`output`](super::Get::output) returned.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Decode`] when the item does not fit `T`; the error names the attribute.
-pub fn from_item<T: DeserializeOwned>(item: Item) -> Result<T> {
-    let mut place = None;
-    T::deserialize(Whole {
-        item,
-        place: &mut place,
-    })
-    .map_err(|error| {
-        let message = match place {
+/// [`ErrorKind::Decode`] when the item does not fit `T`; the error names the attribute, and keeps the item
+/// ([`Error::item`]).
+pub fn from_item<T: DeserializeOwned>(item: impl Into<Item>) -> Result<T> {
+    decode(item.into().into(), None)
+}
+
+/// Every item that is read is decoded here. It is borrowed on the way, so that it is whole if it does not
+/// fit. The key is for an item that may lack it: one of which only parts were read.
+pub(crate) fn decode<T: DeserializeOwned>(item: Attributes, key: Option<Key>) -> Result<T> {
+    T::deserialize(Decoder(Shape::Map(&item))).map_err(|fault| {
+        let message = match fault.place() {
             Some(place) => format!("attribute {place} does not fit the type it is read into"),
             // an absent attribute, as a rule: it has no place
             None => "the item does not fit the type it is read into".to_owned(),
         };
         Error::new(ErrorKind::Decode, Operation::CONFIGURE, message)
             .needs_human()
-            .caused_by(error)
+            .caused_by(fault)
+            .with_detail(Arc::new(Undecoded {
+                item: item.into(),
+                key,
+            }))
     })
 }
 
-/// An item that is being read.
-///
-/// A struct, which nearly every item is read into, takes its attributes one by one; `serde_dynamo` by
-/// itself would first build the whole item again, and a trail kept for every attribute costs more than
-/// the attributes. Anything else goes that way.
-struct Whole<'a> {
-    item: Item,
-    /// Which attribute did not fit.
-    place: &'a mut Option<String>,
-}
+impl Error {
+    /// The item that did not fit the type it was read into, whole.
+    ///
+    /// `None` unless this is [`ErrorKind::Decode`]. What it holds is shown nowhere.
+    #[must_use]
+    pub fn item(&self) -> Option<&Item> {
+        Some(&self.undecoded()?.item)
+    }
 
-impl Whole<'_> {
-    fn read<T>(
-        self,
-        read: impl FnOnce(
-            serde_path_to_error::Deserializer<'_, '_, serde_dynamo::Deserializer>,
-        ) -> Result<T, DecodeError>,
-    ) -> Result<T, DecodeError> {
-        let members = self.item.into_iter();
-        let members = members.map(|(name, value)| (name, value.into())).collect();
-        let whole = serde_dynamo::AttributeValue::M(members);
-        let mut track = Track::new();
-        let deserializer = serde_dynamo::Deserializer::from_attribute_value(whole);
-        let read = read(serde_path_to_error::Deserializer::new(
-            deserializer,
-            &mut track,
-        ));
-        if read.is_err() {
-            let path = track.path();
-            *self.place = path.iter().next().is_some().then(|| path.to_string());
-        }
-        read
+    /// The key of the item that did not fit, where the item itself may lack it: of a
+    /// [`get`](super::Table::get) of [some paths](super::Get::project) only.
+    #[must_use]
+    pub fn key(&self) -> Option<&Key> {
+        self.undecoded()?.key.as_ref()
+    }
+
+    fn undecoded(&self) -> Option<&Undecoded> {
+        self.detail()?.downcast_ref()
     }
 }
 
-macro_rules! by_serde_dynamo {
-    ($($method:ident($($argument:ident: $type:ty),*)),+ $(,)?) => {
-        $(fn $method<V: Visitor<'de>>(
-            self,
-            $($argument: $type,)*
-            visitor: V,
-        ) -> Result<V::Value, DecodeError> {
-            self.read(|deserializer| deserializer.$method($($argument,)* visitor))
+/// Travels in an error, unseen.
+struct Undecoded {
+    item: Item,
+    key: Option<Key>,
+}
+
+impl fmt::Debug for Undecoded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Undecoded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an item that does not fit")
+    }
+}
+
+impl std::error::Error for Undecoded {}
+
+/// An attribute, or a member of a set, that is being read.
+#[derive(Clone, Copy)]
+enum Shape<'a> {
+    Binaries(&'a [Blob]),
+    Binary(&'a [u8]),
+    Bool(bool),
+    List(&'a [AttributeValue]),
+    Map(&'a Attributes),
+    Null,
+    Number(&'a str),
+    Numbers(&'a [String]),
+    Strings(&'a [String]),
+    Text(&'a str),
+    Unknown,
+}
+
+impl<'a> Shape<'a> {
+    fn of(value: &'a AttributeValue) -> Self {
+        match value {
+            AttributeValue::B(bytes) => Shape::Binary(bytes.as_ref()),
+            AttributeValue::Bool(flag) => Shape::Bool(*flag),
+            AttributeValue::Bs(set) => Shape::Binaries(set),
+            AttributeValue::L(elements) => Shape::List(elements),
+            AttributeValue::M(members) => Shape::Map(members),
+            AttributeValue::N(number) => Shape::Number(number),
+            AttributeValue::Ns(set) => Shape::Numbers(set),
+            AttributeValue::Null(_) => Shape::Null,
+            AttributeValue::S(text) => Shape::Text(text),
+            AttributeValue::Ss(set) => Shape::Strings(set),
+            _ => Shape::Unknown,
+        }
+    }
+
+    /// DynamoDB's name of the type.
+    fn kind(self) -> &'static str {
+        match self {
+            Shape::Binaries(_) => "BS",
+            Shape::Binary(_) => "B",
+            Shape::Bool(_) => "BOOL",
+            Shape::List(_) => "L",
+            Shape::Map(_) => "M",
+            Shape::Null => "NULL",
+            Shape::Number(_) => "N",
+            Shape::Numbers(_) => "NS",
+            Shape::Strings(_) => "SS",
+            Shape::Text(_) => "S",
+            Shape::Unknown => "a type that this version does not know",
+        }
+    }
+
+    fn instead_of(self, expected: &str) -> Fault {
+        Fault::new(format!("expected {expected}, not {}", self.kind()))
+    }
+}
+
+struct Decoder<'a>(Shape<'a>);
+
+/// A number may be read as a float that gives it back; anything else would change it in silence.
+fn rounded(number: &str, float: &str) -> Fault {
+    let digits = number.len();
+    Fault::new(format!(
+        "a number of {digits} characters that {float} would round: read it into a Number"
+    ))
+}
+
+impl Decoder<'_> {
+    fn integer<T: std::str::FromStr>(&self, name: &str) -> Result<T, Fault> {
+        match self.0 {
+            Shape::Number(number) => number
+                .parse()
+                .map_err(|_| Fault::new(format!("the number does not fit {name}"))),
+            other => Err(other.instead_of("N")),
+        }
+    }
+}
+
+macro_rules! integers {
+    ($($method:ident: $visit:ident($number:ty)),+ $(,)?) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+            visitor.$visit(self.integer::<$number>(stringify!($number))?)
         })+
     };
 }
 
-impl<'de> Deserializer<'de> for Whole<'_> {
-    type Error = DecodeError;
+macro_rules! read_as {
+    ($($method:ident($($argument:ident: $type:ty),*) = $as:ident),+ $(,)?) => {
+        $(fn $method<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, Fault> {
+            self.$as(visitor)
+        })+
+    };
+}
+
+impl<'de> Deserializer<'de> for Decoder<'_> {
+    type Error = Fault;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.0 {
+            Shape::Binary(bytes) => visitor.visit_bytes(bytes),
+            Shape::Bool(flag) => visitor.visit_bool(flag),
+            Shape::List(_) => self.deserialize_seq(visitor),
+            Shape::Map(_) => self.deserialize_map(visitor),
+            Shape::Null => visitor.visit_unit(),
+            Shape::Number(number) => {
+                if let Ok(integer) = number.parse() {
+                    visitor.visit_i64(integer)
+                } else if let Ok(natural) = number.parse() {
+                    visitor.visit_u64(natural)
+                } else {
+                    let float = number::exact_f64(number);
+                    visitor.visit_f64(float.ok_or_else(|| rounded(number, "f64"))?)
+                }
+            }
+            Shape::Text(text) => visitor.visit_str(text),
+            Shape::Binaries(_) | Shape::Numbers(_) | Shape::Strings(_) => {
+                if Expecting(&visitor).to_string() == JSON {
+                    return Err(Fault::new(format!(
+                        "a set ({}), which serde_json::Value would give back as a list: read the item into an Item",
+                        self.0.kind()
+                    )));
+                }
+                self.deserialize_seq(visitor)
+            }
+            Shape::Unknown => Err(self.0.instead_of("a known type")),
+        }
+    }
+
+    integers! {
+        deserialize_i8: visit_i8(i8),
+        deserialize_i16: visit_i16(i16),
+        deserialize_i32: visit_i32(i32),
+        deserialize_i64: visit_i64(i64),
+        deserialize_i128: visit_i128(i128),
+        deserialize_u8: visit_u8(u8),
+        deserialize_u16: visit_u16(u16),
+        deserialize_u32: visit_u32(u32),
+        deserialize_u64: visit_u64(u64),
+        deserialize_u128: visit_u128(u128),
+    }
+
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.0 {
+            Shape::Number(number) => {
+                let float = number::exact_f32(number);
+                visitor.visit_f32(float.ok_or_else(|| rounded(number, "f32"))?)
+            }
+            other => Err(other.instead_of("N")),
+        }
+    }
+
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.0 {
+            Shape::Number(number) => {
+                let float = number::exact_f64(number);
+                visitor.visit_f64(float.ok_or_else(|| rounded(number, "f64"))?)
+            }
+            other => Err(other.instead_of("N")),
+        }
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.0 {
+            Shape::Bool(flag) => visitor.visit_bool(flag),
+            other => Err(other.instead_of("BOOL")),
+        }
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.0 {
+            Shape::Text(text) => visitor.visit_str(text),
+            other => Err(other.instead_of("S")),
+        }
+    }
+
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.0 {
+            Shape::Binary(bytes) => visitor.visit_bytes(bytes),
+            other => Err(other.instead_of("B")),
+        }
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.0 {
+            Shape::Null => visitor.visit_unit(),
+            other => Err(other.instead_of("NULL")),
+        }
+    }
+
+    read_as! {
+        deserialize_char() = deserialize_str,
+        deserialize_string() = deserialize_str,
+        deserialize_identifier() = deserialize_str,
+        deserialize_byte_buf() = deserialize_bytes,
+        deserialize_unit_struct(_name: &'static str) = deserialize_unit,
+        deserialize_tuple(_len: usize) = deserialize_seq,
+        deserialize_tuple_struct(_name: &'static str, _len: usize) = deserialize_seq,
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.0 {
+            Shape::Null => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        match (name, self.0) {
+            (VALUE, shape) => visitor.visit_newtype_struct(Tagged(shape)),
+            (NUMBER, Shape::Number(number)) => visitor.visit_str(number),
+            (NUMBER, other) => Err(other.instead_of("N")),
+            _ => visitor.visit_newtype_struct(self),
+        }
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.0 {
+            Shape::List(elements) => visitor.visit_seq(Elements::of(elements, Shape::of)),
+            Shape::Strings(set) => visitor.visit_seq(Elements::of(set, |s| Shape::Text(s))),
+            Shape::Numbers(set) => visitor.visit_seq(Elements::of(set, |n| Shape::Number(n))),
+            Shape::Binaries(set) => {
+                visitor.visit_seq(Elements::of(set, |b| Shape::Binary(b.as_ref())))
+            }
+            other => Err(other.instead_of("L or a set")),
+        }
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.0 {
+            Shape::Map(members) => visitor.visit_map(Members {
+                rest: members.iter(),
+                under_way: None,
+            }),
+            other => Err(other.instead_of("M")),
+        }
+    }
 
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _name: &'static str,
         _fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, DecodeError> {
-        visitor.visit_map(Attributes {
-            rest: self.item.into_iter(),
-            name: String::new(),
-            value: None,
-            place: self.place,
-        })
-    }
-
-    by_serde_dynamo! {
-        deserialize_any(),
-        deserialize_bool(),
-        deserialize_i8(),
-        deserialize_i16(),
-        deserialize_i32(),
-        deserialize_i64(),
-        deserialize_i128(),
-        deserialize_u8(),
-        deserialize_u16(),
-        deserialize_u32(),
-        deserialize_u64(),
-        deserialize_u128(),
-        deserialize_f32(),
-        deserialize_f64(),
-        deserialize_char(),
-        deserialize_str(),
-        deserialize_string(),
-        deserialize_bytes(),
-        deserialize_byte_buf(),
-        deserialize_option(),
-        deserialize_unit(),
-        deserialize_unit_struct(name: &'static str),
-        deserialize_newtype_struct(name: &'static str),
-        deserialize_seq(),
-        deserialize_tuple(len: usize),
-        deserialize_tuple_struct(name: &'static str, len: usize),
-        deserialize_map(),
-        deserialize_enum(name: &'static str, variants: &'static [&'static str]),
-        deserialize_identifier(),
-        deserialize_ignored_any(),
-    }
-}
-
-/// The attributes of an item, as the fields of a struct.
-struct Attributes<'a> {
-    rest: hash_map::IntoIter<String, AttributeValue>,
-    /// The attribute under way.
-    name: String,
-    value: Option<AttributeValue>,
-    place: &'a mut Option<String>,
-}
-
-impl<'de> MapAccess<'de> for Attributes<'_> {
-    type Error = DecodeError;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, DecodeError> {
-        let Some((name, value)) = self.rest.next() else {
-            return Ok(None);
-        };
-        self.name = name;
-        self.value = Some(value);
-        let key = seed.deserialize(StrDeserializer::new(&self.name));
-        if key.is_err() {
-            *self.place = Some(std::mem::take(&mut self.name));
+    ) -> Result<V::Value, Fault> {
+        match self.0 {
+            Shape::List(_) => self.deserialize_seq(visitor),
+            _ => self.deserialize_map(visitor),
         }
-        key.map(Some)
     }
 
-    fn next_value_seed<S: DeserializeSeed<'de>>(
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        match self.0 {
+            Shape::Text(variant) => {
+                visitor.visit_enum(IntoDeserializer::<Fault>::into_deserializer(variant))
+            }
+            Shape::Map(members) if members.len() == 1 => match members.iter().next() {
+                Some((variant, value)) => visitor.visit_enum(Variant {
+                    name: variant,
+                    content: Shape::of(value),
+                }),
+                None => Err(self.0.instead_of("the name of a variant")),
+            },
+            other => Err(other.instead_of("the name of a variant, or a map of it alone")),
+        }
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_unit()
+    }
+}
+
+/// What a visitor says that it expects.
+struct Expecting<'a, V>(&'a V);
+
+impl<'de, V: Visitor<'de>> fmt::Display for Expecting<'_, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.expecting(f)
+    }
+}
+
+/// The elements of a list or a set.
+struct Elements<'a, T> {
+    rest: std::slice::Iter<'a, T>,
+    shape: fn(&'a T) -> Shape<'a>,
+    at: usize,
+}
+
+impl<'a, T> Elements<'a, T> {
+    fn of(elements: &'a [T], shape: fn(&'a T) -> Shape<'a>) -> Self {
+        Elements {
+            rest: elements.iter(),
+            shape,
+            at: 0,
+        }
+    }
+}
+
+impl<'de, T> SeqAccess<'de> for Elements<'_, T> {
+    type Error = Fault;
+
+    fn next_element_seed<S: DeserializeSeed<'de>>(
         &mut self,
         seed: S,
-    ) -> Result<S::Value, DecodeError> {
-        // serde asks for a value after its key only; anything else would be read as NULL
-        let value = self.value.take().unwrap_or(AttributeValue::Null(true));
-        let nested = matches!(value, AttributeValue::M(_) | AttributeValue::L(_));
-        let deserializer = serde_dynamo::Deserializer::from_attribute_value(value.into());
-        if !nested {
-            let read = seed.deserialize(deserializer);
-            if read.is_err() {
-                *self.place = Some(std::mem::take(&mut self.name));
-            }
-            return read;
-        }
-        let mut track = Track::new();
-        let read = seed.deserialize(serde_path_to_error::Deserializer::new(
-            deserializer,
-            &mut track,
-        ));
-        if read.is_err() {
-            let name = std::mem::take(&mut self.name);
-            *self.place = Some(match track.path().to_string() {
-                at_the_root if at_the_root == "." => name,
-                index if index.starts_with('[') => format!("{name}{index}"),
-                member => format!("{name}.{member}"),
-            });
-        }
-        read
+    ) -> Result<Option<S::Value>, Fault> {
+        let Some(element) = self.rest.next() else {
+            return Ok(None);
+        };
+        let at = self.at;
+        self.at += 1;
+        let element = seed.deserialize(Decoder((self.shape)(element)));
+        element.map(Some).map_err(|fault| fault.in_element(at))
     }
 
     fn size_hint(&self) -> Option<usize> {
         Some(self.rest.len())
+    }
+}
+
+/// The members of a map, or the attributes of an item.
+struct Members<'a> {
+    rest: hash_map::Iter<'a, String, AttributeValue>,
+    under_way: Option<(&'a str, &'a AttributeValue)>,
+}
+
+impl<'de> MapAccess<'de> for Members<'_> {
+    type Error = Fault;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Fault> {
+        let Some((name, value)) = self.rest.next() else {
+            return Ok(None);
+        };
+        self.under_way = Some((name, value));
+        let key = seed.deserialize(KeyDecoder(name));
+        key.map(Some).map_err(|fault| fault.in_member(name))
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Fault> {
+        let under_way = self.under_way.take();
+        let (name, value) =
+            under_way.ok_or_else(|| Fault::new("a value was asked for before its key"))?;
+        let read = seed.deserialize(Decoder(Shape::of(value)));
+        read.map_err(|fault| fault.in_member(name))
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.rest.len())
+    }
+}
+
+/// The key of a map: a string in DynamoDB, whatever it is in Rust.
+struct KeyDecoder<'a>(&'a str);
+
+macro_rules! parsed_keys {
+    ($($method:ident: $visit:ident),+ $(,)?) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+            match self.0.parse() {
+                Ok(key) => visitor.$visit(key),
+                Err(_) => Err(Fault::new("the key does not fit its type")),
+            }
+        })+
+    };
+}
+
+impl<'de> Deserializer<'de> for KeyDecoder<'_> {
+    type Error = Fault;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_str(self.0)
+    }
+
+    parsed_keys! {
+        deserialize_bool: visit_bool,
+        deserialize_i8: visit_i8,
+        deserialize_i16: visit_i16,
+        deserialize_i32: visit_i32,
+        deserialize_i64: visit_i64,
+        deserialize_i128: visit_i128,
+        deserialize_u8: visit_u8,
+        deserialize_u16: visit_u16,
+        deserialize_u32: visit_u32,
+        deserialize_u64: visit_u64,
+        deserialize_u128: visit_u128,
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        visitor.visit_enum(IntoDeserializer::<Fault>::into_deserializer(self.0))
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    forward_to_deserialize_any! {
+        f32 f64 char str string bytes byte_buf option unit unit_struct seq tuple tuple_struct map struct
+        identifier ignored_any
+    }
+}
+
+/// A variant that is the one member of a map.
+struct Variant<'a> {
+    name: &'a str,
+    content: Shape<'a>,
+}
+
+impl<'a, 'de> EnumAccess<'de> for Variant<'a> {
+    type Error = Fault;
+    type Variant = Self;
+
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Fault> {
+        let name: StrDeserializer<'_, Fault> = self.name.into_deserializer();
+        Ok((seed.deserialize(name)?, self))
+    }
+}
+
+impl<'de> VariantAccess<'de> for Variant<'_> {
+    type Error = Fault;
+
+    fn unit_variant(self) -> Result<(), Fault> {
+        de::Deserialize::deserialize(Decoder(self.content))
+    }
+
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Fault> {
+        let content = seed.deserialize(Decoder(self.content));
+        content.map_err(|fault| fault.in_member(self.name))
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value, Fault> {
+        let content = Decoder(self.content).deserialize_seq(visitor);
+        content.map_err(|fault| fault.in_member(self.name))
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        let content = Decoder(self.content).deserialize_map(visitor);
+        content.map_err(|fault| fault.in_member(self.name))
+    }
+}
+
+/// A value that is asked for with its type: the type is the variant.
+struct Tagged<'a>(Shape<'a>);
+
+impl<'de> Deserializer<'de> for Tagged<'_> {
+    type Error = Fault;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_enum(self)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+        unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+impl<'a, 'de> EnumAccess<'de> for Tagged<'a> {
+    type Error = Fault;
+    type Variant = TaggedContent<'a>;
+
+    fn variant_seed<S: DeserializeSeed<'de>>(
+        self,
+        seed: S,
+    ) -> Result<(S::Value, TaggedContent<'a>), Fault> {
+        let tag: StrDeserializer<'_, Fault> = self.0.kind().into_deserializer();
+        Ok((seed.deserialize(tag)?, TaggedContent(self.0)))
+    }
+}
+
+/// The place of what is in it is that of the value itself.
+struct TaggedContent<'a>(Shape<'a>);
+
+impl<'de> VariantAccess<'de> for TaggedContent<'_> {
+    type Error = Fault;
+
+    fn unit_variant(self) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Fault> {
+        seed.deserialize(Decoder(self.0))
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value, Fault> {
+        Decoder(self.0).deserialize_seq(visitor)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        Decoder(self.0).deserialize_map(visitor)
     }
 }

@@ -3,6 +3,7 @@
 use super::batch::get::BatchGet;
 use super::batch::write::BatchWrite;
 use super::expression::condition::Cond;
+use super::item::to_attributes;
 use super::key::IntoKey;
 use super::read::get::Get;
 use super::read::query::Query;
@@ -66,7 +67,7 @@ impl<S: CredentialStrategy + ?Sized> Table<S> {
 
     /// Writes a whole item, replacing what is under its key.
     pub fn put<T: Serialize + ?Sized>(&self, item: &T) -> Put {
-        Put::new(self.target.clone(), super::value::to_item(item))
+        Put::new(self.target.clone(), to_attributes(item))
     }
 
     /// Changes attributes of an item, and creates it where there is none.

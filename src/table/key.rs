@@ -1,10 +1,12 @@
 //! The primary key of an item.
 
-use super::value::Item;
-use super::value::{IntoValue, to_item};
+use super::encode::{encode, type_of};
+use super::item::{Attributes, Item};
+use super::value::{IntoValue, checked, refused};
 use crate::error::{Error, Result};
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
+use std::collections::HashMap;
 use std::fmt;
 
 /// A key has a partition key attribute, and in some tables a sort key attribute.
@@ -14,7 +16,7 @@ const MOST_KEY_ATTRIBUTES: usize = 2;
 ///
 /// Its `Debug` shows the attribute names only.
 #[derive(Clone, PartialEq)]
-pub struct Key(Item);
+pub struct Key(Attributes);
 
 impl Key {
     /// The key of these attributes.
@@ -23,7 +25,8 @@ impl Key {
     ///
     /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) unless there are one or two, each a string, a
     /// number or binary.
-    pub fn new(attributes: Item) -> Result<Self> {
+    pub fn new(attributes: impl Into<Item>) -> Result<Self> {
+        let attributes = attributes.into().into_attributes();
         if attributes.is_empty() || attributes.len() > MOST_KEY_ATTRIBUTES {
             return Err(Error::usage(
                 "key",
@@ -33,21 +36,20 @@ impl Key {
                 ),
             ));
         }
-        for (name, value) in &attributes {
-            check_key_attribute(name, value)?;
-        }
-        Ok(Key(attributes))
+        let attributes = attributes.into_iter();
+        let attributes = attributes.map(|(name, value)| key_attribute(name, Given(value)));
+        Ok(Key(attributes.collect::<Result<_>>()?))
     }
 
     /// The attributes.
     #[must_use]
-    pub fn attributes(&self) -> &Item {
+    pub fn attributes(&self) -> &HashMap<String, AttributeValue> {
         &self.0
     }
 
     /// The attributes, to keep.
     #[must_use]
-    pub fn into_attributes(self) -> Item {
+    pub fn into_attributes(self) -> HashMap<String, AttributeValue> {
         self.0
     }
 }
@@ -95,9 +97,24 @@ impl IntoKey for Item {
     }
 }
 
+impl IntoKey for HashMap<String, AttributeValue> {
+    fn into_key(self) -> Result<Key> {
+        Key::new(self)
+    }
+}
+
 impl<T: Serialize + ?Sized> IntoKey for &T {
     fn into_key(self) -> Result<Key> {
-        Key::new(to_item(self)?)
+        match encode(self).map_err(refused)? {
+            AttributeValue::M(attributes) => Key::new(attributes),
+            other => Err(Error::usage(
+                "key",
+                format!(
+                    "expected the name of each attribute of the key with its value, such as (\"id\", \"123\"), not {} alone",
+                    type_of(&other)
+                ),
+            )),
+        }
     }
 }
 
@@ -110,7 +127,7 @@ impl<V: IntoValue> IntoKey for (&str, V) {
 impl<V: IntoValue> IntoKey for (String, V) {
     fn into_key(self) -> Result<Key> {
         let (name, value) = key_attribute(self.0, self.1)?;
-        Ok(Key(Item::from([(name, value)])))
+        Ok(Key(Attributes::from([(name, value)])))
     }
 }
 
@@ -130,10 +147,19 @@ impl<P: IntoValue, S: IntoValue> IntoKey for ((String, P), (String, S)) {
                 format!("expected two different attributes, not {partition:?} twice"),
             ));
         }
-        Ok(Key(Item::from([
+        Ok(Key(Attributes::from([
             key_attribute(partition, p)?,
             key_attribute(sort, s)?,
         ])))
+    }
+}
+
+/// An attribute that was made elsewhere.
+struct Given(AttributeValue);
+
+impl IntoValue for Given {
+    fn into_value(self) -> Result<AttributeValue> {
+        checked(self.0)
     }
 }
 

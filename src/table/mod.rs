@@ -13,13 +13,17 @@
 mod batch;
 mod client;
 mod decode;
+mod encode;
 mod endpoint;
 mod error;
 mod expression;
+mod fault;
 mod grants;
 mod handle;
+mod item;
 mod key;
 mod name;
+mod number;
 mod operations;
 mod raw;
 mod read;
@@ -39,7 +43,9 @@ pub use decode::from_item;
 pub use expression::condition::{Attr, Cond, IntoOperand, Operand, Size, attr, size};
 pub use expression::path::{Path, Step};
 pub use handle::Table;
+pub use item::{Item, to_item};
 pub use key::{IntoKey, Key};
+pub use number::{MOST_DIGITS, Number};
 pub use read::cursor::Cursor;
 pub use read::get::Get;
 pub use read::pages::{ItemStream, MOST_SEGMENTS_AT_ONCE, Page};
@@ -50,11 +56,14 @@ pub use target::AnyStrategy;
 pub use transaction::{
     Check, LONGEST_TOKEN, MOST_ITEMS_PER_TRANSACTION, TransactGet, TransactWrite,
 };
-pub use value::{IntoValue, Item, Value, to_item};
+pub use value::{IntoValue, Value};
 pub use write::attempt::Attempt;
 pub use write::delete::Delete;
 pub use write::put::Put;
 pub use write::update::Update;
+
+/// Sets in types of yours: `#[serde(with = "aws_credential_strategies::table::string_set")]` and so on.
+pub use serde_dynamo::{binary_set, number_set, string_set};
 
 /// The SDK's attribute value; there is no second one.
 pub use aws_sdk_dynamodb::types::AttributeValue;

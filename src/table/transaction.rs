@@ -1,6 +1,6 @@
 //! Several reads or writes, over several tables, all or none.
 
-use super::decode::from_item;
+use super::decode::decode;
 use super::error::{Call, Subject, incomplete};
 use super::expression::condition::Cond;
 use super::key::Key;
@@ -284,7 +284,7 @@ impl TransactGet {
         let call = whole.call(&tables);
         let output = whole.read(items, raw, &call).await?;
         let items = output.responses.unwrap_or_default().into_iter();
-        let items = items.map(|response| response.item.map(from_item).transpose());
+        let items = items.map(|response| response.item.map(|item| decode(item, None)).transpose());
         let items = items.collect::<Result<_>>();
         items.map_err(|error| call.explain(error))
     }

@@ -5,15 +5,15 @@ use super::identity::identity_of;
 use super::running::Running;
 use super::write::DEFAULT_BATCH_CONCURRENCY;
 use crate::error::{Error, ErrorKind, Result};
-use crate::table::decode::from_item;
+use crate::table::decode::decode;
 use crate::table::error::{Call, incomplete};
 use crate::table::expression::expressions::Expressions;
 use crate::table::expression::path::{Path, projection};
+use crate::table::item::Attributes;
 use crate::table::key::{IntoKey, Key};
 use crate::table::operations::BATCH_GET;
 use crate::table::raw::RawEach;
 use crate::table::target::Target;
-use crate::table::value::Item;
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
 use aws_sdk_dynamodb::operation::batch_get_item::builders::BatchGetItemFluentBuilder;
 use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnConsumedCapacity};
@@ -144,7 +144,7 @@ impl BatchGet {
             }
             tokio::time::sleep(backoff.wait(idle)).await;
         }
-        let items = reading.items.into_iter().map(from_item);
+        let items = reading.items.into_iter().map(|item| decode(item, None));
         let items = items.collect::<Result<_>>().map_err(|e| call.explain(e))?;
         let unprocessed = reading.unprocessed.into_iter().map(Key::new);
         Ok(BatchItems {
@@ -219,8 +219,8 @@ struct Reading {
     count_capacity: bool,
     raw: RawEach<BatchGetItemFluentBuilder>,
     concurrency: usize,
-    items: Vec<Item>,
-    unprocessed: Vec<Item>,
+    items: Vec<Attributes>,
+    unprocessed: Vec<Attributes>,
     capacity: Option<f64>,
 }
 
@@ -248,8 +248,8 @@ impl Reading {
 
     fn ask(
         &self,
-        keys: Vec<Item>,
-    ) -> Result<impl Future<Output = (Vec<Item>, Result<BatchGetItemOutput>)> + Send + 'static>
+        keys: Vec<Attributes>,
+    ) -> Result<impl Future<Output = (Vec<Attributes>, Result<BatchGetItemOutput>)> + Send + 'static>
     {
         let asked = KeysAndAttributes::builder()
             .set_keys(Some(keys.clone()))

@@ -5,11 +5,11 @@ use super::identity::identity_of;
 use super::running::Running;
 use crate::error::{Error, ErrorKind, Result};
 use crate::table::error::Call;
+use crate::table::item::{Attributes, to_attributes};
 use crate::table::key::IntoKey;
 use crate::table::operations::BATCH_WRITE;
 use crate::table::raw::RawEach;
 use crate::table::target::Target;
-use crate::table::value::{Item, to_item};
 use crate::table::write::delete::{Delete, delete_request};
 use crate::table::write::put::{Put, put_request};
 use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemOutput;
@@ -94,7 +94,7 @@ impl BatchWrite {
 
     /// Writes this item.
     pub fn put<T: Serialize + ?Sized>(self, item: &T) -> Self {
-        let request = to_item(item).and_then(put_request);
+        let request = to_attributes(item).and_then(put_request);
         self.push(request)
     }
 
@@ -412,7 +412,7 @@ fn dedupe(requests: Vec<WriteRequest>, key: &[String]) -> Result<Vec<WriteReques
     Ok(kept.map(|(request, _)| request).collect())
 }
 
-fn attributes(request: &WriteRequest) -> Option<&Item> {
+fn attributes(request: &WriteRequest) -> Option<&Attributes> {
     match (request.put_request(), request.delete_request()) {
         (Some(put), _) => Some(put.item()),
         (None, Some(delete)) => Some(delete.key()),

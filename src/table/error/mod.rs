@@ -1,8 +1,8 @@
 //! What the SDK and DynamoDB say, as the crate's error: the one place where it is read.
 
-use super::decode::from_item;
+use super::decode::decode;
+use super::item::Attributes;
 use super::target::{Shared, Target};
-use super::value::Item;
 use crate::error::{
     CancellationReason, CredentialFault, Denied, Error, ErrorKind, Operation, Result,
 };
@@ -34,7 +34,7 @@ impl Error {
     /// [`Put::returning_old`](crate::table::Put::returning_old) do, a plain `send` does not.
     #[must_use]
     pub fn conflict<T: DeserializeOwned>(&self) -> Option<Result<T>> {
-        self.conflict_item().map(|item| from_item(item.clone()))
+        self.conflict_item().map(|item| decode(item.clone(), None))
     }
 
     /// The SDK's error whole, by the operation's error type: `error.sdk::<GetItemError>()`.
@@ -43,7 +43,7 @@ impl Error {
         self.detail()?.downcast_ref()
     }
 
-    pub(crate) fn conflict_item(&self) -> Option<&Item> {
+    pub(crate) fn conflict_item(&self) -> Option<&Attributes> {
         let detail = self.detail()?;
         modeled::conflict_item(detail)
     }

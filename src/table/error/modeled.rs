@@ -1,6 +1,6 @@
 //! The parts of an error that DynamoDB sends beyond code and message, the same for every operation.
 
-use crate::table::value::Item;
+use crate::table::item::Attributes;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemError;
 use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemError;
@@ -22,7 +22,7 @@ pub(crate) trait Modeled {
         &[]
     }
 
-    fn conflict_item(&self) -> Option<&Item> {
+    fn conflict_item(&self) -> Option<&Attributes> {
         None
     }
 
@@ -32,8 +32,8 @@ pub(crate) trait Modeled {
 }
 
 /// The item of a failed condition, whichever operation failed.
-pub(crate) fn conflict_item<'a>(detail: &'a (dyn StdError + 'static)) -> Option<&'a Item> {
-    fn of<'a, E: Modeled + 'static>(detail: &'a (dyn StdError + 'static)) -> Option<&'a Item>
+pub(crate) fn conflict_item<'a>(detail: &'a (dyn StdError + 'static)) -> Option<&'a Attributes> {
+    fn of<'a, E: Modeled + 'static>(detail: &'a (dyn StdError + 'static)) -> Option<&'a Attributes>
     where
         SdkError<E>: StdError,
     {
@@ -71,7 +71,7 @@ macro_rules! writes {
         $(impl Modeled for $error {
             throttling!($error);
 
-            fn conflict_item(&self) -> Option<&Item> {
+            fn conflict_item(&self) -> Option<&Attributes> {
                 match self {
                     $error::ConditionalCheckFailedException(e) => e.item(),
                     _ => None,

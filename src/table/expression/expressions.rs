@@ -1,6 +1,6 @@
 //! The placeholders of one request: every name and every value of every expression is one.
 
-use crate::table::value::Item;
+use crate::table::item::Attributes;
 use aws_sdk_dynamodb::types::AttributeValue;
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -33,7 +33,7 @@ impl Expressions {
         self.values.push(value);
     }
 
-    pub(crate) fn into_maps(self) -> (Option<HashMap<String, String>>, Option<Item>) {
+    pub(crate) fn into_maps(self) -> (Option<HashMap<String, String>>, Option<Attributes>) {
         (numbered("#n", self.names), numbered(":v", self.values))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::expressions::Expressions;
 use crate::error::{Error, Result};
-use crate::table::value::Item;
+use crate::table::item::Attributes;
 use aws_sdk_dynamodb::types::AttributeValue;
 use std::fmt;
 
@@ -20,7 +20,7 @@ impl RawCondition {
         if self.text.trim().is_empty() {
             return Err(raw_problem("expected an expression, not an empty text"));
         }
-        let mut values = Item::new();
+        let mut values = Attributes::new();
         for (placeholder, value) in self.values {
             values.insert(placeholder, value?);
         }

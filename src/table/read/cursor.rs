@@ -1,7 +1,7 @@
 //! Where a query or a scan goes on, as a text that can leave the process.
 
 use crate::error::{Error, Result};
-use crate::table::value::Item;
+use crate::table::item::Attributes;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine as _;
@@ -16,14 +16,14 @@ use std::str::FromStr;
 /// It holds the key of the last item read, encoded, not encrypted: whoever has the cursor can read that
 /// key, or make one up. Give it to people who may see keys, and check what they may query regardless.
 #[derive(Clone, PartialEq)]
-pub struct Cursor(Item);
+pub struct Cursor(Attributes);
 
 impl Cursor {
-    pub(crate) fn new(last_key: Item) -> Self {
+    pub(crate) fn new(last_key: Attributes) -> Self {
         Cursor(last_key)
     }
 
-    pub(crate) fn into_key(self) -> Item {
+    pub(crate) fn into_key(self) -> Attributes {
         self.0
     }
 }
@@ -54,7 +54,7 @@ impl FromStr for Cursor {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let parse = || -> Option<Item> {
+        let parse = || -> Option<Attributes> {
             let json = URL_SAFE_NO_PAD.decode(text).ok()?;
             let Json::Object(members) = serde_json::from_slice(&json).ok()? else {
                 return None;
@@ -62,7 +62,7 @@ impl FromStr for Cursor {
             let members = members
                 .into_iter()
                 .map(|(name, value)| Some((name, from_json(&value)?)));
-            let key: Item = members.collect::<Option<_>>()?;
+            let key: Attributes = members.collect::<Option<_>>()?;
             (!key.is_empty()).then_some(key)
         };
         parse().map(Cursor).ok_or_else(|| {

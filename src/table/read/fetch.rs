@@ -2,8 +2,8 @@
 
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::table::error::Call;
+use crate::table::item::Attributes;
 use crate::table::target::Target;
-use crate::table::value::Item;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::types::{ConsumedCapacity, Select};
@@ -24,7 +24,7 @@ impl PageRequest {
     }
 
     /// One page; what is not given stays as the caller's `raw(..)` may have set it.
-    fn page(self, start: Option<Item>, limit: Option<i32>) -> Self {
+    fn page(self, start: Option<Attributes>, limit: Option<i32>) -> Self {
         match self {
             PageRequest::Query(query) => {
                 PageRequest::Query(Box::new(query_page(*query, start, limit)))
@@ -50,7 +50,7 @@ impl PageRequest {
 
 pub(crate) fn query_page(
     mut query: QueryFluentBuilder,
-    start: Option<Item>,
+    start: Option<Attributes>,
     limit: Option<i32>,
 ) -> QueryFluentBuilder {
     if limit.is_some() {
@@ -64,7 +64,7 @@ pub(crate) fn query_page(
 
 pub(crate) fn scan_page(
     mut scan: ScanFluentBuilder,
-    start: Option<Item>,
+    start: Option<Attributes>,
     limit: Option<i32>,
 ) -> ScanFluentBuilder {
     if limit.is_some() {
@@ -78,8 +78,8 @@ pub(crate) fn scan_page(
 
 /// A page as it came.
 pub(crate) struct RawPage {
-    pub(crate) items: Vec<Item>,
-    pub(crate) last_key: Option<Item>,
+    pub(crate) items: Vec<Attributes>,
+    pub(crate) last_key: Option<Attributes>,
     pub(crate) count: u64,
     pub(crate) scanned: u64,
     pub(crate) capacity: Option<ConsumedCapacity>,
@@ -90,7 +90,7 @@ pub(crate) async fn fetch(
     target: &Target,
     operation: Operation,
     request: PageRequest,
-    start: Option<Item>,
+    start: Option<Attributes>,
     limit: Option<i32>,
 ) -> Result<RawPage> {
     let call = Call::on(target, operation);

@@ -1,7 +1,7 @@
 //! Reading one item.
 
 use crate::error::Result;
-use crate::table::decode::from_item;
+use crate::table::decode::decode;
 use crate::table::error::{Call, incomplete};
 use crate::table::expression::expressions::Expressions;
 use crate::table::expression::path::{Path, projection};
@@ -77,12 +77,17 @@ impl Get {
     ///
     /// A read: dropping the future changes nothing.
     pub async fn send<T: DeserializeOwned>(self) -> Result<Option<T>> {
+        // of some paths only, the key may not be among them
+        let key = match (&self.projection, &self.key) {
+            (Some(_), Ok(key)) => Some(key.clone()),
+            _ => None,
+        };
         let (target, request) = self.into_request();
         let call = Call::on(&target, GET);
         let request = request.map_err(|error| call.explain(error))?;
         let output = request.send().await.map_err(|error| call.failed(error))?;
         match output.item {
-            Some(item) => from_item(item).map(Some).map_err(|e| call.explain(e)),
+            Some(item) => decode(item, key).map(Some).map_err(|e| call.explain(e)),
             None => Ok(None),
         }
     }

@@ -5,10 +5,10 @@ use super::cursor::Cursor;
 use super::fetch::{PageRequest, RawPage, fetch};
 use super::options::ReadOptions;
 use crate::error::{Error, ErrorKind, Operation, Result};
-use crate::table::decode::from_item;
+use crate::table::decode::decode;
 use crate::table::error::Call;
+use crate::table::item::Attributes;
 use crate::table::target::Target;
-use crate::table::value::Item;
 use futures_core::Stream;
 use serde::de::DeserializeOwned;
 use std::fmt;
@@ -37,7 +37,7 @@ pub struct Page<T> {
 #[must_use = "a stream reads nothing until it is polled"]
 pub struct ItemStream<T> {
     pages: Pages,
-    items: std::vec::IntoIter<Item>,
+    items: std::vec::IntoIter<Attributes>,
     left: Option<usize>,
     item: PhantomData<fn() -> T>,
 }
@@ -48,7 +48,7 @@ pub(crate) struct Limits {
     take: Option<usize>,
     page_size: Option<i32>,
     max_requests: Option<usize>,
-    start: Option<Item>,
+    start: Option<Attributes>,
     /// Items are dropped after they were read, or may be: their number says nothing about the pages.
     filtered: bool,
 }
@@ -135,7 +135,11 @@ impl Reading {
         }
         let limit = page_limit(&limits, limits.take);
         let page = fetch(&target, operation, request, limits.start, limit).await?;
-        let items = page.items.into_iter().map(from_item).collect::<Result<_>>();
+        let items = page
+            .items
+            .into_iter()
+            .map(|item| decode(item, None))
+            .collect::<Result<_>>();
         Ok(Page {
             items: items.map_err(|error| call.explain(error))?,
             next: page.last_key.map(Cursor::new),
@@ -183,7 +187,7 @@ enum LaneState {
     Done,
     Fetching(Fetching),
     /// The next page starts here; `None` is the beginning.
-    Next(Option<Item>),
+    Next(Option<Attributes>),
 }
 
 /// Pages of all segments as they come.
@@ -200,8 +204,8 @@ struct Pages {
     requests: usize,
     capacity: Option<f64>,
     /// Where the page that was handed out last started, and the one after it; of the only segment.
-    page_start: Option<Item>,
-    next_start: Option<Item>,
+    page_start: Option<Attributes>,
+    next_start: Option<Attributes>,
 }
 
 impl Pages {
@@ -393,7 +397,7 @@ impl<T: DeserializeOwned> Stream for ItemStream<T> {
             }
             if let Some(item) = this.items.next() {
                 this.left = this.left.map(|left| left - 1);
-                let item = from_item(item).map_err(|error| {
+                let item = decode(item, None).map_err(|error| {
                     Call::on(&this.pages.target, this.pages.operation).explain(error)
                 });
                 return Poll::Ready(Some(item));

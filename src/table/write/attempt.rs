@@ -1,13 +1,13 @@
 //! What the writes have in common: conditions, versions, and a failed condition as a value.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::table::decode::from_item;
+use crate::table::decode::decode;
 use crate::table::error::Call;
 use crate::table::expression::condition::{Cond, attr};
 use crate::table::expression::expressions::Expressions;
 use crate::table::expression::path::Path;
+use crate::table::item::Attributes;
 use crate::table::target::Target;
-use crate::table::value::Item;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
@@ -40,7 +40,7 @@ impl<T: DeserializeOwned> Attempt<T> {
             Ok(_) => Ok(Attempt::Written),
             Err(error) if *error.kind() == ErrorKind::Conflict => {
                 let there = error.conflict_item().filter(|item| !item.is_empty());
-                let there = there.cloned().map(from_item).transpose();
+                let there = there.cloned().map(|item| decode(item, None)).transpose();
                 there
                     .map(Attempt::Rejected)
                     .map_err(|decode| Call::on(target, error.operation()).explain(decode))
@@ -55,7 +55,7 @@ impl<T: DeserializeOwned> Attempt<T> {
 pub(crate) struct Rendered {
     pub(crate) condition: Option<String>,
     pub(crate) names: Option<HashMap<String, String>>,
-    pub(crate) values: Option<Item>,
+    pub(crate) values: Option<Attributes>,
 }
 
 impl Rendered {

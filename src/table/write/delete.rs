@@ -3,7 +3,7 @@
 use super::attempt::{Attempt, Rendered, version};
 use super::put::no_condition_in_batch;
 use crate::error::Result;
-use crate::table::decode::from_item;
+use crate::table::decode::decode;
 use crate::table::error::{Call, incomplete};
 use crate::table::expression::condition::Cond;
 use crate::table::key::Key;
@@ -120,7 +120,7 @@ impl Delete {
         let output = self
             .run(|request| ask_for_conflict(request).return_values(ReturnValue::AllOld))
             .await?;
-        let old = output.attributes.map(from_item).transpose();
+        let old = output.attributes.map(|item| decode(item, None)).transpose();
         old.map_err(|error| Call::on(&target, DELETE).explain(error))
     }
 

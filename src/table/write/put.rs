@@ -2,14 +2,14 @@
 
 use super::attempt::{Attempt, Rendered, version};
 use crate::error::{Error, Result};
-use crate::table::decode::from_item;
+use crate::table::decode::decode;
 use crate::table::error::{Call, incomplete};
 use crate::table::expression::condition::{Cond, attr};
 use crate::table::expression::path::Path;
+use crate::table::item::Attributes;
 use crate::table::operations::PUT;
 use crate::table::raw::Raw;
 use crate::table::target::Target;
-use crate::table::value::Item;
 use aws_sdk_dynamodb::operation::put_item::PutItemOutput;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::types::{
@@ -25,14 +25,14 @@ use std::fmt;
 #[must_use = "an operation does nothing until it is sent"]
 pub struct Put {
     pub(crate) target: Target,
-    item: Result<Item>,
+    item: Result<Attributes>,
     condition: Option<Cond>,
     capacity: bool,
     raw: Raw<PutItemFluentBuilder>,
 }
 
 impl Put {
-    pub(crate) fn new(target: Target, item: Result<Item>) -> Self {
+    pub(crate) fn new(target: Target, item: Result<Attributes>) -> Self {
         Put {
             target,
             item,
@@ -143,7 +143,7 @@ impl Put {
         let output = self
             .run(|request| ask_for_conflict(request).return_values(ReturnValue::AllOld))
             .await?;
-        let old = output.attributes.map(from_item).transpose();
+        let old = output.attributes.map(|item| decode(item, None)).transpose();
         old.map_err(|error| Call::on(&target, PUT).explain(error))
     }
 
@@ -222,7 +222,7 @@ impl Put {
     }
 }
 
-pub(crate) fn put_request(item: Item) -> Result<WriteRequest> {
+pub(crate) fn put_request(item: Attributes) -> Result<WriteRequest> {
     let put = PutRequest::builder().set_item(Some(item)).build();
     Ok(WriteRequest::builder()
         .put_request(put.map_err(incomplete)?)
@@ -242,7 +242,7 @@ fn ask_for_conflict(request: PutItemFluentBuilder) -> PutItemFluentBuilder {
 
 fn build(
     target: &Target,
-    item: Result<Item>,
+    item: Result<Attributes>,
     condition: Option<Cond>,
 ) -> Result<PutItemFluentBuilder> {
     target.name.check()?;

@@ -2,7 +2,7 @@
 
 use super::attempt::{Attempt, Rendered, version};
 use crate::error::{Error, Result};
-use crate::table::decode::from_item;
+use crate::table::decode::decode;
 use crate::table::error::{Call, incomplete};
 use crate::table::expression::condition::Cond;
 use crate::table::expression::expressions::Expressions;
@@ -201,7 +201,7 @@ impl Update {
         let output = self
             .run(|request| ask_for_conflict(request).return_values(ReturnValue::AllNew))
             .await?;
-        let new = output.attributes.map(from_item).transpose();
+        let new = output.attributes.map(|item| decode(item, None)).transpose();
         new.map_err(|error| Call::on(&target, UPDATE).explain(error))
     }
 
