@@ -138,13 +138,23 @@ impl fmt::Display for Partition {
     }
 }
 
+/// What the names of hosts end in that speak IPv6 as well, where a partition has them.
+const DUAL_STACK_SUFFIXES: [&str; 3] = [
+    "api.aws",
+    "api.amazonwebservices.com.cn",
+    "api.amazonwebservices.eu",
+];
+
 /// Whether a host is one of AWS's own, VPC endpoints included.
-#[cfg_attr(not(test), expect(dead_code, reason = "own endpoints come next"))]
 pub(crate) fn is_host_of_aws(host: &str) -> bool {
-    PARTITIONS.iter().any(|row| {
-        host.strip_suffix(row.dns_suffix)
-            .is_some_and(|rest| rest.ends_with('.'))
-    })
+    PARTITIONS
+        .iter()
+        .map(|row| row.dns_suffix)
+        .chain(DUAL_STACK_SUFFIXES)
+        .any(|suffix| {
+            host.strip_suffix(suffix)
+                .is_some_and(|rest| rest.ends_with('.'))
+        })
 }
 
 pub(crate) fn is_account(text: &str) -> bool {

@@ -75,7 +75,7 @@ async fn a_healthy_instance_passes_every_step_and_needs_option_a() {
 }
 
 #[tokio::test]
-async fn nobody_there_means_not_ec2_and_option_b() {
+async fn nobody_there_means_not_ec2_and_no_option_yet() {
     let cloud = LocalCloud::start().await.unwrap();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let closed = format!("http://{}", listener.local_addr().unwrap());
@@ -90,7 +90,14 @@ async fn nobody_there_means_not_ec2_and_option_b() {
     assert!(cause.contains("not on EC2"), "{cause}");
     assert!(remedy.contains("--http-endpoint enabled"), "{remedy}");
     assert!(passed(&diagnosis).is_empty());
-    assert_eq!(diagnosis.recommendation().choice(), Choice::AssumeRole);
+    let recommendation = diagnosis.recommendation();
+    assert_eq!(recommendation.choice(), Choice::Open);
+    assert!(
+        recommendation
+            .reason()
+            .contains("no other AWS identity could be seen"),
+        "{recommendation}"
+    );
 }
 
 #[tokio::test]
@@ -161,7 +168,7 @@ async fn each_fault_fails_its_own_step_with_what_mends_it() {
         assert_eq!(step, expected, "{diagnosis}");
         assert!(cause.contains(cause_part), "{cause}");
         assert!(remedy.contains(remedy_part), "{remedy}");
-        assert_eq!(diagnosis.recommendation().choice(), Choice::InstanceProfile);
+        assert_eq!(diagnosis.recommendation().choice(), Choice::Open);
     }
 }
 

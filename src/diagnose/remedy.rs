@@ -2,7 +2,7 @@
 
 use crate::error::{Error, ErrorKind};
 use crate::iam::{PermissionPolicy, Statement, TrustPolicy};
-use crate::source::CallerIdentity;
+use crate::source::{CallerIdentity, Platform};
 use std::error::Error as StdError;
 
 pub(super) const CLOCK: &str = "set the clock: sudo chronyc makestep (on EC2 with \
@@ -32,15 +32,45 @@ pub(super) fn unreachable(error: &Error) -> String {
     }
 }
 
-pub(super) fn no_token(error: &Error) -> String {
+/// The cause, with the name of who answers where that is known.
+pub(super) fn not_ec2(error: &Error, platform: Option<Platform>) -> String {
+    let cause = in_one_line(error);
+    match platform {
+        Some(platform) => {
+            let name = platform.as_str();
+            format!("this is not EC2's metadata service, it looks like {name}'s: {cause}")
+        }
+        None => cause,
+    }
+}
+
+pub(super) fn no_token(error: &Error, platform: Option<Platform>) -> String {
+    if let Some(platform) = platform {
+        let name = platform.as_str();
+        return format!(
+            "this is {name}, which has no instance profiles: assume a role with a token of {name}'s \
+             identity provider (AssumeRole, web_identity)"
+        );
+    }
     advice(
         error,
-        "see what answers at this address: aws ec2 describe-instances --instance-ids INSTANCE --query \
+        "see what answers at this address: curl -i ADDRESS; on EC2 its options are shown by aws ec2 \
+         describe-instances --instance-ids INSTANCE --query \
          'Reservations[].Instances[].MetadataOptions'",
     )
 }
 
+pub(super) fn provider(error: &Error) -> String {
+    advice(
+        error,
+        "see what the AWS CLI says to it, which looks in the same places: aws sts get-caller-identity",
+    )
+}
+
 pub(super) fn no_role(error: &Error) -> String {
+    if *error.kind() == ErrorKind::Malformed {
+        return "see what answers at this address: it is not EC2's metadata service".to_owned();
+    }
     advice(error, "ask again in a minute: the metadata service fails")
 }
 

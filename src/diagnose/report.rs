@@ -1,9 +1,18 @@
 //! What the doctor says.
 
+use super::recommend::Recommendation;
+use super::surroundings::Host;
+use serde::Serialize;
+use serde::ser::{SerializeMap, SerializeStruct, Serializer};
 use std::fmt;
 
+/// The version of the JSON that a [`Diagnosis`] serialises to: a member may be added under the same
+/// number, none is renamed or dropped.
+pub const JSON_VERSION: u32 = 1;
+
 /// One step on the way to credentials.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StepKind {
     /// Assuming the role of Option B.
@@ -12,16 +21,26 @@ pub enum StepKind {
     Caller,
     /// Whether this host's clock agrees with the metadata service's.
     Clock,
+    /// The credentials endpoint of a container: ECS, EKS Pod Identity, CloudShell, CodeBuild.
+    Container,
     /// The credential document of the role.
     Document,
+    /// Where the code runs, by its environment.
+    Environment,
     /// Whether answers to the request for a session token come this far.
     HopLimit,
-    /// Whether the metadata service can be reached.
+    /// Keys in the environment.
+    Keys,
+    /// Credentials of a profile in the files of the AWS CLI.
+    Profile,
+    /// Whether anybody can be reached at the metadata address.
     Reachable,
     /// Whether a role is attached to the instance.
     Role,
     /// The session token of IMDSv2.
     Token,
+    /// Assuming a role with the token of an identity provider.
+    WebIdentity,
 }
 
 impl StepKind {
@@ -32,12 +51,23 @@ impl StepKind {
             StepKind::Assume => "assume role",
             StepKind::Caller => "caller identity",
             StepKind::Clock => "clock agreement",
+            StepKind::Container => "container credentials",
             StepKind::Document => "credential document",
+            StepKind::Environment => "where this runs",
             StepKind::HopLimit => "hop limit",
-            StepKind::Reachable => "metadata service reachable",
+            StepKind::Keys => "keys in the environment",
+            StepKind::Profile => "profile",
+            StepKind::Reachable => "metadata address reachable",
             StepKind::Role => "role attached",
             StepKind::Token => "session token",
+            StepKind::WebIdentity => "web identity",
         }
+    }
+}
+
+impl fmt::Display for StepKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -107,137 +137,66 @@ impl fmt::Display for Step {
     }
 }
 
-/// One of the two options.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Choice {
-    /// Option B: [`AssumeRole`](crate::AssumeRole).
-    AssumeRole,
-    /// Option A: [`InstanceProfile`](crate::InstanceProfile).
-    InstanceProfile,
-    /// A step has to pass first.
-    Open,
-}
-
-/// Which option fits, and why. `Display` is one or two lines.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recommendation {
-    choice: Choice,
-    reason: &'static str,
-    objection: Option<&'static str>,
-}
-
-/// What the recommendation rests on.
-pub(super) struct Facts<'a> {
-    pub(super) on_ec2: bool,
-    /// The caller is an identity from elsewhere.
-    pub(super) external: bool,
-    pub(super) instance_account: Option<&'a str>,
-    /// Of the role that would be assumed.
-    pub(super) role_account: Option<&'a str>,
-}
-
-impl Recommendation {
-    pub(super) fn for_facts(facts: &Facts<'_>) -> Self {
-        let Facts {
-            on_ec2,
-            external,
-            instance_account,
-            role_account,
-        } = *facts;
-        let (choice, reason) = match (on_ec2, external, instance_account, role_account) {
-            (_, true, _, _) => (
-                Choice::AssumeRole,
-                "the caller is an identity from outside of this instance, which a role has to admit",
-            ),
-            (false, ..) => (
-                Choice::AssumeRole,
-                "this is not EC2, or its metadata service cannot be reached, so there is no instance \
-                 profile: assume a role with an identity from elsewhere",
-            ),
-            (true, false, _, None) => (
-                Choice::InstanceProfile,
-                "code on EC2 that uses its own account's services has all it needs from the instance's \
-                 role",
-            ),
-            (true, false, Some(own), Some(role)) if own == role => (
-                Choice::InstanceProfile,
-                "the role is in the same account as the instance profile",
-            ),
-            (true, false, Some(_), Some(_)) => (
-                Choice::AssumeRole,
-                "the role is in another account than the instance profile",
-            ),
-            (true, false, None, Some(_)) => (
-                Choice::Open,
-                "whether the role is in the instance's own account shows when the steps above pass: A \
-                 if so, B if not",
-            ),
-        };
-        let objection = match (choice, role_account) {
-            (Choice::InstanceProfile, Some(_)) => Some(
-                "Option B on EC2 within one account is chaining for nothing: it costs a second role, an \
-                 STS call per refresh and a one-hour cap; give its permissions to the instance's role",
-            ),
-            (Choice::AssumeRole, None) => {
-                Some("Option A cannot give this caller credentials; name the role to assume")
+impl Serialize for Step {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("step", &self.kind)?;
+        match &self.outcome {
+            Outcome::Passed(what) => {
+                map.serialize_entry("outcome", "passed")?;
+                map.serialize_entry("detail", what)?;
             }
-            _ => None,
-        };
-        Recommendation {
-            choice,
-            reason,
-            objection,
+            Outcome::Skipped(why) => {
+                map.serialize_entry("outcome", "skipped")?;
+                map.serialize_entry("reason", why)?;
+            }
+            Outcome::Failed { cause, remedy } => {
+                map.serialize_entry("outcome", "failed")?;
+                map.serialize_entry("cause", cause)?;
+                map.serialize_entry("remedy", &remedy.lines().collect::<Vec<_>>())?;
+            }
         }
-    }
-
-    /// Which option.
-    #[must_use]
-    pub fn choice(&self) -> Choice {
-        self.choice
-    }
-
-    /// Why.
-    #[must_use]
-    pub fn reason(&self) -> &str {
-        self.reason
-    }
-
-    /// What speaks against the option that was examined, if anything does.
-    #[must_use]
-    pub fn objection(&self) -> Option<&str> {
-        self.objection
+        map.end()
     }
 }
 
-impl fmt::Display for Recommendation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let option = match self.choice {
-            Choice::AssumeRole => "Option B, AssumeRole",
-            Choice::InstanceProfile => "Option A, InstanceProfile",
-            Choice::Open => "Option A or B",
-        };
-        write!(f, "{option}: {}", self.reason)?;
-        match self.objection {
-            Some(objection) => write!(f, "\n{objection}"),
-            None => Ok(()),
-        }
-    }
+/// What [`examine_with`](super::Doctor::examine_with) tells on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Progress<'a> {
+    /// A step begins that asks somebody, so that it may take time.
+    Begun(StepKind),
+    /// A step is done.
+    Done(&'a Step),
+    /// Something to know about all that follows, in one line.
+    Noted(&'a str),
 }
 
-/// All steps in order, and the recommendation. `Display` is the whole report.
+/// All steps in order, and the recommendation.
+///
+/// `Display` is the whole report. It serialises to an object of a stable shape, [`JSON_VERSION`]:
+/// `version`, `healthy`, `host` (or null), `notes`, `steps` (each with `step`, `outcome` and, by outcome,
+/// `detail`, `reason`, or `cause` and the lines of `remedy`), and `recommendation` (`choice`, `reason`,
+/// `code`, `objection`, `unseen`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnosis {
-    steps: Vec<Step>,
-    recommendation: Recommendation,
+    pub(super) host: Option<Host>,
+    pub(super) notes: Vec<String>,
+    pub(super) steps: Vec<Step>,
+    pub(super) recommendation: Recommendation,
 }
 
 impl Diagnosis {
-    pub(super) fn new(steps: Vec<Step>, recommendation: Recommendation) -> Self {
-        Diagnosis {
-            steps,
-            recommendation,
-        }
+    /// Where this runs, as far as the environment or the metadata service gave it away.
+    #[must_use]
+    pub fn host(&self) -> Option<Host> {
+        self.host
+    }
+
+    /// What to know about all steps: that a stand-in was asked in place of AWS, for example.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The steps, in the order they were taken.
@@ -261,9 +220,25 @@ impl Diagnosis {
 
 impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for note in &self.notes {
+            writeln!(f, "! {note}")?;
+        }
         for step in &self.steps {
             writeln!(f, "{step}")?;
         }
         write!(f, "\n{}", self.recommendation)
+    }
+}
+
+impl Serialize for Diagnosis {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("Diagnosis", 6)?;
+        object.serialize_field("version", &JSON_VERSION)?;
+        object.serialize_field("healthy", &self.is_healthy())?;
+        object.serialize_field("host", &self.host)?;
+        object.serialize_field("notes", &self.notes)?;
+        object.serialize_field("steps", &self.steps)?;
+        object.serialize_field("recommendation", &self.recommendation)?;
+        object.end()
     }
 }

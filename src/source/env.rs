@@ -25,14 +25,25 @@ impl Env {
         }))
     }
 
+    /// No variables.
+    pub(crate) fn empty() -> Self {
+        Env(Arc::new(|_| None))
+    }
+
     /// Exactly these variables.
-    #[cfg_attr(not(test), expect(dead_code, reason = "unit tests"))]
-    pub(crate) fn from_pairs<const N: usize>(pairs: [(&str, &str); N]) -> Self {
-        let variables: BTreeMap<String, String> = pairs
+    pub(crate) fn from_variables<N: Into<String>, V: Into<String>>(
+        variables: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let variables: BTreeMap<String, String> = variables
             .into_iter()
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .map(|(name, value)| (name.into(), value.into()))
             .collect();
         Env(Arc::new(move |name| variables.get(name).cloned().map(Ok)))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn from_pairs<const N: usize>(pairs: [(&str, &str); N]) -> Self {
+        Env::from_variables(pairs)
     }
 
     /// The value, trimmed; `None` when unset or blank.

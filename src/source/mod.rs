@@ -8,6 +8,8 @@ mod region;
 mod sts;
 mod told;
 
+pub(crate) use env::Env;
+pub(crate) use imds::Platform;
 pub use imds::{
     DEFAULT_ANSWER_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_ENDPOINT, DEFAULT_ENDPOINT_IPV6,
     DEFAULT_MAX_ATTEMPTS, DEFAULT_TOKEN_TTL, ImdsSource, ImdsSourceBuilder, TokenCheck,

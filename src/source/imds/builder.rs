@@ -83,6 +83,12 @@ impl<W> ImdsSourceBuilder<W> {
 }
 
 impl ImdsSourceBuilder {
+    /// The variables to read in place of the process's own.
+    pub(crate) fn environment(mut self, env: Env) -> Self {
+        self.env = env;
+        self
+    }
+
     /// The source, without any I/O.
     ///
     /// # Errors

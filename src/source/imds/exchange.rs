@@ -184,7 +184,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// One request, repeated within the budget when the service or the way there fails.
-    async fn call(
+    pub(super) async fn call(
         &mut self,
         method: &'static str,
         path: &str,

@@ -5,10 +5,12 @@ mod document;
 mod exchange;
 mod failure;
 mod http;
+mod platform;
 mod settings;
 
 pub use builder::ImdsSourceBuilder;
 pub(crate) use document::{Reading, credential_document, first_role, role_list};
+pub(crate) use platform::Platform;
 pub use settings::{
     DEFAULT_ANSWER_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_ENDPOINT, DEFAULT_ENDPOINT_IPV6,
     DEFAULT_MAX_ATTEMPTS, DEFAULT_TOKEN_TTL,

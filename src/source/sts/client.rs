@@ -13,6 +13,7 @@ use aws_smithy_runtime_api::shared::IntoShared;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
+use aws_types::service_config::ServiceConfigKey;
 use std::time::Duration;
 
 /// How often STS is asked in one call: the first attempt and two more for throttling and failures of
@@ -113,8 +114,34 @@ impl StsSettings {
     }
 
     pub(crate) fn has_region(&self) -> bool {
-        let given = self.sdk_config.as_ref().and_then(SdkConfig::region);
-        self.region.is_some() || given.is_some()
+        self.region().is_some()
+    }
+
+    /// The region whose STS is asked, as far as one is given.
+    pub(crate) fn region(&self) -> Option<String> {
+        let given = || Some(self.sdk_config.as_ref()?.region()?.to_string());
+        self.region.clone().or_else(given)
+    }
+
+    /// The endpoint, where it is not the regional one: given here, else by the program, else for STS or
+    /// for all services by environment or profile.
+    pub(crate) fn endpoint_url(&self) -> Option<String> {
+        let given = || {
+            let sdk = self.sdk_config.as_ref()?;
+            let general = || sdk.endpoint_url().map(str::to_owned);
+            if sdk.get_origin("endpoint_url").is_client_config() {
+                return general();
+            }
+            let key = ServiceConfigKey::builder()
+                .service_id("STS")
+                .env("AWS_ENDPOINT_URL")
+                .profile("endpoint_url")
+                .build()
+                .ok();
+            key.and_then(|key| sdk.service_config()?.load_config(key))
+                .or_else(general)
+        };
+        self.endpoint.clone().or_else(given)
     }
 
     pub(crate) fn set_http_client(&mut self, client: impl HttpClient + 'static) {

@@ -1,0 +1,335 @@
+//! Promise: the doctor recommends only what the steps that passed bear out, says whose metadata service
+//! answers when it is not EC2's, says when it is a stand-in that was asked, and says what it could not see.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod doctor_support;
+mod source_support;
+
+use aws_credential_strategies::diagnose::{Choice, Diagnosis, Doctor, Host, Outcome, StepKind};
+use aws_credential_strategies::local::{DEFAULT_ROLE, Fault, LocalCloud, Role, StsCall, Trust};
+use aws_credential_strategies::source::ImdsSource;
+use aws_types::region::Region;
+use doctor_support::{Server, azure, google, openstack, reply, web_server};
+use source_support::{PATIENCE, imds};
+
+/// A doctor who finds this where the metadata service would be.
+async fn examine(server: &Server) -> Diagnosis {
+    let imds = ImdsSource::builder()
+        .endpoint(&server.endpoint)
+        .connect_timeout(PATIENCE)
+        .answer_timeout(PATIENCE)
+        .max_attempts(1);
+    let doctor = Doctor::new().imds(imds).region(Region::new("us-east-1"));
+    let diagnosis = doctor.examine().await.unwrap();
+    assert!(!diagnosis.is_healthy(), "{diagnosis}");
+    diagnosis
+}
+
+fn failure(diagnosis: &Diagnosis) -> (StepKind, &str, &str) {
+    let step = diagnosis.steps().iter().find(|step| step.is_failed());
+    let step = step.unwrap_or_else(|| panic!("nothing failed: {diagnosis}"));
+    match step.outcome() {
+        Outcome::Failed { cause, remedy, .. } => (step.kind(), cause, remedy),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn other_clouds_are_named_and_option_a_is_not_recommended_there() {
+    type Cloud = (fn() -> Server, Host, &'static str);
+    let clouds: [Cloud; 3] = [
+        (google, Host::GoogleCloud, "Google Cloud"),
+        (azure, Host::Azure, "Azure"),
+        (openstack, Host::OpenStack, "OpenStack"),
+    ];
+    for (start, host, name) in clouds {
+        let diagnosis = examine(&start()).await;
+        let (step, cause, remedy) = failure(&diagnosis);
+        assert_eq!(step, StepKind::Token, "{diagnosis}");
+        assert!(cause.contains(&format!("looks like {name}'s")), "{cause}");
+        assert!(remedy.contains("web_identity"), "{remedy}");
+        assert_eq!(diagnosis.host(), Some(host));
+        let recommendation = diagnosis.recommendation();
+        assert_eq!(recommendation.choice(), Choice::Open, "{diagnosis}");
+        assert!(
+            recommendation
+                .reason()
+                .contains(&format!("this is {name}, not EC2")),
+            "{recommendation}"
+        );
+        let code = recommendation.code().unwrap();
+        assert!(code.contains(".web_identity("), "{code}");
+        assert!(!diagnosis.to_string().contains("Option A, InstanceProfile"));
+    }
+}
+
+#[tokio::test]
+async fn any_web_server_is_no_metadata_service() {
+    let statuses = [
+        "200 OK",
+        "400 Bad Request",
+        "404 Not Found",
+        "405 Method Not Allowed",
+        "411 Length Required",
+        "501 Not Implemented",
+        "302 Found",
+        "204 No Content",
+    ];
+    for status in statuses {
+        let diagnosis = examine(&web_server(status)).await;
+        let recommendation = diagnosis.recommendation();
+        assert_eq!(
+            recommendation.choice(),
+            Choice::Open,
+            "{status}: {diagnosis}"
+        );
+        assert_eq!(diagnosis.host(), None, "{status}");
+    }
+    let diagnosis = examine(&web_server("200 OK")).await;
+    assert!(
+        diagnosis
+            .recommendation()
+            .reason()
+            .contains("is not EC2's metadata service"),
+        "{diagnosis}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_copies_the_first_steps_only_is_not_ec2() {
+    // session tokens and a role, and no document
+    let server = Server::start(|request| {
+        if request.is("PUT", "/latest/api/token") {
+            let ttl = "x-aws-ec2-metadata-token-ttl-seconds: 21600";
+            return reply("200 OK", ttl, "AQAEA");
+        }
+        match request
+            .line
+            .contains("/iam/security-credentials-extended/ ")
+        {
+            true => reply("200 OK", "", "SomeRole"),
+            false => reply("200 OK", "", "not a document"),
+        }
+    });
+    let diagnosis = examine(&server).await;
+    assert_eq!(failure(&diagnosis).0, StepKind::Document);
+    assert_eq!(diagnosis.recommendation().choice(), Choice::Open);
+}
+
+#[tokio::test]
+async fn a_stand_in_is_said_to_be_one() {
+    let cloud = LocalCloud::start().await.unwrap();
+    let doctor = Doctor::new()
+        .imds(imds(&cloud))
+        .sdk_config(&cloud.sdk_config());
+    let diagnosis = doctor.examine().await.unwrap();
+    assert!(diagnosis.is_healthy(), "{diagnosis}");
+    let [metadata, sts] = diagnosis.notes() else {
+        panic!("{:?}", diagnosis.notes());
+    };
+    assert!(metadata.contains(cloud.imds_endpoint()), "{metadata}");
+    assert!(metadata.contains("stand-in"), "{metadata}");
+    assert!(sts.contains(cloud.sts_endpoint()), "{sts}");
+    let unseen = diagnosis.recommendation().unseen().join("\n");
+    assert!(unseen.contains("this machine as it is on AWS"), "{unseen}");
+    let text = diagnosis.to_string();
+    assert!(
+        text.starts_with("! the metadata service at http://127.0.0.1:"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_step_that_did_not_pass_bears_out_nothing() {
+    let cloud = LocalCloud::start().await.unwrap();
+    let doctor = || {
+        Doctor::new()
+            .imds(imds(&cloud))
+            .sdk_config(&cloud.sdk_config())
+    };
+
+    // AWS does not know the key
+    let unknown = Fault::error(403, "InvalidClientTokenId");
+    cloud.sts().fail_on(StsCall::CallerIdentity, unknown);
+    let diagnosis = doctor().examine().await.unwrap();
+    assert_eq!(
+        diagnosis.recommendation().choice(),
+        Choice::Open,
+        "{diagnosis}"
+    );
+    assert!(
+        diagnosis
+            .recommendation()
+            .reason()
+            .contains("does not accept"),
+        "{diagnosis}"
+    );
+    cloud.sts().heal();
+
+    // STS is out of reach, which says nothing about the credentials
+    cloud.sts().fail(Fault::Status(503));
+    let diagnosis = doctor().examine().await.unwrap();
+    assert!(!diagnosis.is_healthy());
+    assert_eq!(diagnosis.recommendation().choice(), Choice::InstanceProfile);
+    let unseen = diagnosis.recommendation().unseen().join("\n");
+    assert!(unseen.contains("STS could not be reached"), "{unseen}");
+    cloud.sts().heal();
+
+    // the role of another account refuses
+    let far = Role::new("App")
+        .account("999999999999")
+        .trust(Trust::nobody());
+    let arn = cloud.add_role(far).unwrap();
+    let diagnosis = doctor().role_arn(arn).examine().await.unwrap();
+    assert_eq!(
+        diagnosis.recommendation().choice(),
+        Choice::Open,
+        "{diagnosis}"
+    );
+    assert!(
+        diagnosis
+            .recommendation()
+            .reason()
+            .contains("once it can be assumed"),
+        "{diagnosis}"
+    );
+
+    // without a region STS is not asked, which is said
+    let diagnosis = Doctor::new().imds(imds(&cloud)).examine().await.unwrap();
+    assert_eq!(diagnosis.recommendation().choice(), Choice::InstanceProfile);
+    let unseen = diagnosis.recommendation().unseen().join("\n");
+    assert!(unseen.contains("no region was given"), "{unseen}");
+}
+
+#[tokio::test]
+async fn what_the_caller_does_without_is_no_fault() {
+    let cloud = LocalCloud::start().await.unwrap();
+    let keys = cloud.create_access_key("deployer");
+    for server in [google(), web_server("404 Not Found")] {
+        let source = ImdsSource::builder()
+            .endpoint(&server.endpoint)
+            .answer_timeout(PATIENCE);
+        let diagnosis = Doctor::new()
+            .imds(source)
+            .sdk_config(&cloud.sdk_config())
+            .environment([
+                ("AWS_ACCESS_KEY_ID", keys.access_key_id()),
+                ("AWS_SECRET_ACCESS_KEY", keys.secret_access_key()),
+            ])
+            .imds(
+                ImdsSource::builder()
+                    .endpoint(&server.endpoint)
+                    .answer_timeout(PATIENCE),
+            )
+            .role_arn(cloud.role_arn(DEFAULT_ROLE))
+            .examine()
+            .await
+            .unwrap();
+        assert!(diagnosis.is_healthy(), "{diagnosis}");
+        assert_eq!(
+            diagnosis.recommendation().choice(),
+            Choice::AssumeRole,
+            "{diagnosis}"
+        );
+        let text = diagnosis.to_string();
+        assert!(text.contains("✓ keys in the environment"), "{text}");
+        assert!(text.contains("- session token: left out"), "{text}");
+        assert!(!text.contains(keys.secret_access_key()), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn hosts_without_an_aws_identity_say_what_to_do_there() {
+    type Case<'a> = (&'a [(&'a str, &'a str)], Host, &'a str);
+    let cases: [Case<'_>; 5] = [
+        (
+            &[("CODESPACES", "true")],
+            Host::Codespaces,
+            "a codespace has no AWS identity",
+        ),
+        (
+            &[("GITHUB_ACTIONS", "true")],
+            Host::GitHubActions,
+            "permissions: id-token: write",
+        ),
+        (
+            &[
+                ("GITHUB_ACTIONS", "true"),
+                ("ACTIONS_ID_TOKEN_REQUEST_URL", "https://x"),
+            ],
+            Host::GitHubActions,
+            "assume a role with it",
+        ),
+        (
+            &[("AWS_EXECUTION_ENV", "AWS_ECS_FARGATE")],
+            Host::Ecs,
+            "taskRoleArn",
+        ),
+        (
+            &[("AWS_LAMBDA_FUNCTION_NAME", "f")],
+            Host::Lambda,
+            "execution role",
+        ),
+    ];
+    for (variables, host, advice) in cases {
+        // nobody may be asked for it
+        let server = web_server("200 OK");
+        let diagnosis = Doctor::new()
+            .environment(variables.iter().copied())
+            .imds(ImdsSource::builder().endpoint(&server.endpoint))
+            .examine()
+            .await
+            .unwrap();
+        assert_eq!(diagnosis.host(), Some(host));
+        let (step, cause, remedy) = failure(&diagnosis);
+        assert_eq!(step, StepKind::Environment, "{diagnosis}");
+        assert!(cause.starts_with(host.as_str()), "{cause}");
+        assert!(remedy.contains(advice), "{remedy}");
+        assert_eq!(diagnosis.recommendation().choice(), Choice::Open);
+        assert!(server.seen().is_empty(), "{:?}", server.seen());
+    }
+}
+
+#[tokio::test]
+async fn lambda_has_its_keys_in_the_environment() {
+    let cloud = LocalCloud::start().await.unwrap();
+    let keys = cloud.create_access_key("function");
+    let diagnosis = Doctor::new()
+        .sdk_config(&cloud.sdk_config())
+        .environment([
+            ("AWS_LAMBDA_FUNCTION_NAME", "f"),
+            ("AWS_ACCESS_KEY_ID", keys.access_key_id()),
+            ("AWS_SECRET_ACCESS_KEY", keys.secret_access_key()),
+        ])
+        .examine()
+        .await
+        .unwrap();
+    assert!(diagnosis.is_healthy(), "{diagnosis}");
+    assert_eq!(diagnosis.host(), Some(Host::Lambda));
+    assert_eq!(diagnosis.recommendation().choice(), Choice::Provided);
+    assert_eq!(cloud.imds().calls().total(), 0);
+}
+
+#[tokio::test]
+async fn the_environment_names_the_metadata_service_that_is_asked() {
+    let cloud = LocalCloud::start().await.unwrap();
+    let diagnosis = Doctor::new()
+        .environment([("AWS_EC2_METADATA_SERVICE_ENDPOINT", cloud.imds_endpoint())])
+        .examine()
+        .await
+        .unwrap();
+    assert!(diagnosis.is_healthy(), "{diagnosis}");
+    let diagnosis = Doctor::new()
+        .environment([
+            ("AWS_EC2_METADATA_SERVICE_ENDPOINT", cloud.imds_endpoint()),
+            ("AWS_EC2_METADATA_DISABLED", "True"),
+        ])
+        .examine()
+        .await
+        .unwrap();
+    let (step, cause, remedy) = failure(&diagnosis);
+    assert_eq!(step, StepKind::Reachable);
+    assert!(cause.contains("disabled by the environment"), "{cause}");
+    assert!(remedy.contains("AWS_EC2_METADATA_DISABLED"), "{remedy}");
+    assert_eq!(diagnosis.recommendation().choice(), Choice::Open);
+}
