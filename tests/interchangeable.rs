@@ -3,7 +3,7 @@
 #![cfg(feature = "table")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use aws_credential_strategies::local::{DEFAULT_ROLE, LocalCloud, Role, Trust};
+use aws_credential_strategies::local::{DEFAULT_REGION, DEFAULT_ROLE, LocalCloud, Role, Trust};
 use aws_credential_strategies::source::Base;
 use aws_credential_strategies::{
     AssumeRole, CredentialStrategy, InstanceProfile, Rejection, SdkProvider, StrategyConfig,
@@ -14,7 +14,11 @@ use serde_json::json;
 use std::sync::Arc;
 
 async fn cloud_with_item() -> LocalCloud {
-    let cloud = LocalCloud::start().await.unwrap();
+    cloud_in(DEFAULT_REGION).await
+}
+
+async fn cloud_in(region: &str) -> LocalCloud {
+    let cloud = LocalCloud::builder().region(region).start().await.unwrap();
     cloud.create_table(("MyTable", "id")).unwrap();
     cloud
         .put_item("MyTable", &json!({ "id": "123", "name": "Ada" }))
@@ -213,4 +217,25 @@ async fn strategies_chosen_by_configuration_keep_the_promises() {
     cloud.imds().reset_counts();
     let strategy = StrategyConfig::from_json(&option_b.to_string()).unwrap();
     suite(&cloud, strategy.build_with(&settings).unwrap(), assumptions).await;
+}
+
+/// A region of each partition that is not `aws`, and how ARNs name the partition.
+const ELSEWHERE: [(&str, &str); 3] = [
+    ("cn-north-1", "aws-cn"),
+    ("us-gov-west-1", "aws-us-gov"),
+    ("eusc-de-east-1", "aws-eusc"),
+];
+
+#[tokio::test]
+async fn the_promises_hold_in_every_partition() {
+    for (region, partition) in ELSEWHERE {
+        let cloud = cloud_in(region).await;
+        let arn = format!("arn:{partition}:iam::{}:role/App", cloud.account());
+        assert_eq!(cloud.role_arn("App"), arn);
+        suite(&cloud, instance_profile(&cloud), documents).await;
+        suite(&cloud, assume_role(&cloud, user(&cloud)), assumptions).await;
+        cloud.sts().reset_counts();
+        let chained = assume_role(&cloud, instance_profile(&cloud));
+        suite(&cloud, chained, assumptions).await;
+    }
 }

@@ -5,7 +5,9 @@ use super::cloud::{
     DEFAULT_ACCOUNT, DEFAULT_INSTANCE_ID, DEFAULT_INSTANCE_PROFILE, DEFAULT_REGION, DEFAULT_ROLE,
     LocalCloud, START,
 };
-use super::servers::{DynamoDb, Imds, Respond, Server, ServerTask, Sts, serve};
+use super::servers::{
+    DEFAULT_TOKEN_AUDIENCE, DynamoDb, Imds, OidcIssuer, Respond, Server, ServerTask, Sts, serve,
+};
 use crate::error::{Error, ErrorKind, Result};
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource, TimeSource};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -42,6 +44,7 @@ pub struct LocalCloudBuilder {
     imds_port: u16,
     sts_port: u16,
     dynamodb_port: u16,
+    oidc_port: u16,
 }
 
 impl LocalCloudBuilder {
@@ -55,6 +58,7 @@ impl LocalCloudBuilder {
             imds_port: 0,
             sts_port: 0,
             dynamodb_port: 0,
+            oidc_port: 0,
         }
     }
 
@@ -112,7 +116,13 @@ impl LocalCloudBuilder {
         self
     }
 
-    /// Starts the three servers; they answer when this returns.
+    /// The port of the OpenID Connect issuer; any free one (0) by default.
+    pub fn oidc_port(mut self, port: u16) -> Self {
+        self.oidc_port = port;
+        self
+    }
+
+    /// Starts the servers; they answer when this returns.
     ///
     /// # Errors
     ///
@@ -128,6 +138,7 @@ impl LocalCloudBuilder {
             imds_port,
             sts_port,
             dynamodb_port,
+            oidc_port,
         } = self;
         check_account("account", &account).map_err(|error| error.during(START))?;
         check_region(&region)?;
@@ -163,7 +174,14 @@ impl LocalCloudBuilder {
         }));
         let (imds, imds_task) =
             open(imds_port, Imds::new(Arc::clone(&account), rotate_after)).await?;
-        let (sts, sts_task) = open(sts_port, Sts::new(Arc::clone(&account))).await?;
+        let (oidc_issuer, oidc_task) =
+            open(oidc_port, OidcIssuer::new(Arc::clone(&account))).await?;
+        account.add_oidc_provider(
+            oidc_issuer.endpoint().to_owned(),
+            vec![DEFAULT_TOKEN_AUDIENCE.to_owned()],
+        );
+        let issuer = oidc_issuer.endpoint().to_owned();
+        let (sts, sts_task) = open(sts_port, Sts::new(Arc::clone(&account), issuer)).await?;
         let database = DynamoDb::start(Arc::clone(&account)).map_err(|error| {
             Error::new(ErrorKind::Other, START, "the database does not start").caused_by(error)
         })?;
@@ -173,7 +191,8 @@ impl LocalCloudBuilder {
             imds,
             sts,
             dynamodb,
-            _tasks: [imds_task, sts_task, dynamodb_task],
+            oidc_issuer,
+            _tasks: [imds_task, sts_task, dynamodb_task, oidc_task],
         })
     }
 }

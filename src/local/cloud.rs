@@ -1,7 +1,9 @@
 //! The cloud itself: what a program sets up, looks at and changes.
 
 use super::account::{Account, Identity, InstanceProfile, Role, document, unique_id};
-use super::servers::{DynamoDb, Imds, NewTable, Server, ServerTask, Sts, item as attributes};
+use super::servers::{
+    DynamoDb, Imds, NewTable, OidcIssuer, Server, ServerTask, Sts, item as attributes,
+};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
@@ -41,7 +43,8 @@ pub struct LocalCloud {
     pub(super) imds: Arc<Server<Imds>>,
     pub(super) sts: Arc<Server<Sts>>,
     pub(super) dynamodb: Arc<Server<DynamoDb>>,
-    pub(super) _tasks: [ServerTask; 3],
+    pub(super) oidc_issuer: Arc<Server<OidcIssuer>>,
+    pub(super) _tasks: [ServerTask; 4],
 }
 
 impl LocalCloud {
@@ -61,6 +64,39 @@ impl LocalCloud {
     #[must_use]
     pub fn dynamodb(&self) -> &Server<DynamoDb> {
         &self.dynamodb
+    }
+
+    /// An OpenID Connect issuer, for identities outside of AWS. The cloud's account has a provider for
+    /// it ([`oidc_provider_arn`](LocalCloud::oidc_provider_arn)), whose one client is
+    /// [`DEFAULT_TOKEN_AUDIENCE`](super::DEFAULT_TOKEN_AUDIENCE).
+    ///
+    /// ```
+    /// # async fn example() -> aws_credential_strategies::Result<()> {
+    /// use aws_credential_strategies::iam::TrustPolicy;
+    /// use aws_credential_strategies::local::{LocalCloud, Role};
+    /// use serde_json::json;
+    ///
+    /// let cloud = LocalCloud::start().await?;
+    /// let trust = TrustPolicy::builder()
+    ///     .oidc(&cloud.oidc_provider_arn(), "sts.amazonaws.com")
+    ///     .subject("system:serviceaccount:default:app")
+    ///     .build()?;
+    /// cloud.add_role(Role::new("App").trust(trust))?;
+    /// let token = cloud.oidc_issuer().token(&json!({ "sub": "system:serviceaccount:default:app" }))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn oidc_issuer(&self) -> &Server<OidcIssuer> {
+        &self.oidc_issuer
+    }
+
+    /// The ARN of the account's provider for [`oidc_issuer`](LocalCloud::oidc_issuer), for a trust
+    /// policy.
+    #[must_use]
+    pub fn oidc_provider_arn(&self) -> String {
+        self.account
+            .oidc_provider_arn(&self.account.id, self.oidc_issuer.endpoint())
     }
 
     /// Where the metadata service listens: `http://127.0.0.1:<port>`.
@@ -100,7 +136,9 @@ impl LocalCloud {
     pub fn role_arn(&self, name: &str) -> String {
         match self.account.role_named(name) {
             Some(role) => role.arn.clone(),
-            None => format!("arn:aws:iam::{}:role/{name}", self.account.id),
+            None => self
+                .account
+                .iam_arn(&self.account.id, &format!("role/{name}")),
         }
     }
 
@@ -206,6 +244,7 @@ impl LocalCloud {
     #[must_use]
     pub fn create_access_key(&self, user: &str) -> Credentials {
         let identity = Identity::User {
+            partition: self.account.partition(),
             account: self.account.id.clone(),
             name: user.to_owned(),
             id: unique_id("AIDA", 21),
@@ -247,6 +286,61 @@ impl LocalCloud {
                 .on(name.to_owned())
         })?;
         Ok(self.account.add_managed_policy(name, policy))
+    }
+
+    /// Adds an OpenID Connect provider to the cloud's account, or changes the one with the same URL, and
+    /// says its ARN: what `aws iam create-open-id-connect-provider` does. `client_ids` are the audiences
+    /// that it takes tokens for.
+    ///
+    /// The keys of one with an `https` URL are those of the cloud's own
+    /// [issuer](LocalCloud::oidc_issuer), which so stands for any other: a token of it that names the
+    /// URL as `iss` is one of that provider. The keys of one with an `http` URL are asked for there.
+    ///
+    /// ```
+    /// # async fn example() -> aws_credential_strategies::Result<()> {
+    /// use aws_credential_strategies::local::LocalCloud;
+    /// use serde_json::json;
+    ///
+    /// let cloud = LocalCloud::start().await?;
+    /// let github = "https://token.actions.githubusercontent.com";
+    /// let provider = cloud.add_oidc_provider(github, ["sts.amazonaws.com"])?;
+    /// let token = cloud.oidc_issuer().token(&json!({
+    ///     "iss": github,
+    ///     "sub": "repo:example/app:ref:refs/heads/main",
+    /// }))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Usage`] for a URL that is none, or no audience.
+    pub fn add_oidc_provider<I>(&self, url: impl Into<String>, client_ids: I) -> Result<String>
+    where
+        I: IntoIterator<Item: Into<String>>,
+    {
+        let url = url.into();
+        let client_ids: Vec<String> = client_ids.into_iter().map(Into::into).collect();
+        let refuse = |field, expected: String| Err(Error::usage(field, expected).during(CHANGE));
+        let host = ["https://", "http://"]
+            .iter()
+            .find_map(|scheme| url.strip_prefix(scheme));
+        let plain = |rest: &str| {
+            !rest.is_empty() && !rest.starts_with('/') && !rest.contains(['?', '#', '*', '$', ' '])
+        };
+        if !host.is_some_and(plain) {
+            return refuse(
+                "url",
+                format!("expected the URL that tokens name as iss, without query, got {url:?}"),
+            );
+        }
+        if client_ids.is_empty() || client_ids.iter().any(String::is_empty) {
+            return refuse(
+                "client_ids",
+                "expected the audiences of the tokens, for example sts.amazonaws.com".to_owned(),
+            );
+        }
+        Ok(self.account.add_oidc_provider(url, client_ids))
     }
 
     /// Registers a multi-factor device: its serial number or ARN, and the six digits it shows.

@@ -56,7 +56,8 @@ pub use cloud::{
 };
 pub use fault::Fault;
 pub use servers::{
-    DOCUMENT_LIFETIME, DynamoDb, DynamoDbCall, DynamoDbCalls, Imds, ImdsCall, ImdsCalls, KeyType,
-    MAX_CHAINED_SESSION, NewIndex, NewTable, ROTATION_SHARE, Server, Service, Sts, StsCall,
-    StsCalls,
+    DEFAULT_TOKEN_AUDIENCE, DEFAULT_TOKEN_LIFETIME, DOCUMENT_LIFETIME, DynamoDb, DynamoDbCall,
+    DynamoDbCalls, Imds, ImdsCall, ImdsCalls, KeyType, MAX_CHAINED_SESSION, NewIndex, NewTable,
+    OidcCall, OidcCalls, OidcIssuer, ROTATION_SHARE, Server, Service, Sts, StsCall, StsCalls,
+    TokenAlgorithm,
 };

@@ -6,6 +6,7 @@
 //! then the policies of the identity.
 
 use super::access::Access;
+use super::federation::WebIdentity;
 use super::identity::{AccessKey, Identity};
 use super::policy::{PolicySet, Verdict};
 use super::state::{Account, InstalledRole, timestamp};
@@ -51,15 +52,55 @@ pub(in crate::local) fn may_access(
 /// An `AssumeRole` call, as far as a trust policy can see it.
 pub(in crate::local) struct Assumption<'a> {
     pub(in crate::local) caller: &'a AccessKey,
-    pub(in crate::local) session_name: &'a str,
     pub(in crate::local) external_id: Option<&'a str>,
+    pub(in crate::local) with_mfa: bool,
+    pub(in crate::local) session: NewSession<'a>,
+}
+
+/// A session that somebody wants, as far as policies can see it.
+pub(in crate::local) struct NewSession<'a> {
+    pub(in crate::local) name: &'a str,
     /// The session tags asked for.
     pub(in crate::local) tags: Vec<(&'a str, &'a str)>,
     /// The keys of those that are to be inherited.
     pub(in crate::local) transitive: &'a [String],
-    pub(in crate::local) with_mfa: bool,
     /// Asked for, or inherited from the session that calls.
     pub(in crate::local) source_identity: Option<&'a str>,
+}
+
+impl NewSession<'_> {
+    /// The actions that making it consists of; `tagged` says whether tags are inherited.
+    fn actions(&self, assume: &'static str, tagged: bool) -> Vec<&'static str> {
+        let mut actions = vec![assume];
+        if tagged || !self.tags.is_empty() {
+            actions.push("sts:TagSession");
+        }
+        if self.source_identity.is_some() {
+            actions.push("sts:SetSourceIdentity");
+        }
+        actions
+    }
+
+    /// Adds what policies may ask about it.
+    fn describe(&self, context: Context) -> Context {
+        let mut context = context.with_string("sts:RoleSessionName", self.name);
+        if let Some(source) = self.source_identity {
+            context = context.with_string("sts:SourceIdentity", source);
+        }
+        let mut keys = Vec::new();
+        for &(key, value) in &self.tags {
+            context = context.with_string(format!("aws:RequestTag/{key}"), value);
+            keys.push(key.to_owned());
+        }
+        let mut list = |name: &str, keys: Vec<String>| {
+            if !keys.is_empty() {
+                context.insert(name.to_owned(), ContextValue::StringList(keys));
+            }
+        };
+        list("aws:TagKeys", keys);
+        list("sts:TransitiveTagKeys", self.transitive.to_vec());
+        context
+    }
 }
 
 /// Whether the role admits the call, and whether the caller's own policies let it be made; if not, for
@@ -78,16 +119,13 @@ pub(in crate::local) fn may_assume(
     let (Some(trust), Ok(caller)) = (&role.trust, caller) else {
         return Err(ASSUME);
     };
-    let mut actions = vec![ASSUME];
-    if !call.tags.is_empty() {
-        actions.push("sts:TagSession");
-    }
-    if call.source_identity.is_some() {
-        actions.push("sts:SetSourceIdentity");
-    }
+    let inherits = match identity {
+        Identity::Role(session) => session.passed_on().next().is_some(),
+        Identity::User { .. } => false,
+    };
     let context = assumption_context(account, call);
     let principal = identity.arn();
-    for action in actions {
+    for action in call.session.actions(ASSUME, inherits) {
         let trusts = |least: Admission| {
             admitting(trust, &caller, least).verdict(&principal, action, &role.arn, &context)
         };
@@ -110,6 +148,31 @@ pub(in crate::local) fn may_assume(
     Ok(())
 }
 
+/// Whether the role admits an identity that a provider vouches for; if not, for which of the actions
+/// that the call consists of. The trust policy alone decides: such an identity has no policies.
+pub(in crate::local) fn may_federate(
+    account: &Account,
+    role: &InstalledRole,
+    identity: &WebIdentity,
+    session: &NewSession<'_>,
+) -> Result<(), &'static str> {
+    const ASSUME: &str = "sts:AssumeRoleWithWebIdentity";
+    let caller = Caller::federated(&identity.provider_arn);
+    let (Some(trust), Ok(caller)) = (&role.trust, caller) else {
+        return Err(ASSUME);
+    };
+    let context = identity.describe(session.describe(place_context(account)));
+    let context = context.with_string("aws:FederatedProvider", &identity.provider_arn);
+    let trusted = admitting(trust, &caller, Admission::Delegated);
+    let root = account.iam_arn(&role.account, "root");
+    for action in session.actions(ASSUME, false) {
+        if trusted.verdict(&root, action, &role.arn, &context) != Verdict::Allowed {
+            return Err(action);
+        }
+    }
+    Ok(())
+}
+
 /// Whether the role's trust lets a service assume it for the instance, for example
 /// `ec2.amazonaws.com`.
 pub(in crate::local) fn service_may_assume(
@@ -121,14 +184,17 @@ pub(in crate::local) fn service_may_assume(
         return false;
     };
     let instance = format!(
-        "arn:aws:ec2:{}:{}:instance/{}",
-        account.region, account.id, account.instance_id
+        "arn:{}:ec2:{}:{}:instance/{}",
+        account.partition(),
+        account.region,
+        account.id,
+        account.instance_id
     );
     let context = clock_context(account)
         .with_string("aws:SourceAccount", &account.id)
         .with_string("aws:SourceArn", instance)
         .with_string("sts:RoleSessionName", &account.instance_id);
-    let service_principal = format!("arn:aws:iam::{}:root", account.id);
+    let service_principal = account.iam_arn(&account.id, "root");
     let verdict = admitting(trust, &caller, Admission::Delegated).verdict(
         &service_principal,
         "sts:AssumeRole",
@@ -153,13 +219,9 @@ fn admitting(trust: &TrustPolicy, caller: &Caller, least: Admission) -> PolicySe
 
 /// What a trust policy's conditions, and those of the caller's own policies, may ask about the call.
 fn assumption_context(account: &Account, call: &Assumption<'_>) -> Context {
-    let mut context =
-        context(account, call.caller).with_string("sts:RoleSessionName", call.session_name);
+    let mut context = call.session.describe(context(account, call.caller));
     if let Some(id) = call.external_id {
         context = context.with_string("sts:ExternalId", id);
-    }
-    if let Some(source) = call.source_identity {
-        context = context.with_string("sts:SourceIdentity", source);
     }
     let from_session = matches!(call.caller.identity, Identity::Role(_));
     // absent for long-lived keys without a code, as on AWS
@@ -169,18 +231,6 @@ fn assumption_context(account: &Account, call: &Assumption<'_>) -> Context {
     if call.with_mfa {
         context = context.with_number("aws:MultiFactorAuthAge", 0.0);
     }
-    let mut keys = Vec::new();
-    for &(key, value) in &call.tags {
-        context = context.with_string(format!("aws:RequestTag/{key}"), value);
-        keys.push(key.to_owned());
-    }
-    let mut list = |name: &str, keys: Vec<String>| {
-        if !keys.is_empty() {
-            context.insert(name.to_owned(), ContextValue::StringList(keys));
-        }
-    };
-    list("aws:TagKeys", keys);
-    list("sts:TransitiveTagKeys", call.transitive.to_vec());
     context
 }
 
@@ -244,12 +294,9 @@ fn denial(key: &AccessKey, action: &str, resource: &str, why: &Why) -> Denial {
 /// The condition keys that every request carries.
 fn context(account: &Account, key: &AccessKey) -> Context {
     let identity = &key.identity;
-    let mut context = clock_context(account)
+    let mut context = place_context(account)
         .with_string("aws:PrincipalAccount", identity.account())
-        .with_string("aws:RequestedRegion", &account.region)
         .with_string("aws:ResourceAccount", identity.account())
-        .with_boolean("aws:SecureTransport", false)
-        .with_string("aws:SourceIp", "127.0.0.1")
         .with_string("aws:userid", identity.user_id());
     match identity {
         Identity::Role(session) => {
@@ -259,6 +306,9 @@ fn context(account: &Account, key: &AccessKey) -> Context {
                 .with_string("aws:TokenIssueTime", timestamp(key.issued_at));
             if let Some(source) = &session.source_identity {
                 context = context.with_string("aws:SourceIdentity", source);
+            }
+            if let Some(provider) = &session.federated_provider {
+                context = context.with_string("aws:FederatedProvider", provider);
             }
             for (tag, value) in &session.tags {
                 context = context.with_string(format!("aws:PrincipalTag/{tag}"), value);
@@ -272,6 +322,14 @@ fn context(account: &Account, key: &AccessKey) -> Context {
         }
     }
     context
+}
+
+/// The condition keys of a request that do not depend on who sends it.
+fn place_context(account: &Account) -> Context {
+    clock_context(account)
+        .with_string("aws:RequestedRegion", &account.region)
+        .with_boolean("aws:SecureTransport", false)
+        .with_string("aws:SourceIp", "127.0.0.1")
 }
 
 fn clock_context(account: &Account) -> Context {

@@ -21,6 +21,7 @@ const EXPIRED_KEYS_REMEMBERED_FOR: Duration = Duration::from_secs(60 * 60);
 pub(in crate::local) enum Identity {
     Role(RoleSession),
     User {
+        partition: &'static str,
         account: String,
         name: String,
         id: String,
@@ -30,6 +31,7 @@ pub(in crate::local) enum Identity {
 /// One session of a role: what `AssumeRole` made, or the metadata service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::local) struct RoleSession {
+    pub(in crate::local) partition: &'static str,
     pub(in crate::local) account: String,
     /// The ARN of the role itself, path included.
     pub(in crate::local) role_arn: String,
@@ -40,6 +42,21 @@ pub(in crate::local) struct RoleSession {
     /// The keys of `tags` that sessions assumed from this one inherit.
     pub(in crate::local) transitive: Vec<String>,
     pub(in crate::local) source_identity: Option<String>,
+    /// The provider that vouched for who assumed it, by ARN.
+    pub(in crate::local) federated_provider: Option<String>,
+}
+
+impl RoleSession {
+    /// The tags that sessions assumed from this one inherit.
+    pub(in crate::local) fn passed_on(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.tags
+            .iter()
+            .filter(|(tag, _)| {
+                let tag = tag.to_lowercase();
+                self.transitive.iter().any(|key| key.to_lowercase() == tag)
+            })
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+    }
 }
 
 impl Identity {
@@ -53,10 +70,15 @@ impl Identity {
     pub(in crate::local) fn arn(&self) -> String {
         match self {
             Identity::Role(session) => format!(
-                "arn:aws:sts::{}:assumed-role/{}/{}",
-                session.account, session.role_name, session.session_name
+                "arn:{}:sts::{}:assumed-role/{}/{}",
+                session.partition, session.account, session.role_name, session.session_name
             ),
-            Identity::User { account, name, .. } => format!("arn:aws:iam::{account}:user/{name}"),
+            Identity::User {
+                partition,
+                account,
+                name,
+                ..
+            } => format!("arn:{partition}:iam::{account}:user/{name}"),
         }
     }
 

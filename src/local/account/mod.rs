@@ -3,6 +3,7 @@
 
 mod access;
 mod authorize;
+mod federation;
 mod identity;
 mod policy;
 mod role;
@@ -11,7 +12,10 @@ mod state;
 pub use role::{DEFAULT_MAX_SESSION, Role, Trust};
 
 pub(super) use access::needed;
-pub(super) use authorize::{Assumption, may_access, may_assume, service_may_assume};
+pub(super) use authorize::{
+    Assumption, NewSession, may_access, may_assume, may_federate, service_may_assume,
+};
+pub(super) use federation::{ClaimFault, WebIdentity};
 pub(super) use identity::{
     AccessKey, Identity, KeyFault, RoleSession, random_text, request_id, unique_id,
 };

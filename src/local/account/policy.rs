@@ -3,6 +3,7 @@
 //! A document is refused at the door when it says something that would not be evaluated here as AWS
 //! does, rather than being understood by half.
 
+use super::federation::is_claim_key;
 use crate::iam::{Statement, TrustPolicy};
 use iam_rs::{
     Arn, Context, Decision, IAMAction, IAMEffect, IAMPolicy, IAMRequest, IAMResource, IAMStatement,
@@ -12,9 +13,10 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 /// The condition keys that requests carry here; `aws:PrincipalTag/` and a tag key, besides.
-const CONDITION_KEYS: [&str; 16] = [
+const CONDITION_KEYS: [&str; 17] = [
     "aws:CurrentTime",
     "aws:EpochTime",
+    "aws:FederatedProvider",
     "aws:PrincipalAccount",
     "aws:PrincipalArn",
     "aws:PrincipalType",
@@ -165,7 +167,7 @@ pub(in crate::local) fn document(policy: &impl Serialize) -> Result<IAMPolicy, S
 
 /// The policies that AWS manages and that are most used with DynamoDB, as far as they concern it and
 /// STS; by the name in their ARN.
-pub(in crate::local) fn aws_managed(arn: &str) -> Option<IAMPolicy> {
+pub(in crate::local) fn aws_managed(arn: &str, partition: &str) -> Option<IAMPolicy> {
     const READ: &[&str] = &[
         "dynamodb:BatchGet*",
         "dynamodb:Describe*",
@@ -175,7 +177,7 @@ pub(in crate::local) fn aws_managed(arn: &str) -> Option<IAMPolicy> {
         "dynamodb:Query",
         "dynamodb:Scan",
     ];
-    let actions = match arn.strip_prefix("arn:aws:iam::aws:policy/")? {
+    let actions = match arn.strip_prefix(&format!("arn:{partition}:iam::aws:policy/"))? {
         "AdministratorAccess" | "PowerUserAccess" => &["*"],
         "AmazonDynamoDBFullAccess" | "AmazonDynamoDBFullAccess_v2" => &["dynamodb:*"][..],
         "AmazonDynamoDBReadOnlyAccess" | "ReadOnlyAccess" => READ,
@@ -205,11 +207,10 @@ pub(in crate::local) fn check_trust(trust: &TrustPolicy) -> Result<(), String> {
     let document = serde_json::to_value(trust).unwrap_or_default();
     let statements = document.get("Statement").and_then(Value::as_array);
     for statement in statements.into_iter().flatten() {
-        let principal = statement.get("Principal").and_then(Value::as_object);
-        // whom a provider vouches for never calls here, so its conditions never matter
-        if principal.is_some_and(|kinds| kinds.keys().all(|kind| kind == "Federated")) {
-            continue;
-        }
+        let issuers = match federated(statement) {
+            Federated::Unheard => continue,
+            Federated::Oidc(issuers) => issuers,
+        };
         let conditions = statement.get("Condition").and_then(Value::as_object);
         let keys = conditions
             .into_iter()
@@ -220,7 +221,12 @@ pub(in crate::local) fn check_trust(trust: &TrustPolicy) -> Result<(), String> {
             let known = TRUST_CONDITION_KEYS
                 .iter()
                 .any(|known| known.eq_ignore_ascii_case(key));
-            if !known && !is_known(key) {
+            let of_token = issuers.iter().any(|issuer| {
+                key.get(issuer.len()..)
+                    .and_then(|rest| rest.strip_prefix(':'))
+                    .is_some_and(|claim| key.starts_with(issuer) && is_claim_key(issuer, claim))
+            });
+            if !known && !of_token && !is_known(key) {
                 return Err(format!(
                     "condition key {key} is not evaluated by the embedded cloud"
                 ));
@@ -228,6 +234,34 @@ pub(in crate::local) fn check_trust(trust: &TrustPolicy) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Which identity providers a statement of a trust policy is about.
+enum Federated<'a> {
+    /// These OpenID Connect providers, or none.
+    Oidc(Vec<&'a str>),
+    /// Only such as never call here, so that its conditions do not matter.
+    Unheard,
+}
+
+fn federated(statement: &Value) -> Federated<'_> {
+    let principal = statement.get("Principal").and_then(Value::as_object);
+    let named = principal.and_then(|kinds| kinds.get("Federated"));
+    let providers = match named {
+        Some(Value::Array(several)) => several.iter().collect(),
+        Some(one) => vec![one],
+        None => return Federated::Oidc(Vec::new()),
+    };
+    let issuers: Vec<&str> = providers
+        .into_iter()
+        .filter_map(|provider| provider.as_str()?.split_once(":oidc-provider/"))
+        .map(|(_, issuer)| issuer)
+        .collect();
+    let others = principal.is_some_and(|kinds| kinds.len() > 1);
+    if issuers.is_empty() && !others {
+        return Federated::Unheard;
+    }
+    Federated::Oidc(issuers)
 }
 
 fn is_known(key: &str) -> bool {

@@ -1,8 +1,10 @@
 //! The state that the servers share: clock, keys, roles, the instance.
 
-use super::identity::{AccessKey, Identity, KeyRing, unique_id};
+use super::federation::{OidcProvider, without_scheme};
+use super::identity::{AccessKey, Identity, KeyRing, RoleSession, unique_id};
 use super::policy::{self, PolicySet};
 use super::role::{Role, Trust};
+use crate::arn::Partition;
 use crate::error::{Error, Result};
 use crate::iam::TrustPolicy;
 use crate::local::lock::lock;
@@ -10,13 +12,14 @@ use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use iam_rs::IAMPolicy;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 /// A role with everything decided that [`Role`] leaves open.
 #[derive(Clone, Debug)]
 pub(in crate::local) struct InstalledRole {
+    partition: &'static str,
     pub(in crate::local) account: String,
     pub(in crate::local) arn: String,
     pub(in crate::local) name: String,
@@ -26,6 +29,24 @@ pub(in crate::local) struct InstalledRole {
     /// What it may do; without any, everything.
     pub(in crate::local) permissions: Option<PolicySet>,
     pub(in crate::local) max_session: Duration,
+}
+
+impl InstalledRole {
+    /// A session with this name and nothing special about it.
+    pub(in crate::local) fn session(&self, name: &str) -> RoleSession {
+        RoleSession {
+            partition: self.partition,
+            account: self.account.clone(),
+            role_arn: self.arn.clone(),
+            role_name: self.name.clone(),
+            role_id: self.id.clone(),
+            session_name: name.to_owned(),
+            tags: BTreeMap::new(),
+            transitive: Vec::new(),
+            source_identity: None,
+            federated_provider: None,
+        }
+    }
 }
 
 /// What is attached to the instance: an instance profile with one role.
@@ -52,6 +73,8 @@ pub(in crate::local) struct Account {
     managed_policies: Mutex<HashMap<String, IAMPolicy>>,
     /// The code that each multi-factor device shows, by serial number.
     mfa_codes: Mutex<HashMap<String, String>>,
+    /// OpenID Connect providers, by ARN.
+    oidc_providers: Mutex<HashMap<String, OidcProvider>>,
 }
 
 impl Account {
@@ -74,7 +97,18 @@ impl Account {
             user_policies: Mutex::default(),
             managed_policies: Mutex::default(),
             mfa_codes: Mutex::default(),
+            oidc_providers: Mutex::default(),
         }
+    }
+
+    /// The partition that the region belongs to, as ARNs name it.
+    pub(in crate::local) fn partition(&self) -> &'static str {
+        Partition::of_region(&self.region).name()
+    }
+
+    /// The ARN of what IAM keeps for an account.
+    pub(in crate::local) fn iam_arn(&self, account: &str, resource: &str) -> String {
+        format!("arn:{}:iam::{account}:{resource}", self.partition())
     }
 
     pub(in crate::local) fn now(&self) -> SystemTime {
@@ -98,7 +132,7 @@ impl Account {
             permissions,
         } = role;
         let account = account.unwrap_or_else(|| self.id.clone());
-        let arn = format!("arn:aws:iam::{account}:role{path}{name}");
+        let arn = self.iam_arn(&account, &format!("role{path}{name}"));
         let permissions = permissions
             .map(|documents| {
                 let mut policies = PolicySet::empty();
@@ -122,6 +156,7 @@ impl Account {
             None => unique_id("AROA", 21),
         };
         let installed = InstalledRole {
+            partition: self.partition(),
             trust,
             arn: arn.clone(),
             account,
@@ -191,14 +226,47 @@ impl Account {
 
     /// Adds a managed policy and says its ARN.
     pub(in crate::local) fn add_managed_policy(&self, name: &str, policy: IAMPolicy) -> String {
-        let arn = format!("arn:aws:iam::{}:policy/{name}", self.id);
+        let arn = self.iam_arn(&self.id, &format!("policy/{name}"));
         lock(&self.managed_policies).insert(arn.clone(), policy);
         arn
     }
 
     pub(in crate::local) fn managed_policy(&self, arn: &str) -> Option<IAMPolicy> {
         let own = lock(&self.managed_policies).get(arn).cloned();
-        own.or_else(|| policy::aws_managed(arn))
+        own.or_else(|| policy::aws_managed(arn, self.partition()))
+    }
+
+    /// Adds an OpenID Connect provider, or changes the one with the same URL, and says its ARN.
+    pub(in crate::local) fn add_oidc_provider(
+        &self,
+        url: String,
+        client_ids: Vec<String>,
+    ) -> String {
+        let arn = self.oidc_provider_arn(&self.id, &url);
+        let provider = OidcProvider {
+            arn: arn.clone(),
+            url,
+            client_ids,
+        };
+        lock(&self.oidc_providers).insert(arn.clone(), provider);
+        arn
+    }
+
+    /// The provider with this URL in the account of a role.
+    pub(in crate::local) fn oidc_provider(
+        &self,
+        role_arn: &str,
+        url: &str,
+    ) -> Option<OidcProvider> {
+        let account = role_arn.split(':').nth(4)?;
+        let arn = self.oidc_provider_arn(account, url);
+        let provider = lock(&self.oidc_providers).get(&arn).cloned()?;
+        (provider.url == url).then_some(provider)
+    }
+
+    /// The ARN of a provider in an account.
+    pub(in crate::local) fn oidc_provider_arn(&self, account: &str, url: &str) -> String {
+        self.iam_arn(account, &format!("oidc-provider/{}", without_scheme(url)))
     }
 
     pub(in crate::local) fn add_mfa_device(&self, serial: String, code: String) {

@@ -5,8 +5,7 @@
 
 use super::server::{Respond, Server, Service};
 use crate::local::account::{
-    AccessKey, Account, Identity, InstalledRole, RoleSession, random_text, service_may_assume,
-    timestamp,
+    AccessKey, Account, Identity, InstalledRole, random_text, service_may_assume, timestamp,
 };
 use crate::local::fault::{Answer, Fault, plain};
 use crate::local::lock::lock;
@@ -299,16 +298,7 @@ impl Imds {
 
     /// The metadata service names sessions after the instance.
     fn session(&self, role: &InstalledRole) -> Identity {
-        Identity::Role(RoleSession {
-            account: role.account.clone(),
-            role_arn: role.arn.clone(),
-            role_name: role.name.clone(),
-            role_id: role.id.clone(),
-            session_name: self.account.instance_id.clone(),
-            tags: BTreeMap::new(),
-            transitive: Vec::new(),
-            source_identity: None,
-        })
+        Identity::Role(role.session(&self.account.instance_id))
     }
 
     fn failure_document(&self, code: &str, role: &InstalledRole) -> Answer {
@@ -334,7 +324,7 @@ impl Imds {
             "Code": "Success",
             "LastUpdated": timestamp(self.account.now()),
             "InstanceProfileArn":
-                format!("arn:aws:iam::{}:instance-profile/{}", role.account, profile.name),
+                self.account.iam_arn(&role.account, &format!("instance-profile/{}", profile.name)),
             "InstanceProfileId": profile.id,
         }))
     }

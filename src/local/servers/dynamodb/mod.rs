@@ -186,7 +186,11 @@ impl DynamoDb {
 
     /// What the ARNs of an account's resources begin with.
     fn arn_prefix(&self, account: &str) -> String {
-        format!("arn:aws:dynamodb:{}:{account}:", self.account.region)
+        let Account { region, .. } = &*self.account;
+        format!(
+            "arn:{}:dynamodb:{region}:{account}:",
+            self.account.partition()
+        )
     }
 
     fn caller(&self, request: &Request<Bytes>) -> Result<AccessKey, Box<Answer>> {

@@ -1,5 +1,6 @@
 //! Tables named by ARN: DynamoDB takes one wherever it takes a name, dynoxide only names.
 
+use crate::arn::Arn;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
@@ -84,7 +85,8 @@ impl ByName {
     }
 }
 
-const ARN: &[u8] = b"\"arn:aws:dynamodb:";
+/// What a string that may be a table's ARN begins with.
+const ARN: &[u8] = b"\"arn:";
 
 fn rename_member(members: &mut Map<String, Value>, arn: &str) -> Result<(), Foreign> {
     if let Some(Value::String(table)) = members.get_mut("TableName")
@@ -97,7 +99,8 @@ fn rename_member(members: &mut Map<String, Value>, arn: &str) -> Result<(), Fore
 
 /// The name in the ARN of an own table; `None` where `table` is no ARN.
 fn name_of<'a>(table: &'a str, own: &str) -> Result<Option<&'a str>, Foreign> {
-    if !table.starts_with("arn:aws:dynamodb:") {
+    let of_dynamodb = Arn::split(table).is_some_and(|arn| arn.service == "dynamodb");
+    if !of_dynamodb {
         return Ok(None);
     }
     table

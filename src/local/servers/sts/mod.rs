@@ -1,24 +1,32 @@
 //! The Security Token Service: the query protocol, version 2011-06-15.
 
 mod assume_role;
+mod issuer_keys;
 mod query;
+mod session;
+mod tags;
+mod web_identity;
 mod xml;
 
 use super::server::{Respond, Service};
 use super::signature::{AuthFault, authenticate};
 use crate::local::account::{
-    AccessKey, Account, Assumption, Identity, PolicySet, RoleSession, may_assume, request_id,
-    timestamp,
+    AccessKey, Account, Assumption, Identity, InstalledRole, NewSession, PolicySet, RoleSession,
+    WebIdentity, may_assume, may_federate, request_id, timestamp,
 };
 use crate::local::fault::{Answer, Fault, plain};
 use assume_role::AssumeRoleRequest;
 use bytes::Bytes;
 use http::header::{DATE, HeaderValue};
 use http::{Request, StatusCode};
-use query::{Parameters, Refusal};
+use issuer_keys::IssuerKeys;
+use query::{Parameters, Refusal, usual_message};
+use session::SessionRequest;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tags::SessionTags;
+use web_identity::WebIdentityRequest;
 use xml::Xml;
 
 /// The longest session that a role session may assume: AWS's cap on role chaining.
@@ -38,6 +46,7 @@ const API_VERSION: &str = "2011-06-15";
 #[derive(Debug)]
 pub struct Sts {
     account: Arc<Account>,
+    keys: IssuerKeys,
 }
 
 /// A kind of call to the Security Token Service.
@@ -46,6 +55,8 @@ pub struct Sts {
 pub enum StsCall {
     /// `AssumeRole`.
     AssumeRole,
+    /// `AssumeRoleWithWebIdentity`.
+    AssumeRoleWithWebIdentity,
     /// `GetCallerIdentity`.
     CallerIdentity,
     /// Anything else.
@@ -58,6 +69,8 @@ pub enum StsCall {
 pub struct StsCalls {
     /// `AssumeRole`.
     pub assume_role: u64,
+    /// `AssumeRoleWithWebIdentity`.
+    pub assume_role_with_web_identity: u64,
     /// `GetCallerIdentity`.
     pub caller_identity: u64,
     /// Anything else.
@@ -70,22 +83,32 @@ impl StsCalls {
     pub fn total(&self) -> u64 {
         let StsCalls {
             assume_role,
+            assume_role_with_web_identity,
             caller_identity,
             other,
         } = *self;
-        assume_role + caller_identity + other
+        assume_role + assume_role_with_web_identity + caller_identity + other
     }
 }
 
 impl Sts {
-    pub(in crate::local) fn new(account: Arc<Account>) -> Self {
-        Sts { account }
+    /// `issuer` is where the cloud's own OpenID Connect issuer listens.
+    pub(in crate::local) fn new(account: Arc<Account>, issuer: String) -> Self {
+        Sts {
+            account,
+            keys: IssuerKeys::new(issuer),
+        }
     }
 
-    fn answer(&self, request: &Request<Bytes>) -> Result<Answer, Refusal> {
-        let caller = self.caller(request)?;
+    async fn answer(&self, request: &Request<Bytes>) -> Result<Answer, Refusal> {
         let parameters = Parameters::read(request);
-        match (parameters.one("Action"), parameters.one("Version")) {
+        let call = (parameters.one("Action"), parameters.one("Version"));
+        // the one call that nobody signs
+        if let (Some("AssumeRoleWithWebIdentity"), Some(API_VERSION)) = call {
+            return self.assume_role_with_web_identity(&parameters).await;
+        }
+        let caller = self.caller(request)?;
+        match call {
             (Some("AssumeRole"), Some(API_VERSION)) => self.assume_role(&caller, &parameters),
             (Some("GetCallerIdentity"), Some(API_VERSION)) => Ok(caller_identity(&caller.identity)),
             (None, _) => Err(Refusal::bad_request(
@@ -121,39 +144,33 @@ impl Sts {
     }
 
     fn assume_role(&self, caller: &AccessKey, parameters: &Parameters) -> Result<Answer, Refusal> {
-        let request = AssumeRoleRequest::read(parameters)?;
+        let request = AssumeRoleRequest::read(parameters, self.account.partition())?;
         let key = caller;
         let caller = &key.identity;
-        let denied = || Refusal::not_authorized("sts:AssumeRole", caller, &request.role_arn);
-        let role = self.account.role(&request.role_arn).ok_or_else(denied)?;
+        let asked = &request.session;
+        let denied = |action| Refusal::not_authorized(action, caller, &asked.role_arn);
+        let role = self.account.role(&asked.role_arn);
+        let role = role.ok_or_else(|| denied("sts:AssumeRole"))?;
         let with_mfa = self.check_mfa(request.mfa.as_ref())?;
-        let inherited = match caller {
-            Identity::Role(session) => session.source_identity.as_deref(),
-            Identity::User { .. } => None,
-        };
-        let assumption = Assumption {
-            caller: key,
-            session_name: &request.session_name,
-            external_id: request.external_id.as_deref(),
-            tags: request.tags().collect(),
-            transitive: request.transitive(),
-            with_mfa,
-            source_identity: inherited.or(request.source_identity.as_deref()),
-        };
-        may_assume(&self.account, &role, &assumption)
-            .map_err(|action| Refusal::not_authorized(action, caller, &request.role_arn))?;
-        let chained = match caller {
+        let chained_to = match caller {
             Identity::Role(session) => Some(session),
             Identity::User { .. } => None,
         };
-        let duration = request.duration.unwrap_or(DEFAULT_SESSION);
-        if duration > role.max_session {
-            return Err(Refusal::bad_request(
-                "ValidationError",
-                "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
-            ));
-        }
-        if chained.is_some() && duration > MAX_CHAINED_SESSION {
+        let inherited = chained_to.and_then(|session| session.source_identity.as_deref());
+        let assumption = Assumption {
+            caller: key,
+            external_id: request.external_id.as_deref(),
+            with_mfa,
+            session: NewSession {
+                name: &asked.session_name,
+                tags: request.tags.iter().collect(),
+                transitive: request.tags.transitive(),
+                source_identity: inherited.or(request.source_identity.as_deref()),
+            },
+        };
+        may_assume(&self.account, &role, &assumption).map_err(denied)?;
+        let duration = granted(asked, &role)?;
+        if chained_to.is_some() && duration > MAX_CHAINED_SESSION {
             return Err(Refusal::bad_request(
                 "ValidationError",
                 "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining",
@@ -163,34 +180,71 @@ impl Sts {
         if let (Some(inherited), Some(asked)) = (inherited, request.source_identity.as_deref())
             && inherited != asked
         {
-            return Err(Refusal::not_authorized(
-                "sts:SetSourceIdentity",
-                caller,
-                &request.role_arn,
-            ));
+            return Err(denied("sts:SetSourceIdentity"));
         }
-        let policies = self.session_policies(&request)?;
-        let (tags, transitive) = request.session_tags(chained)?;
+        let policies = self.session_policies(asked)?;
+        let (tags, transitive) = request.tags.with_inherited(chained_to)?;
         let session = RoleSession {
-            account: role.account.clone(),
-            role_arn: role.arn.clone(),
-            role_name: role.name.clone(),
-            role_id: role.id.clone(),
-            session_name: request.session_name.clone(),
             tags,
             transitive,
-            source_identity: assumption.source_identity.map(str::to_owned),
+            source_identity: assumption.session.source_identity.map(str::to_owned),
+            ..role.session(&asked.session_name)
         };
         let key = self
             .account
             .issue_session(Identity::Role(session), policies, duration);
-        Ok(assumed(&key, &request))
+        Ok(assumed("AssumeRole", &key, request.packed_size, None))
+    }
+
+    async fn assume_role_with_web_identity(
+        &self,
+        parameters: &Parameters,
+    ) -> Result<Answer, Refusal> {
+        let request = WebIdentityRequest::read(parameters, self.account.partition())?;
+        let asked = &request.session;
+        let identity = request.identity(&self.account, &self.keys).await?;
+        let tags = SessionTags::from_claims(identity.claims())?;
+        let packed_size = asked.packed_size(&tags)?;
+        let denied = |action| {
+            Refusal::forbidden(
+                "AccessDenied",
+                format!("Not authorized to perform {action}"),
+            )
+        };
+        let role = self.account.role(&asked.role_arn);
+        let role = role.ok_or_else(|| denied("sts:AssumeRoleWithWebIdentity"))?;
+        let session = NewSession {
+            name: &asked.session_name,
+            tags: tags.iter().collect(),
+            transitive: tags.transitive(),
+            source_identity: identity.source_identity.as_deref(),
+        };
+        may_federate(&self.account, &role, &identity, &session).map_err(denied)?;
+        let duration = granted(asked, &role)?;
+        let policies = self.session_policies(asked)?;
+        let (tags, transitive) = tags.with_inherited(None)?;
+        let session = RoleSession {
+            tags,
+            transitive,
+            source_identity: identity.source_identity.clone(),
+            federated_provider: Some(identity.provider_arn.clone()),
+            ..role.session(&asked.session_name)
+        };
+        let key = self
+            .account
+            .issue_session(Identity::Role(session), policies, duration);
+        Ok(assumed(
+            "AssumeRoleWithWebIdentity",
+            &key,
+            packed_size,
+            Some(&identity),
+        ))
     }
 
     /// What the session is cut down to, if anything.
     fn session_policies(
         &self,
-        request: &AssumeRoleRequest,
+        request: &SessionRequest,
     ) -> Result<Option<Arc<PolicySet>>, Refusal> {
         if request.policy.is_none() && request.policy_arns.is_empty() {
             return Ok(None);
@@ -260,6 +314,7 @@ impl Service for Sts {
         let of = |call| counts.get(&call).copied().unwrap_or_default();
         StsCalls {
             assume_role: of(StsCall::AssumeRole),
+            assume_role_with_web_identity: of(StsCall::AssumeRoleWithWebIdentity),
             caller_identity: of(StsCall::CallerIdentity),
             other: of(StsCall::Other),
         }
@@ -270,6 +325,7 @@ impl Respond for Sts {
     fn classify(&self, request: &Request<Bytes>) -> StsCall {
         match Parameters::read(request).one("Action") {
             Some("AssumeRole") => StsCall::AssumeRole,
+            Some("AssumeRoleWithWebIdentity") => StsCall::AssumeRoleWithWebIdentity,
             Some("GetCallerIdentity") => StsCall::CallerIdentity,
             _ => StsCall::Other,
         }
@@ -278,6 +334,7 @@ impl Respond for Sts {
     async fn respond(&self, request: Request<Bytes>, _fault: Option<&Fault>) -> Answer {
         let mut answer = self
             .answer(&request)
+            .await
             .unwrap_or_else(|refusal| self.refusal(&refusal));
         self.date(&mut answer);
         answer
@@ -323,10 +380,32 @@ fn caller_identity(identity: &Identity) -> Answer {
     response(StatusCode::OK, xml, &id)
 }
 
-fn assumed(key: &AccessKey, request: &AssumeRoleRequest) -> Answer {
+/// How long the session may last.
+fn granted(request: &SessionRequest, role: &InstalledRole) -> Result<Duration, Refusal> {
+    let duration = request.duration.unwrap_or(DEFAULT_SESSION);
+    if duration > role.max_session {
+        return Err(Refusal::bad_request(
+            "ValidationError",
+            "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+        ));
+    }
+    Ok(duration)
+}
+
+fn assumed(
+    action: &str,
+    key: &AccessKey,
+    packed_size: Option<usize>,
+    web_identity: Option<&WebIdentity>,
+) -> Answer {
     let id = request_id();
-    let mut xml = Xml::root("AssumeRoleResponse", NAMESPACE);
-    xml.element("AssumeRoleResult", |result| {
+    let mut xml = Xml::root(format!("{action}Response"), NAMESPACE);
+    xml.element(&format!("{action}Result"), |result| {
+        if let Some(identity) = web_identity {
+            result.text("SubjectFromWebIdentityToken", &identity.subject);
+            result.text("Audience", &identity.audience);
+            result.text("Provider", &identity.provider_arn);
+        }
         result.element("AssumedRoleUser", |user| {
             user.text("AssumedRoleId", &key.identity.user_id());
             user.text("Arn", &key.identity.arn());
@@ -347,7 +426,7 @@ fn assumed(key: &AccessKey, request: &AssumeRoleRequest) -> Answer {
         {
             result.text("SourceIdentity", source);
         }
-        if let Some(percent) = request.packed_size {
+        if let Some(percent) = packed_size {
             result.text("PackedPolicySize", &percent.to_string());
         }
         let size = key.token.as_deref().unwrap_or_default().len();
@@ -376,27 +455,4 @@ fn message_of_account(code: &str, account: &str) -> Option<String> {
             "STS is not activated in this region for account:{account}. Your account administrator can activate STS in this region using the IAM Console."
         )
     })
-}
-
-/// What STS says with a code, where nothing else was asked for.
-fn usual_message(code: &str) -> &'static str {
-    match code {
-        "AccessDenied" => "Access denied",
-        "ExpiredToken" => "The security token included in the request is expired",
-        "InternalFailure" => {
-            "The request processing has failed because of an unknown error, exception or failure."
-        }
-        "InvalidClientTokenId" => "The security token included in the request is invalid.",
-        "MalformedPolicyDocument" => "Syntax errors in policy.",
-        "MissingAuthenticationToken" => "Request is missing Authentication Token",
-        "PackedPolicyTooLarge" => {
-            "Packed policy consumes 105% of allotted space, please use smaller policy."
-        }
-        "ServiceUnavailable" => "The request has failed due to a temporary failure of the server.",
-        "SignatureDoesNotMatch" => {
-            "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
-        }
-        "Throttling" | "ThrottlingException" => "Rate exceeded",
-        _ => "The request was refused.",
-    }
 }

@@ -61,6 +61,20 @@ impl Refusal {
         }
     }
 
+    /// What STS usually says with the code.
+    pub(super) fn of(code: &'static str) -> Self {
+        let status = if code == "IDPRejectedClaim" {
+            StatusCode::FORBIDDEN
+        } else {
+            StatusCode::BAD_REQUEST
+        };
+        Refusal {
+            status,
+            code,
+            message: usual_message(code).into(),
+        }
+    }
+
     /// AWS does not say which condition failed, nor whether the role is there at all.
     pub(super) fn not_authorized(action: &str, caller: &Identity, role_arn: &str) -> Self {
         Refusal::forbidden(
@@ -112,6 +126,27 @@ impl Checks {
         }
     }
 
+    /// As [`length`](Checks::length), of a value that is not repeated.
+    pub(super) fn secret_length(
+        &mut self,
+        member: &str,
+        value: Option<&str>,
+        bounds: &std::ops::RangeInclusive<usize>,
+    ) {
+        let Some(value) = value else { return };
+        let length = value.chars().count();
+        let (than, bound) = if length < *bounds.start() {
+            ("greater", bounds.start())
+        } else if length > *bounds.end() {
+            ("less", bounds.end())
+        } else {
+            return;
+        };
+        self.0.push(format!(
+            "Value at '{member}' failed to satisfy constraint: Member must have length {than} than or equal to {bound}"
+        ));
+    }
+
     pub(super) fn pattern(
         &mut self,
         member: &str,
@@ -158,4 +193,37 @@ pub(super) fn invalid(message: String) -> Refusal {
 
 pub(super) fn name_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '+' | '=' | ',' | '.' | '@' | '-')
+}
+
+/// What STS says with a code, where nothing else was asked for.
+pub(super) fn usual_message(code: &str) -> &'static str {
+    match code {
+        "AccessDenied" => "Access denied",
+        "ExpiredToken" => "The security token included in the request is expired",
+        "ExpiredTokenException" => "Token expired",
+        "IDPCommunicationError" => {
+            "The request could not be fulfilled because the identity provider (IDP) that was asked to verify the incoming identity token could not be reached. This is often a transient error caused by network conditions. Retry the request a limited number of times so that you don't exceed the request rate. If the error persists, the identity provider might be down or not responding."
+        }
+        "IDPRejectedClaim" => {
+            "The identity provider (IdP) reported that authentication failed. This might be because the claim is invalid."
+        }
+        "InternalFailure" => {
+            "The request processing has failed because of an unknown error, exception or failure."
+        }
+        "InvalidClientTokenId" => "The security token included in the request is invalid.",
+        "InvalidIdentityToken" => {
+            "The web identity token that was passed could not be validated by AWS. Get a new identity token from the identity provider and then retry the request."
+        }
+        "MalformedPolicyDocument" => "Syntax errors in policy.",
+        "MissingAuthenticationToken" => "Request is missing Authentication Token",
+        "PackedPolicyTooLarge" => {
+            "Packed policy consumes 105% of allotted space, please use smaller policy."
+        }
+        "ServiceUnavailable" => "The request has failed due to a temporary failure of the server.",
+        "SignatureDoesNotMatch" => {
+            "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
+        }
+        "Throttling" | "ThrottlingException" => "Rate exceeded",
+        _ => "The request was refused.",
+    }
 }

@@ -4,11 +4,12 @@
 /// namespace of the root.
 pub(super) struct Xml {
     text: String,
-    root: &'static str,
+    root: String,
 }
 
 impl Xml {
-    pub(super) fn root(name: &'static str, namespace: &str) -> Self {
+    pub(super) fn root(name: impl Into<String>, namespace: &str) -> Self {
+        let name = name.into();
         Xml {
             text: format!("<{name} xmlns=\"{namespace}\">"),
             root: name,
@@ -35,7 +36,8 @@ impl Xml {
     }
 
     pub(super) fn finish(mut self) -> String {
-        self.tag("</", self.root);
+        let root = std::mem::take(&mut self.root);
+        self.tag("</", &root);
         self.text
     }
 
