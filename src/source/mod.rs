@@ -6,6 +6,7 @@ pub mod fuzzing;
 mod imds;
 mod region;
 mod sts;
+mod token;
 mod told;
 
 pub(crate) use env::Env;
@@ -21,6 +22,9 @@ pub use sts::{
     MAX_SESSION_DURATION, MIN_SESSION_DURATION, StsSource, StsSourceBuilder,
 };
 pub(crate) use sts::{BaseCredentials, Origin, StsSettings};
+pub use token::MAX_TOKEN_BYTES;
+#[allow(unused_imports)]
+pub(crate) use token::TokenClaims;
 
 use crate::arn::RoleArn;
 use crate::error::Result;

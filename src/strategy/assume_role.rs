@@ -13,7 +13,8 @@ use crate::source::{StsSource, StsSourceBuilder};
 /// it is a detour: there [`InstanceProfile`] needs none of this.
 ///
 /// The call is signed with the credentials of a [base](StsSourceBuilder::base): any strategy, so that
-/// roles chain, or any of the SDK's providers. Cloning is cheap and shares one cache: however many
+/// roles chain, or any of the SDK's providers. An external identity brings the
+/// [token](StsSourceBuilder::web_identity_token_file) of its issuer instead. Cloning is cheap and shares one cache: however many
 /// clones and SDK clients, there is one call per refresh.
 ///
 /// # Example
@@ -47,6 +48,13 @@ impl AssumeRole {
         StsSourceBuilder::new(role_arn.into(), WithRefresh::default())
     }
 
+    /// Starts with what EKS and others tell a process: role, token file and session name from
+    /// `AWS_ROLE_ARN`, `AWS_WEB_IDENTITY_TOKEN_FILE` and `AWS_ROLE_SESSION_NAME`; see
+    /// [`web_identity_from_env`](StsSourceBuilder::web_identity_from_env).
+    pub fn web_identity_from_env() -> AssumeRoleBuilder {
+        AssumeRole::builder("").web_identity_from_env()
+    }
+
     /// The ARN of the role.
     #[must_use]
     pub fn role_arn(&self) -> &str {
@@ -75,7 +83,7 @@ impl StsSourceBuilder<WithRefresh> {
                 .fetch_timeout(INTERACTIVE_WAIT_TIMEOUT)
                 .wait_timeout(INTERACTIVE_WAIT_TIMEOUT);
         }
-        let source = if source.has_base() {
+        let source = if source.has_proof() {
             source
         } else {
             source.base(InstanceProfile::new()?)

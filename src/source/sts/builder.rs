@@ -1,9 +1,10 @@
 //! What a [`StsSource`] is told.
 
-use super::StsSource;
 use super::base::Base;
 use super::client::StsSettings;
 use super::rules::{Mfa, Parts, Request};
+use super::web_identity::Told;
+use super::{Proof, StsSource};
 use crate::arn::{Partition, RoleArn};
 use crate::error::{BoxError, Error, Result};
 use crate::source::IntoRegion;
@@ -26,6 +27,8 @@ pub struct StsSourceBuilder<W = ()> {
     parts: Parts,
     /// An `SdkConfig` was given as the base, and had no credentials.
     base_is_empty: bool,
+    /// Instead of a base.
+    identity: Option<Told>,
     pub(crate) with: W,
 }
 
@@ -37,6 +40,7 @@ impl<W> StsSourceBuilder<W> {
             settings: StsSettings::default(),
             parts: Parts::default(),
             base_is_empty: false,
+            identity: None,
             with,
         }
     }
@@ -49,6 +53,7 @@ impl<W> StsSourceBuilder<W> {
             settings,
             parts,
             base_is_empty,
+            identity,
             with,
         } = self;
         let source = StsSourceBuilder {
@@ -57,6 +62,7 @@ impl<W> StsSourceBuilder<W> {
             settings,
             parts,
             base_is_empty,
+            identity,
             with: (),
         };
         (source, with)
@@ -194,13 +200,30 @@ impl<W> StsSourceBuilder<W> {
         self
     }
 
+    /// How STS is reached, from environment and profile as other AWS tools read them, and as
+    /// [`Dynamo::from_env`](crate::Dynamo::from_env) does: region, endpoint (`AWS_ENDPOINT_URL_STS`), FIPS,
+    /// dual-stack, retries, time limits. Credentials play no part. Takes the place of an `SdkConfig` given
+    /// before.
+    #[cfg(feature = "env")]
+    pub async fn from_env(self) -> Self {
+        let settings = aws_config::defaults(aws_config::BehaviorVersion::latest());
+        let settings = settings.no_credentials().load().await;
+        self.sdk_config(&settings)
+    }
+
     pub(crate) fn settings(mut self, settings: StsSettings) -> Self {
         self.settings = settings;
         self
     }
 
-    pub(crate) fn has_base(&self) -> bool {
-        self.base.is_some() || self.base_is_empty
+    pub(super) fn told(mut self, identity: Told) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// Whether it has been said how the caller proves who it is.
+    pub(crate) fn has_proof(&self) -> bool {
+        self.base.is_some() || self.base_is_empty || self.identity.is_some()
     }
 
     pub(crate) fn has_mfa(&self) -> bool {
@@ -222,22 +245,33 @@ impl StsSourceBuilder {
             settings,
             parts,
             base_is_empty,
+            identity,
             with: (),
         } = self;
-        let role = RoleArn::parse(&role_arn)?;
         if base_is_empty {
             return Err(Error::usage(
                 "base_from",
                 "expected an SdkConfig with a credentials provider",
             ));
         }
-        let base = base.ok_or_else(|| {
-            Error::usage(
-                "base",
-                "expected who signs the call: a strategy, a credentials provider or an SdkConfig",
-            )
-        })?;
-        let request = Request::check(role, parts, base.origin())?;
+        let (proof, role_arn, parts) = match (base, identity) {
+            (Some(_), Some(_)) => {
+                return Err(Error::usage(
+                    "base",
+                    "expected either a base that signs the call or a web identity, not both",
+                ));
+            }
+            (Some(base), None) => (Proof::Base(base), role_arn, parts),
+            (None, Some(told)) => told.resolve(role_arn, parts)?,
+            (None, None) => {
+                return Err(Error::usage(
+                    "base",
+                    "expected who signs the call: a strategy, a credentials provider or an SdkConfig",
+                ));
+            }
+        };
+        let role = RoleArn::parse(&role_arn)?;
+        let request = Request::check(role, parts, proof.origin())?;
         let sts = settings.build()?;
         let partition = Partition::of_region(sts.region());
         if Partition::named(request.role.partition()).is_some_and(|role| role != partition) {
@@ -250,7 +284,11 @@ impl StsSourceBuilder {
                 ),
             ));
         }
-        Ok(StsSource { sts, base, request })
+        Ok(StsSource {
+            sts,
+            proof,
+            request,
+        })
     }
 }
 
@@ -260,6 +298,7 @@ impl<W> fmt::Debug for StsSourceBuilder<W> {
             .field("role_arn", &self.role_arn)
             .field("region", &self.settings.region)
             .field("base", &self.base)
+            .field("web_identity", &self.identity)
             .finish_non_exhaustive()
     }
 }

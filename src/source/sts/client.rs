@@ -160,9 +160,13 @@ impl Sts {
 
     /// The configuration of one call: signed with these credentials, watched by this observer.
     pub(crate) fn signed_with(credentials: &Credentials, observer: &Observer) -> Builder {
-        Builder::new()
+        Self::unsigned(observer)
             .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
-            .interceptor(observer.clone())
+    }
+
+    /// The configuration of one call that nobody signs.
+    pub(crate) fn unsigned(observer: &Observer) -> Builder {
+        Builder::new().interceptor(observer.clone())
     }
 
     pub(crate) async fn caller_identity(

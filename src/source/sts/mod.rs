@@ -7,6 +7,7 @@ mod failure;
 mod observe;
 mod response;
 mod rules;
+mod web_identity;
 
 pub use base::Base;
 pub(crate) use base::{BaseCredentials, Origin};
@@ -19,16 +20,19 @@ pub(crate) use client::{Sts, StsSettings};
 pub(crate) use response::read as read_response;
 pub use rules::{DEFAULT_SESSION_DURATION, MAX_SESSION_DURATION, MIN_SESSION_DURATION};
 
-use self::failure::{ASSUME_ROLE, Assumed, Call};
+use self::failure::{ASSUME_ROLE, Assumed, Call, GET_CALLER_IDENTITY};
 use self::observe::Observer;
 use self::rules::Request;
-use crate::error::{CredentialFault, Error, ErrorKind, Result};
+use self::web_identity::{ASSUME_ROLE_WITH_WEB_IDENTITY, WebIdentity};
+use crate::error::{CredentialFault, Error, ErrorKind, Operation, Result};
 use crate::source::CredentialSource;
+use crate::source::token::TokenClaims;
 use aws_credential_types::Credentials;
 use std::fmt;
 
 /// Credentials of a role that is assumed: one call of [`fetch`](CredentialSource::fetch) is one
-/// `sts:AssumeRole`, signed with the base credentials of that moment.
+/// `sts:AssumeRole`, signed with the base credentials of that moment, or one
+/// `sts:AssumeRoleWithWebIdentity` with the token of that moment.
 ///
 /// A fetch fails with [`AccessDenied`](crate::ErrorKind::AccessDenied),
 /// [`Invalid`](crate::ErrorKind::Invalid) and what else only a person can mend as a
@@ -40,8 +44,33 @@ use std::fmt;
 /// use [`AssumeRole`](crate::AssumeRole).
 pub struct StsSource {
     sts: Sts,
-    base: Base,
+    proof: Proof,
     request: Request,
+}
+
+/// By what the caller proves who it is.
+#[derive(Debug)]
+enum Proof {
+    /// AWS credentials, which sign the call.
+    Base(Base),
+    /// A token that somebody else issued; nobody signs.
+    WebIdentity(WebIdentity),
+}
+
+impl Proof {
+    fn origin(&self) -> Origin {
+        match self {
+            Proof::Base(base) => base.origin(),
+            Proof::WebIdentity(_) => Origin::Unknown,
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Proof::Base(base) => base.name(),
+            Proof::WebIdentity(identity) => identity.name(),
+        }
+    }
 }
 
 impl StsSource {
@@ -63,38 +92,45 @@ impl StsSource {
     ///
     /// As [`fetch`](CredentialSource::fetch), without those about the role.
     pub async fn caller_identity(&self) -> Result<CallerIdentity> {
-        let signer = self.base.credentials().await?;
+        let Proof::Base(base) = &self.proof else {
+            return Err(Error::usage(
+                "base",
+                "expected a base: before it has assumed the role, a web identity is nobody to AWS",
+            )
+            .during(GET_CALLER_IDENTITY));
+        };
+        let signer = base.credentials().await?;
         self.sts.caller_identity(&signer).await
     }
 
-    async fn fetch_once(&self) -> Result<Credentials> {
-        let signer = self.base_credentials().await?;
+    async fn assume_from(&self, base: &Base) -> Result<Credentials> {
+        let signer = self.base_credentials(base).await?;
         let code = self.request.mfa_code().await?;
         let refusal = match self.assume(&signer, code.as_deref()).await {
             Err(error) if is_expired_base(&error) => error,
             outcome => return outcome,
         };
         // The base's session ended, or was ended, before its stated time.
-        if !self.base.invalidate(signer.access_key_id()) {
+        if !base.invalidate(signer.access_key_id()) {
             return Err(refusal);
         }
-        let renewed = self.base_credentials().await?;
+        let renewed = self.base_credentials(base).await?;
         if renewed.access_key_id() == signer.access_key_id() {
             return Err(refusal);
         }
         self.assume(&renewed, code.as_deref()).await
     }
 
-    async fn base_credentials(&self) -> Result<Credentials> {
+    async fn base_credentials(&self, base: &Base) -> Result<Credentials> {
         let observer = Observer::default();
-        let call = self.call(&observer);
-        let signer = self.base.credentials().await;
+        let call = self.call(ASSUME_ROLE, &observer);
+        let signer = base.credentials().await;
         signer.map_err(|error| call.finish(base_failed(error), None))
     }
 
     async fn assume(&self, signer: &Credentials, code: Option<&str>) -> Result<Credentials> {
         let observer = Observer::default();
-        let call = self.call(&observer);
+        let call = self.call(ASSUME_ROLE, &observer);
         let output = self
             .request
             .fill(self.sts.client().assume_role(), code)
@@ -106,12 +142,39 @@ impl StsSource {
         response::credentials(output).map_err(|error| call.finish(error, Some(signer)))
     }
 
-    fn call<'a>(&'a self, observer: &'a Observer) -> Call<'a> {
-        Call::new(ASSUME_ROLE, self.sts.region(), observer).assuming(Assumed {
+    async fn assume_by(&self, identity: &WebIdentity) -> Result<Credentials> {
+        let observer = Observer::default();
+        let call = self.call(ASSUME_ROLE_WITH_WEB_IDENTITY, &observer);
+        let token = identity.token().await;
+        let token = token.map_err(|error| call.finish(error, None))?;
+        let request = self.sts.client().assume_role_with_web_identity();
+        let output = self
+            .request
+            .fill_unsigned(request, token.as_str())
+            .customize()
+            .config_override(Sts::unsigned(&observer))
+            .send()
+            .await
+            .map_err(|error| web_identity::failed(&call, &self.request.role, &error, &token))?;
+        response::credentials_by_token(output).map_err(|error| call.finish(error, None))
+    }
+
+    /// What the token claims that a fetch would send now; `None` where credentials sign instead.
+    #[allow(dead_code)]
+    pub(crate) async fn look_at_token(&self) -> Option<Result<Option<TokenClaims>>> {
+        let Proof::WebIdentity(identity) = &self.proof else {
+            return None;
+        };
+        let token = identity.token().await;
+        Some(token.map(|token| token.claims()))
+    }
+
+    fn call<'a>(&'a self, operation: Operation, observer: &'a Observer) -> Call<'a> {
+        Call::new(operation, self.sts.region(), observer).assuming(Assumed {
             arn: &self.request.role,
             duration: self.request.duration,
-            base: self.base.name(),
-            origin: self.base.origin(),
+            base: self.proof.name(),
+            origin: self.proof.origin(),
             with_mfa: self.request.mfa.is_some(),
         })
     }
@@ -127,7 +190,10 @@ impl CredentialSource for StsSource {
     }
 
     async fn fetch(&self) -> Result<Credentials> {
-        self.fetch_once().await
+        match &self.proof {
+            Proof::Base(base) => self.assume_from(base).await,
+            Proof::WebIdentity(identity) => self.assume_by(identity).await,
+        }
     }
 }
 
@@ -136,7 +202,7 @@ impl fmt::Debug for StsSource {
         f.debug_struct("StsSource")
             .field("role_arn", &self.request.role)
             .field("region", &self.sts.region())
-            .field("base", &self.base)
+            .field("proof", &self.proof)
             .field("session_name", &self.request.session_name)
             .field("duration", &self.request.duration)
             .field("mfa", &self.request.mfa.is_some())

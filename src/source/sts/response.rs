@@ -8,6 +8,8 @@ use crate::source::ASSUME_ROLE_NAME;
 use aws_credential_types::Credentials;
 use aws_credential_types::credential_feature::AwsCredentialFeature;
 use aws_sdk_sts::operation::assume_role::{AssumeRole, AssumeRoleError, AssumeRoleOutput};
+use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityOutput;
+use aws_sdk_sts::types;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin;
 use aws_smithy_runtime_api::client::ser_de::{DeserializeResponse, SharedResponseDeserializer};
@@ -20,7 +22,28 @@ use std::time::SystemTime;
 /// Credentials from a successful answer. The SDK fills what is missing with `""` and the epoch, so
 /// those count as missing.
 pub(crate) fn credentials(output: AssumeRoleOutput) -> Result<Credentials> {
-    let given = output.credentials.ok_or_else(|| lacks("Credentials"))?;
+    whole(
+        output.credentials,
+        output.assumed_role_user,
+        AwsCredentialFeature::CredentialsStsAssumeRole,
+    )
+}
+
+/// The same from the answer to an external identity.
+pub(crate) fn credentials_by_token(output: AssumeRoleWithWebIdentityOutput) -> Result<Credentials> {
+    whole(
+        output.credentials,
+        output.assumed_role_user,
+        AwsCredentialFeature::CredentialsStsAssumeRoleWebId,
+    )
+}
+
+fn whole(
+    given: Option<types::Credentials>,
+    user: Option<types::AssumedRoleUser>,
+    feature: AwsCredentialFeature,
+) -> Result<Credentials> {
+    let given = given.ok_or_else(|| lacks("Credentials"))?;
     if given.access_key_id.is_empty() {
         return Err(lacks("Credentials.AccessKeyId"));
     }
@@ -35,9 +58,7 @@ pub(crate) fn credentials(output: AssumeRoleOutput) -> Result<Credentials> {
     }
     let expiry = SystemTime::try_from(given.expiration)
         .map_err(|_| malformed("Credentials.Expiration is out of range"))?;
-    let user = output
-        .assumed_role_user
-        .ok_or_else(|| lacks("AssumedRoleUser"))?;
+    let user = user.ok_or_else(|| lacks("AssumedRoleUser"))?;
     if user.arn.is_empty() {
         return Err(lacks("AssumedRoleUser.Arn"));
     }
@@ -53,7 +74,7 @@ pub(crate) fn credentials(output: AssumeRoleOutput) -> Result<Credentials> {
         .build();
     credentials
         .get_property_mut_or_default::<Vec<AwsCredentialFeature>>()
-        .push(AwsCredentialFeature::CredentialsStsAssumeRole);
+        .push(feature);
     Ok(credentials)
 }
 

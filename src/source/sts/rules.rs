@@ -7,6 +7,7 @@ use super::failure::CHAINED_LIMIT;
 use crate::arn::{Arn, RoleArn, is_account, is_session_name};
 use crate::error::{BoxError, Error, ErrorKind, Result};
 use aws_sdk_sts::operation::assume_role::builders::AssumeRoleFluentBuilder;
+use aws_sdk_sts::operation::assume_role_with_web_identity::builders::AssumeRoleWithWebIdentityFluentBuilder;
 use aws_sdk_sts::types::{PolicyDescriptorType, Tag};
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -167,6 +168,21 @@ impl Request {
             .set_source_identity(self.source_identity.clone())
             .set_serial_number(self.mfa.as_ref().map(|mfa| mfa.serial.clone()))
             .set_token_code(code.map(ToOwned::to_owned))
+    }
+
+    /// The same for an external identity; what this call has not was refused before.
+    pub(super) fn fill_unsigned(
+        &self,
+        call: AssumeRoleWithWebIdentityFluentBuilder,
+        token: &str,
+    ) -> AssumeRoleWithWebIdentityFluentBuilder {
+        let seconds = i32::try_from(self.duration.as_secs()).unwrap_or(i32::MAX);
+        call.role_arn(self.role.as_str())
+            .role_session_name(&self.session_name)
+            .duration_seconds(seconds)
+            .web_identity_token(token)
+            .set_policy(self.policy.clone())
+            .set_policy_arns(some(&self.policy_arns))
     }
 }
 
