@@ -6,7 +6,8 @@ use super::cloud::{
     LocalCloud, START,
 };
 use super::servers::{
-    DEFAULT_TOKEN_AUDIENCE, DynamoDb, Imds, OidcIssuer, Respond, Server, ServerTask, Sts, serve,
+    Container, DEFAULT_TOKEN_AUDIENCE, DynamoDb, Imds, OidcIssuer, Respond, Server, ServerTask,
+    Sts, serve,
 };
 use crate::error::{Error, ErrorKind, Result};
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource, TimeSource};
@@ -45,6 +46,7 @@ pub struct LocalCloudBuilder {
     sts_port: u16,
     dynamodb_port: u16,
     oidc_port: u16,
+    container_port: u16,
 }
 
 impl LocalCloudBuilder {
@@ -59,6 +61,7 @@ impl LocalCloudBuilder {
             sts_port: 0,
             dynamodb_port: 0,
             oidc_port: 0,
+            container_port: 0,
         }
     }
 
@@ -122,6 +125,12 @@ impl LocalCloudBuilder {
         self
     }
 
+    /// The port of the container credential endpoint; any free one (0) by default.
+    pub fn container_port(mut self, port: u16) -> Self {
+        self.container_port = port;
+        self
+    }
+
     /// Starts the servers; they answer when this returns.
     ///
     /// # Errors
@@ -139,6 +148,7 @@ impl LocalCloudBuilder {
             sts_port,
             dynamodb_port,
             oidc_port,
+            container_port,
         } = self;
         check_account("account", &account).map_err(|error| error.during(START))?;
         check_region(&region)?;
@@ -165,8 +175,9 @@ impl LocalCloudBuilder {
         ));
         let own = Trust::account(&account.id);
         let role_arn = account
-            .install(Role::new(DEFAULT_ROLE).trust(Trust::ec2().or(own)))
+            .install(Role::new(DEFAULT_ROLE).trust(Trust::ec2().or(Trust::containers()).or(own)))
             .map_err(|error| error.during(START))?;
+        account.attach_to_containers(Some(role_arn.clone()));
         account.attach(Some(InstanceProfile {
             name: DEFAULT_INSTANCE_PROFILE.to_owned(),
             id: unique_id("AIPA", 21),
@@ -180,6 +191,9 @@ impl LocalCloudBuilder {
             oidc_issuer.endpoint().to_owned(),
             vec![DEFAULT_TOKEN_AUDIENCE.to_owned()],
         );
+        let container =
+            Container::new(Arc::clone(&account), Arc::clone(&oidc_issuer), rotate_after);
+        let (container, container_task) = open(container_port, container).await?;
         let issuer = oidc_issuer.endpoint().to_owned();
         let (sts, sts_task) = open(sts_port, Sts::new(Arc::clone(&account), issuer)).await?;
         let database = DynamoDb::start(Arc::clone(&account)).map_err(|error| {
@@ -192,7 +206,14 @@ impl LocalCloudBuilder {
             sts,
             dynamodb,
             oidc_issuer,
-            _tasks: [imds_task, sts_task, dynamodb_task, oidc_task],
+            container,
+            _tasks: [
+                imds_task,
+                sts_task,
+                dynamodb_task,
+                oidc_task,
+                container_task,
+            ],
         })
     }
 }

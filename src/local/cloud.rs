@@ -1,8 +1,10 @@
 //! The cloud itself: what a program sets up, looks at and changes.
 
-use super::account::{Account, Identity, InstanceProfile, Role, document, unique_id};
+use super::account::{
+    Account, Identity, InstalledRole, InstanceProfile, Role, document, unique_id,
+};
 use super::servers::{
-    DynamoDb, Imds, NewTable, OidcIssuer, Server, ServerTask, Sts, item as attributes,
+    Container, DynamoDb, Imds, NewTable, OidcIssuer, Server, ServerTask, Sts, item as attributes,
 };
 use crate::error::{Error, ErrorKind, Operation, Result};
 use aws_credential_types::Credentials;
@@ -21,8 +23,8 @@ pub const DEFAULT_ACCOUNT: &str = "123456789012";
 /// The region of a [`LocalCloud`] unless told otherwise.
 pub const DEFAULT_REGION: &str = "us-east-1";
 
-/// The role that a new [`LocalCloud`] has, attached to its instance. It admits EC2 and its own
-/// account, so it serves both strategies.
+/// The role that a new [`LocalCloud`] has, attached to its instance. It admits EC2, containers and
+/// its own account, so it serves every strategy.
 pub const DEFAULT_ROLE: &str = "EC2DynamoDBRole";
 
 /// The instance profile that holds [`DEFAULT_ROLE`].
@@ -44,7 +46,8 @@ pub struct LocalCloud {
     pub(super) sts: Arc<Server<Sts>>,
     pub(super) dynamodb: Arc<Server<DynamoDb>>,
     pub(super) oidc_issuer: Arc<Server<OidcIssuer>>,
-    pub(super) _tasks: [ServerTask; 4],
+    pub(super) container: Arc<Server<Container>>,
+    pub(super) _tasks: [ServerTask; 5],
 }
 
 impl LocalCloud {
@@ -64,6 +67,28 @@ impl LocalCloud {
     #[must_use]
     pub fn dynamodb(&self) -> &Server<DynamoDb> {
         &self.dynamodb
+    }
+
+    /// Where containers get their credentials: the agents of ECS and of EKS Pod Identity. Both hand out
+    /// sessions of the role that is [attached](LocalCloud::attach_container_role); at first it is
+    /// [`DEFAULT_ROLE`].
+    ///
+    /// ```
+    /// # async fn example() -> aws_credential_strategies::Result<()> {
+    /// use aws_credential_strategies::local::LocalCloud;
+    ///
+    /// let cloud = LocalCloud::start().await?;
+    /// // ECS: AWS_CONTAINER_CREDENTIALS_FULL_URI, and nothing else
+    /// let task = cloud.container().task_uri();
+    /// // EKS: AWS_CONTAINER_CREDENTIALS_FULL_URI, and AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE, a file with
+    /// let pod = cloud.container().pod_uri();
+    /// let token = cloud.container().pod_token("default", "app")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn container(&self) -> &Server<Container> {
+        &self.container
     }
 
     /// An OpenID Connect issuer, for identities outside of AWS. The cloud's account has a provider for
@@ -209,17 +234,7 @@ impl LocalCloud {
     ///
     /// [`ErrorKind::Usage`] when there is no such role.
     pub fn attach_role(&self, name: &str) -> Result<()> {
-        let Some(role) = self.account.role_named(name) else {
-            return Err(Error::usage(
-                "role",
-                format!(
-                    "expected a role of account {}, got {name:?}",
-                    self.account.id
-                ),
-            )
-            .during(CHANGE)
-            .hint("add it first, with LocalCloud::add_role"));
-        };
+        let role = self.own_role(name)?;
         let profile = if name == DEFAULT_ROLE {
             DEFAULT_INSTANCE_PROFILE.to_owned()
         } else {
@@ -237,6 +252,22 @@ impl LocalCloud {
     /// Takes the role off the instance: the metadata service answers 404 where credentials were.
     pub fn detach_role(&self) {
         self.account.attach(None);
+    }
+
+    /// Gives containers a role of the cloud's account, in place of the one that they have.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Usage`] when there is no such role.
+    pub fn attach_container_role(&self, name: &str) -> Result<()> {
+        let role = self.own_role(name)?;
+        self.account.attach_to_containers(Some(role.arn.clone()));
+        Ok(())
+    }
+
+    /// Takes their role from containers: neither agent has credentials any more.
+    pub fn detach_container_role(&self) {
+        self.account.attach_to_containers(None);
     }
 
     /// Creates a long-lived access key of an IAM user of the cloud's account, for an identity outside
@@ -354,6 +385,7 @@ impl LocalCloud {
     pub fn expire_sessions(&self) {
         self.account.keys.expire_sessions();
         self.imds.renew_document(None);
+        self.container.renew(None);
     }
 
     /// Makes an access key unknown, as deleting it would, and says whether it was known. The metadata
@@ -361,6 +393,7 @@ impl LocalCloud {
     pub fn revoke(&self, access_key_id: &str) -> bool {
         let known = self.account.keys.revoke(access_key_id);
         self.imds.renew_document(Some(access_key_id));
+        self.container.renew(Some(access_key_id));
         known
     }
 
@@ -403,6 +436,16 @@ impl LocalCloud {
             .put_item(request)
             .map_err(|error| engine_error(PUT, table, error))?;
         Ok(())
+    }
+
+    fn own_role(&self, name: &str) -> Result<Arc<InstalledRole>> {
+        self.account.role_named(name).ok_or_else(|| {
+            let account = &self.account.id;
+            let expected = format!("expected a role of account {account}, got {name:?}");
+            Error::usage("role", expected)
+                .during(CHANGE)
+                .hint("add it first, with LocalCloud::add_role")
+        })
     }
 
     fn database(&self, operation: Operation) -> Result<dynoxide::Database> {

@@ -1,4 +1,5 @@
-//! An embedded cloud on loopback: the instance metadata service, STS and DynamoDB.
+//! An embedded cloud on loopback: the instance metadata service, the container credential endpoint,
+//! STS, an OpenID Connect issuer, and DynamoDB.
 //!
 //! One call starts it, dropping it ends it. It is for examples and tests, this crate's and yours: any
 //! AWS client can be pointed at it, by [`LocalCloud::sdk_config`] or, in any language, by the
@@ -8,7 +9,11 @@
 //!
 //! - The metadata service wants a session token, rotates its documents, and has none for a role that
 //!   does not admit EC2.
-//! - STS checks parameters, trust policies with their conditions, session lengths and role chaining.
+//! - The container credential endpoint is the agents of ECS and of EKS Pod Identity, whose tokens it
+//!   checks.
+//! - STS checks parameters, trust policies with their conditions, session lengths and role chaining. It
+//!   takes tokens of outside identities, with the keys that their issuer publishes; the issuer that is
+//!   here says whatever a test wants said.
 //! - DynamoDB is [dynoxide](https://crates.io/crates/dynoxide-rs), on SQLite in memory, with tables for
 //!   each account.
 //! - STS and DynamoDB verify signatures and refuse, with AWS's statuses, codes and sentences: keys that
@@ -48,7 +53,7 @@ mod fault;
 mod lock;
 mod servers;
 
-pub use account::{DEFAULT_MAX_SESSION, Role, Trust};
+pub use account::{DEFAULT_MAX_SESSION, ROTATION_SHARE, Role, Trust};
 pub use builder::LocalCloudBuilder;
 pub use cloud::{
     DEFAULT_ACCOUNT, DEFAULT_INSTANCE_ID, DEFAULT_INSTANCE_PROFILE, DEFAULT_REGION, DEFAULT_ROLE,
@@ -56,8 +61,8 @@ pub use cloud::{
 };
 pub use fault::Fault;
 pub use servers::{
-    DEFAULT_TOKEN_AUDIENCE, DEFAULT_TOKEN_LIFETIME, DOCUMENT_LIFETIME, DynamoDb, DynamoDbCall,
-    DynamoDbCalls, Imds, ImdsCall, ImdsCalls, KeyType, MAX_CHAINED_SESSION, NewIndex, NewTable,
-    OidcCall, OidcCalls, OidcIssuer, ROTATION_SHARE, Server, Service, Sts, StsCall, StsCalls,
-    TokenAlgorithm,
+    CONTAINER_LIFETIME, Container, ContainerCall, ContainerCalls, DEFAULT_TOKEN_AUDIENCE,
+    DEFAULT_TOKEN_LIFETIME, DOCUMENT_LIFETIME, DynamoDb, DynamoDbCall, DynamoDbCalls, Imds,
+    ImdsCall, ImdsCalls, KeyType, MAX_CHAINED_SESSION, NewIndex, NewTable, OidcCall, OidcCalls,
+    OidcIssuer, POD_TOKEN_AUDIENCE, Server, Service, Sts, StsCall, StsCalls, TokenAlgorithm,
 };

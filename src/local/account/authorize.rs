@@ -68,7 +68,17 @@ pub(in crate::local) struct NewSession<'a> {
     pub(in crate::local) source_identity: Option<&'a str>,
 }
 
-impl NewSession<'_> {
+impl<'a> NewSession<'a> {
+    /// One with nothing special about it.
+    pub(in crate::local) fn named(name: &'a str) -> Self {
+        NewSession {
+            name,
+            tags: Vec::new(),
+            transitive: &[],
+            source_identity: None,
+        }
+    }
+
     /// The actions that making it consists of; `tagged` says whether tags are inherited.
     fn actions(&self, assume: &'static str, tagged: bool) -> Vec<&'static str> {
         let mut actions = vec![assume];
@@ -173,35 +183,35 @@ pub(in crate::local) fn may_federate(
     Ok(())
 }
 
-/// Whether the role's trust lets a service assume it for the instance, for example
-/// `ec2.amazonaws.com`.
+/// A service that assumes a role for something of the cloud's account.
+pub(in crate::local) struct ServiceCall<'a> {
+    /// For example `ec2.amazonaws.com`.
+    pub(in crate::local) service: &'static str,
+    /// For what: an instance, a task.
+    pub(in crate::local) source_arn: String,
+    pub(in crate::local) session: NewSession<'a>,
+}
+
+/// Whether the role's trust lets a service assume it.
 pub(in crate::local) fn service_may_assume(
     account: &Account,
     role: &InstalledRole,
-    service: &str,
+    call: &ServiceCall<'_>,
 ) -> bool {
-    let (Some(trust), Ok(caller)) = (&role.trust, Caller::service(service)) else {
+    let (Some(trust), Ok(caller)) = (&role.trust, Caller::service(call.service)) else {
         return false;
     };
-    let instance = format!(
-        "arn:{}:ec2:{}:{}:instance/{}",
-        account.partition(),
-        account.region,
-        account.id,
-        account.instance_id
-    );
-    let context = clock_context(account)
+    let context = call
+        .session
+        .describe(clock_context(account))
         .with_string("aws:SourceAccount", &account.id)
-        .with_string("aws:SourceArn", instance)
-        .with_string("sts:RoleSessionName", &account.instance_id);
-    let service_principal = account.iam_arn(&account.id, "root");
-    let verdict = admitting(trust, &caller, Admission::Delegated).verdict(
-        &service_principal,
-        "sts:AssumeRole",
-        &role.arn,
-        &context,
-    );
-    verdict == Verdict::Allowed
+        .with_string("aws:SourceArn", &call.source_arn);
+    let trusted = admitting(trust, &caller, Admission::Delegated);
+    let root = account.iam_arn(&account.id, "root");
+    let actions = call.session.actions("sts:AssumeRole", false);
+    actions
+        .iter()
+        .all(|action| trusted.verdict(&root, action, &role.arn, &context) == Verdict::Allowed)
 }
 
 /// The statements that speak about the caller, without principal: those that deny, and those that

@@ -146,7 +146,7 @@ pub(in crate::local) enum KeyFault {
     Unknown,
 }
 
-/// Every key that was issued; the one table that all three servers share.
+/// Every key that was issued; the one table that all servers share.
 #[derive(Debug)]
 pub(in crate::local) struct KeyRing(Mutex<Keys>);
 

@@ -4,18 +4,21 @@
 mod access;
 mod authorize;
 mod federation;
+mod handout;
 mod identity;
 mod policy;
 mod role;
 mod state;
 
 pub use role::{DEFAULT_MAX_SESSION, Role, Trust};
+pub use state::ROTATION_SHARE;
 
 pub(super) use access::needed;
 pub(super) use authorize::{
-    Assumption, NewSession, may_access, may_assume, may_federate, service_may_assume,
+    Assumption, NewSession, ServiceCall, may_access, may_assume, may_federate, service_may_assume,
 };
-pub(super) use federation::{ClaimFault, WebIdentity};
+pub(super) use federation::{ClaimFault, OidcProvider, WebIdentity};
+pub(super) use handout::Handout;
 pub(super) use identity::{
     AccessKey, Identity, KeyFault, RoleSession, random_text, request_id, unique_id,
 };

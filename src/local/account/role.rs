@@ -146,6 +146,12 @@ impl Trust {
         Trust::service("ec2.amazonaws.com")
     }
 
+    /// ECS tasks and EKS pods, so that containers can have the role.
+    #[must_use]
+    pub fn containers() -> Self {
+        Trust::service("ecs-tasks.amazonaws.com").or(Trust::service("pods.eks.amazonaws.com"))
+    }
+
     /// Nobody.
     #[must_use]
     pub fn nobody() -> Self {
@@ -237,7 +243,7 @@ impl Trust {
             statements.push(json!({
                 "Effect": "Allow",
                 "Principal": { "Service": services },
-                "Action": "sts:AssumeRole",
+                "Action": ["sts:AssumeRole", "sts:TagSession"],
             }));
         }
         if !statements.is_empty() {

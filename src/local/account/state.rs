@@ -16,6 +16,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+/// A document is replaced when this part of its life has passed: EC2 renews documents of six hours
+/// about every hour. It promises no more than five minutes before they expire.
+pub const ROTATION_SHARE: u32 = 6;
+
 /// A role with everything decided that [`Role`] leaves open.
 #[derive(Clone, Debug)]
 pub(in crate::local) struct InstalledRole {
@@ -67,6 +71,8 @@ pub(in crate::local) struct Account {
     pub(in crate::local) keys: KeyRing,
     roles: Mutex<HashMap<String, Arc<InstalledRole>>>,
     profile: Mutex<Option<InstanceProfile>>,
+    /// The role of containers, by ARN.
+    container_role: Mutex<Option<String>>,
     /// What users may do, by name; who is not there may do everything.
     user_policies: Mutex<HashMap<String, PolicySet>>,
     /// Managed policies, by ARN, for `PolicyArns`.
@@ -94,6 +100,7 @@ impl Account {
             keys: KeyRing::new(),
             roles: Mutex::default(),
             profile: Mutex::default(),
+            container_role: Mutex::default(),
             user_policies: Mutex::default(),
             managed_policies: Mutex::default(),
             mfa_codes: Mutex::default(),
@@ -109,6 +116,24 @@ impl Account {
     /// The ARN of what IAM keeps for an account.
     pub(in crate::local) fn iam_arn(&self, account: &str, resource: &str) -> String {
         format!("arn:{}:iam::{account}:{resource}", self.partition())
+    }
+
+    /// The ARN of what a service keeps for the cloud's account in its region.
+    pub(in crate::local) fn arn(&self, service: &str, resource: &str) -> String {
+        let Account { id, region, .. } = self;
+        format!(
+            "arn:{}:{service}:{region}:{id}:{resource}",
+            self.partition()
+        )
+    }
+
+    /// How long a session is handed out that lasts as AWS would allow `granted`.
+    pub(in crate::local) fn rotation(
+        &self,
+        rotate_after: Option<Duration>,
+        granted: Duration,
+    ) -> Duration {
+        rotate_after.unwrap_or_else(|| self.lifetime(granted) / ROTATION_SHARE)
     }
 
     pub(in crate::local) fn now(&self) -> SystemTime {
@@ -194,6 +219,16 @@ impl Account {
         let profile = lock(&self.profile).clone()?;
         let role = self.role(&profile.role_arn)?;
         Some((profile, role))
+    }
+
+    pub(in crate::local) fn attach_to_containers(&self, role_arn: Option<String>) {
+        *lock(&self.container_role) = role_arn;
+    }
+
+    /// The role of containers, where it still exists.
+    pub(in crate::local) fn container_role(&self) -> Option<Arc<InstalledRole>> {
+        let arn = lock(&self.container_role).clone()?;
+        self.role(&arn)
     }
 
     /// A session of `identity` that lasts as long as AWS would grant, or as this cloud is set to.

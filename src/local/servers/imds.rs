@@ -5,7 +5,8 @@
 
 use super::server::{Respond, Server, Service};
 use crate::local::account::{
-    AccessKey, Account, Identity, InstalledRole, random_text, service_may_assume, timestamp,
+    AccessKey, Account, Handout, Identity, InstalledRole, NewSession, ServiceCall, random_text,
+    service_may_assume, timestamp,
 };
 use crate::local::fault::{Answer, Fault, plain};
 use crate::local::lock::lock;
@@ -20,10 +21,6 @@ use std::time::{Duration, SystemTime};
 /// How long the credentials in a document last unless the cloud is set to less: about what EC2 hands
 /// out.
 pub const DOCUMENT_LIFETIME: Duration = Duration::from_secs(6 * 60 * 60);
-
-/// A document is replaced when this part of its life has passed: EC2 renews documents of six hours
-/// about every hour. It promises no more than five minutes before they expire.
-pub const ROTATION_SHARE: u32 = 6;
 
 /// The longest life of a metadata session token, in seconds; the service's own limit.
 const MAX_TOKEN_TTL: u64 = 21_600;
@@ -48,16 +45,8 @@ pub struct Imds {
 #[derive(Debug)]
 struct State {
     tokens: HashMap<String, SystemTime>,
-    document: Option<Document>,
+    document: Handout,
     extended: bool,
-}
-
-/// The credentials that are handed out at the moment.
-#[derive(Clone, Debug)]
-struct Document {
-    key: AccessKey,
-    role_arn: String,
-    rotate_at: SystemTime,
 }
 
 /// A kind of call to the metadata service.
@@ -133,17 +122,13 @@ impl Server<Imds> {
 
     /// Rotates now: the next document asked for is new, with a new key; the old key still holds.
     pub fn rotate(&self) {
-        lock(&self.service.state).document = None;
+        lock(&self.service.state).document.forget();
     }
 
     /// Makes the next document a new one, if the current one is with this key, or in any case; while
     /// [`Fault::DocumentSame`] is in force it stays.
     pub(in crate::local) fn renew_document(&self, key_id: Option<&str>) {
-        if let Some(document) = &mut lock(&self.service.state).document
-            && key_id.is_none_or(|id| id == document.key.id)
-        {
-            document.rotate_at = SystemTime::UNIX_EPOCH;
-        }
+        lock(&self.service.state).document.renew(key_id);
     }
 }
 
@@ -154,7 +139,7 @@ impl Imds {
             rotate_after,
             state: Mutex::new(State {
                 tokens: HashMap::new(),
-                document: None,
+                document: Handout::default(),
                 extended: true,
             }),
         }
@@ -238,7 +223,13 @@ impl Imds {
         if let Some(Fault::DocumentCode(code)) = fault {
             return Some(self.failure_document(code, &role));
         }
-        if !service_may_assume(&self.account, &role, "ec2.amazonaws.com") {
+        let instance = format!("instance/{}", self.account.instance_id);
+        let call = ServiceCall {
+            service: "ec2.amazonaws.com",
+            source_arn: self.account.arn("ec2", &instance),
+            session: NewSession::named(&self.account.instance_id),
+        };
+        if !service_may_assume(&self.account, &role, &call) {
             return Some(self.failure_document("AssumeRoleUnauthorizedAccess", &role));
         }
         let key = match fault {
@@ -274,26 +265,13 @@ impl Imds {
 
     /// The document's key: the one handed out already, or a new one at the point of rotation.
     fn current(&self, role: &InstalledRole, keep: bool) -> AccessKey {
-        let now = self.account.now();
+        let account = &self.account;
+        let issue = || {
+            let key = account.issue_session(self.session(role), None, DOCUMENT_LIFETIME);
+            (key, account.rotation(self.rotate_after, DOCUMENT_LIFETIME))
+        };
         let mut state = lock(&self.state);
-        if let Some(document) = &state.document
-            && document.role_arn == role.arn
-            && (keep || now < document.rotate_at)
-        {
-            return document.key.clone();
-        }
-        let key = self
-            .account
-            .issue_session(self.session(role), None, DOCUMENT_LIFETIME);
-        let rotate_after = self
-            .rotate_after
-            .unwrap_or_else(|| self.account.lifetime(DOCUMENT_LIFETIME) / ROTATION_SHARE);
-        state.document = Some(Document {
-            key: key.clone(),
-            role_arn: role.arn.clone(),
-            rotate_at: now + rotate_after,
-        });
-        key
+        state.document.key(&role.arn, account.now(), keep, issue)
     }
 
     /// The metadata service names sessions after the instance.

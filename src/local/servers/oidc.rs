@@ -16,6 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
+use jsonwebtoken::jwk::JwkSet;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -165,6 +166,12 @@ impl OidcIssuer {
             account,
             keys: Mutex::default(),
         }
+    }
+
+    /// The public keys.
+    pub(super) fn keys(&self) -> Option<JwkSet> {
+        let keys = lock(&self.keys).public().ok()?;
+        serde_json::from_value(json!({ "keys": keys })).ok()
     }
 
     fn discovery(request: &Request<Bytes>) -> Answer {

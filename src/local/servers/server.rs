@@ -1,4 +1,4 @@
-//! What the three servers have in common: a socket, an accept loop, counts and faults.
+//! What the servers have in common: a socket, an accept loop, counts and faults.
 
 use crate::local::fault::{Answer, Fault, Reply, plain};
 use crate::local::lock::lock;
@@ -29,7 +29,7 @@ const MAX_REQUEST_BYTES: usize = 16 * 1024 * 1024;
 /// Long enough not to spin while the process is out of file descriptors.
 const PAUSE_AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(10);
 
-/// One of the three embedded services, and how its calls are told apart.
+/// One of the embedded services, and how its calls are told apart.
 pub trait Service: Sized + Send + Sync + 'static {
     /// One kind of call.
     type Call: Clone + fmt::Debug + Ord + Send + Sync;

@@ -4,22 +4,13 @@ use super::issuer_keys::{IssuerKeys, NoKeys};
 use super::query::{Checks, Parameters, Refusal};
 use super::session::SessionRequest;
 use crate::local::account::{Account, ClaimFault, WebIdentity};
-use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
-use serde_json::{Map, Value};
+use crate::local::servers::jwt::{Unproven, claimed, proven};
+use serde_json::Value;
 use std::ops::RangeInclusive;
 
 /// Bounds of the API reference of `AssumeRoleWithWebIdentity`, version 2011-06-15.
 const TOKEN: RangeInclusive<usize> = 4..=20_000;
 const PROVIDER_ID: RangeInclusive<usize> = 4..=2_048;
-
-/// What a token may be signed with: RSA and ECDSA, no secrets shared with the issuer.
-const ALGORITHMS: [Algorithm; 5] = [
-    Algorithm::RS256,
-    Algorithm::RS384,
-    Algorithm::RS512,
-    Algorithm::ES256,
-    Algorithm::ES384,
-];
 
 /// A well-formed `AssumeRoleWithWebIdentity` request, its token not yet believed.
 pub(super) struct WebIdentityRequest {
@@ -55,14 +46,12 @@ impl WebIdentityRequest {
         account: &Account,
         keys: &IssuerKeys,
     ) -> Result<WebIdentity, Refusal> {
-        let unread = |_| {
-            invalid_token(
+        let Some(unproven) = claimed(&self.token) else {
+            return Err(invalid_token(
                 "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)",
-            )
+            ));
         };
-        let token = jsonwebtoken::dangerous::insecure_decode::<Map<String, Value>>(&self.token)
-            .map_err(unread)?;
-        let Some(issuer) = token.claims.get("iss").and_then(Value::as_str) else {
+        let Some(issuer) = unproven.get("iss").and_then(Value::as_str) else {
             return Err(missing("iss"));
         };
         let Some(provider) = account.oidc_provider(&self.session.role_arn, issuer) else {
@@ -70,23 +59,17 @@ impl WebIdentityRequest {
                 "No OpenIDConnect provider found in your account for {issuer}"
             )));
         };
-        let key = match keys.of(&provider.url).await {
-            Ok(known) => known
-                .keys
-                .into_iter()
-                .find(|key| key.common.key_id == token.header.kid),
+        let claims = match keys.of(&provider.url).await {
+            Ok(keys) => proven(&self.token, &keys),
             Err(NoKeys::Unreachable) => return Err(Refusal::of("IDPCommunicationError")),
-            Err(NoKeys::Unreadable) => None,
+            Err(NoKeys::Unreadable) => Err(Unproven::Key),
         };
-        let Some(key) = key else {
-            return Err(invalid_token(
+        let claims = claims.map_err(|unproven| match unproven {
+            Unproven::Key => invalid_token(
                 "Couldn't retrieve verification key from your identity provider, please reference AssumeRoleWithWebIdentity documentation for requirements",
-            ));
-        };
-        let claims = DecodingKey::from_jwk(&key)
-            .ok()
-            .and_then(|key| verified(&self.token, &token.header, &key))
-            .ok_or_else(|| Refusal::of("InvalidIdentityToken"))?;
+            ),
+            Unproven::Signature => Refusal::of("InvalidIdentityToken"),
+        })?;
         WebIdentity::from_claims(&provider, claims, account.now()).map_err(|fault| match fault {
             ClaimFault::Audience => invalid_token("Incorrect token audience"),
             ClaimFault::Expired { now, end } => Refusal::bad_request(
@@ -99,21 +82,6 @@ impl WebIdentityRequest {
             ClaimFault::NotYetValid => Refusal::of("IDPRejectedClaim"),
         })
     }
-}
-
-/// The claims, if the signature holds; when they hold is not judged here, as the clock is the cloud's.
-fn verified(token: &str, header: &Header, key: &DecodingKey) -> Option<Map<String, Value>> {
-    if !ALGORITHMS.contains(&header.alg) {
-        return None;
-    }
-    // so that another crate that takes jsonwebtoken with other features leaves it a choice
-    let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
-    let mut validation = Validation::new(header.alg);
-    validation.required_spec_claims.clear();
-    validation.validate_exp = false;
-    validation.validate_aud = false;
-    let token = jsonwebtoken::decode(token, key, &validation).ok()?;
-    Some(token.claims)
 }
 
 fn invalid_token(message: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
