@@ -57,7 +57,8 @@ impl Sessions {
             .sort(sort("created").ge(since))
             .descending()
             .all()
-            .await
+            .await?
+            .complete()
     }
 
     /// Deletes what is over, in batches; says how many.

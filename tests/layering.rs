@@ -31,8 +31,8 @@ const RESERVED: [(&[&str], &[&str]); 4] = [
     (&["aws_sdk_sts"], &["source/sts"]),
     (&["hyper", "hyper_util"], &["source/imds", "local/"]),
     (
-        &["spawn", "spawn_local", "spawn_blocking"],
-        &["refresh/", "local/"],
+        &["spawn", "spawn_local", "spawn_blocking", "spawn_on"],
+        &["refresh/", "local/", "table/read/lanes"],
     ),
     (&["aws_sdk_dynamodb"], &["table/", "iam/recorder/"]),
 ];

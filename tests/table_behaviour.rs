@@ -5,7 +5,9 @@
 #[path = "support/table.rs"]
 mod support;
 
-use aws_credential_strategies::table::{AnyStrategy, Attempt, Cursor, Item, attr, size, sort};
+use aws_credential_strategies::table::{
+    AnyStrategy, Attempt, Cursor, Item, Page, attr, size, sort,
+};
 use aws_credential_strategies::{Dynamo, ErrorKind};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -192,6 +194,7 @@ async fn queries(db: &Dynamo<AnyStrategy>) {
         .page_size(4)
         .all()
         .await
+        .and_then(Page::complete)
         .unwrap();
     assert_eq!(all.len(), 9);
     let days = |orders: &[Order]| orders.iter().map(|o| o.total / 10).collect::<Vec<_>>();
@@ -204,6 +207,7 @@ async fn queries(db: &Dynamo<AnyStrategy>) {
         .take(3)
         .all()
         .await
+        .and_then(Page::complete)
         .unwrap();
     assert_eq!(days(&some), [7, 5, 4]);
 
@@ -215,7 +219,7 @@ async fn queries(db: &Dynamo<AnyStrategy>) {
         .query("customer", "ann")
         .start_at(cursor)
         .all::<Order>();
-    assert_eq!(days(&rest.await.unwrap()), [5, 6, 7, 8, 9]);
+    assert_eq!(days(&rest.await.unwrap().items), [5, 6, 7, 8, 9]);
 
     let begins = orders
         .query("customer", "ann")
@@ -225,7 +229,7 @@ async fn queries(db: &Dynamo<AnyStrategy>) {
         .query("day", "2026-01-01")
         .index("byDay")
         .all::<Order>();
-    assert_eq!(by_day.await.unwrap().len(), 2);
+    assert_eq!(by_day.await.unwrap().items.len(), 2);
 }
 
 async fn updates(db: &Dynamo<AnyStrategy>) {

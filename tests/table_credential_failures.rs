@@ -147,6 +147,7 @@ async fn a_rejected_key_is_replaced_and_the_request_repeated_once() {
                     .all::<serde_json::Value>()
                     .await
                     .unwrap()
+                    .items
                     .len(),
                 1
             ),

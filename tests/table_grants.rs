@@ -140,7 +140,7 @@ async fn a_changed_request_and_the_raw_client_are_recorded_too() {
         .table("MyTable")
         .query("id", 1)
         .raw(|query| query.index_name("byName"));
-    query.all::<Json>().await.unwrap();
+    let _ = query.all::<Json>().await.unwrap();
     db.client().list_tables().send().await.unwrap();
     let policy = db
         .recorder()

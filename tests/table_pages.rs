@@ -7,7 +7,7 @@ mod support;
 
 use aws_credential_strategies::ErrorKind;
 use aws_credential_strategies::table::{
-    Cursor, ItemStream, MOST_SEGMENTS_AT_ONCE, Query, Table, attr, sort,
+    Cursor, ItemStream, MOST_SEGMENTS_AT_ONCE, Query, Select, Table, attr, sort,
 };
 use futures_util::TryStreamExt as _;
 use serde_json::{Value as Json, json};
@@ -106,7 +106,7 @@ async fn an_empty_page_is_no_end() {
         json!({ "Items": [key(7)], "Count": 1, "ScannedCount": 1 }),
     ];
     let transport = Transport::replay(pages.map(Answer::ok));
-    let all: Vec<Json> = query(&transport).all().await.unwrap();
+    let all = query(&transport).all::<Json>().await.unwrap().items;
     assert_eq!(numbers(&all), [7]);
     assert_eq!(transport.sent()[2].body["ExclusiveStartKey"], key(6));
 }
@@ -114,7 +114,8 @@ async fn an_empty_page_is_no_end() {
 #[tokio::test]
 async fn take_counts_items_returned_and_reads_no_more_than_these() {
     let transport = Transport::new(partition(100));
-    let all: Vec<Json> = query(&transport).take(13).page_size(6).all().await.unwrap();
+    let taken = query(&transport).take(13).page_size(6).all::<Json>();
+    let all = taken.await.unwrap().complete().unwrap();
     assert_eq!(numbers(&all), (0..13).collect::<Vec<_>>());
     let limits: Vec<_> = transport
         .sent()
@@ -129,7 +130,7 @@ async fn take_counts_items_returned_and_reads_no_more_than_these() {
         .filter(attr("n").gt(0))
         .all::<Json>();
     assert_eq!(
-        numbers(&filtered.await.unwrap()),
+        numbers(&filtered.await.unwrap().items),
         [1, 3, 5, 7, 9, 11, 13, 15]
     );
     assert_eq!(transport.count(), 2);
@@ -142,6 +143,7 @@ async fn take_counts_items_returned_and_reads_no_more_than_these() {
             .all::<Json>()
             .await
             .unwrap()
+            .items
             .is_empty()
     );
 }
@@ -165,7 +167,10 @@ async fn max_requests_is_a_ceiling_that_is_told() {
     let rest = query(&transport)
         .start_at(stream.cursor().unwrap())
         .all::<Json>();
-    assert_eq!(numbers(&rest.await.unwrap()), (20..100).collect::<Vec<_>>());
+    assert_eq!(
+        numbers(&rest.await.unwrap().items),
+        (20..100).collect::<Vec<_>>()
+    );
 
     let transport = Transport::new(partition(100));
     let error = query(&transport)
@@ -180,7 +185,7 @@ async fn max_requests_is_a_ceiling_that_is_told() {
         100
     );
     let enough = query(&transport).take(15).max_requests(2).all::<Json>();
-    assert_eq!(enough.await.unwrap().len(), 15);
+    assert_eq!(enough.await.unwrap().items.len(), 15);
     let scan = table(&transport)
         .scan()
         .segments(3)
@@ -207,7 +212,7 @@ async fn a_cursor_travels_as_text_and_goes_on_exactly() {
         .all::<Json>()
         .await
         .unwrap();
-    assert_eq!(numbers(&rest), (7..25).collect::<Vec<_>>());
+    assert_eq!(numbers(&rest.items), (7..25).collect::<Vec<_>>());
     let last = query(&Transport::new(partition(5)))
         .page::<Json>()
         .await
@@ -224,22 +229,20 @@ async fn a_cursor_travels_as_text_and_goes_on_exactly() {
 async fn a_stream_that_stops_within_a_page_repeats_rather_than_loses() {
     let transport = Transport::new(partition(30));
     let mut stream = query(&transport).stream::<Json>();
-    assert!(stream.cursor().is_none());
     for _ in 0..13 {
         stream.next().await.unwrap().unwrap();
     }
     let rest = query(&transport)
         .start_at(stream.cursor().unwrap())
         .all::<Json>();
-    assert_eq!(numbers(&rest.await.unwrap()), (10..30).collect::<Vec<_>>());
+    assert_eq!(
+        numbers(&rest.await.unwrap().items),
+        (10..30).collect::<Vec<_>>()
+    );
 }
 
 #[tokio::test]
 async fn an_item_that_does_not_fit_is_an_error_in_its_place() {
-    #[derive(serde::Deserialize)]
-    struct Small {
-        n: i8,
-    }
     let page = json!({ "Items": [key(1), key(1000), key(3)], "Count": 3 });
     let transport = Transport::replay([Answer::ok(page)]);
     let mut stream = query(&transport).stream::<Small>();
@@ -252,6 +255,173 @@ async fn an_item_that_does_not_fit_is_an_error_in_its_place() {
     );
     assert_eq!(stream.next().await.unwrap().unwrap().n, 3);
     assert!(stream.next().await.is_none());
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Small {
+    n: i8,
+}
+
+#[tokio::test]
+async fn one_item_that_does_not_fit_costs_neither_the_others_nor_the_cursor() {
+    let pages = || {
+        let first = json!({ "Items": [key(1), key(1000), key(3)], "Count": 3, "ScannedCount": 3, "LastEvaluatedKey": key(3), "ConsumedCapacity": { "CapacityUnits": 1.5 } });
+        let last = json!({ "Items": [key(4), key(2000)], "Count": 2, "ScannedCount": 2, "ConsumedCapacity": { "CapacityUnits": 0.5 } });
+        Transport::replay([Answer::ok(first), Answer::ok(last)])
+    };
+    let fit = |items: &[Small]| items.iter().map(|item| item.n).collect::<Vec<_>>();
+    for scan in [false, true] {
+        let transport = pages();
+        let page = if scan {
+            table(&transport).scan().page::<Small>().await.unwrap()
+        } else {
+            query(&transport).page::<Small>().await.unwrap()
+        };
+        assert_eq!((fit(&page.items), page.scanned), (vec![1, 3], 3));
+        assert!(page.next.is_some());
+        let [bad] = page.undecoded.as_slice() else {
+            panic!("{:?}", page.undecoded)
+        };
+        assert_eq!(*bad.kind(), ErrorKind::Decode);
+        assert!(bad.to_string().contains("table MyTable"), "{bad}");
+        let error = page.complete().unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::Decode);
+
+        let transport = pages();
+        let all = if scan {
+            table(&transport).scan().all::<Small>().await.unwrap()
+        } else {
+            query(&transport).all::<Small>().await.unwrap()
+        };
+        assert_eq!(fit(&all.items), [1, 3, 4]);
+        assert_eq!((all.undecoded.len(), all.scanned), (2, 5));
+        assert_eq!(all.capacity, Some(2.0));
+        assert!(all.next.is_none());
+    }
+}
+
+#[tokio::test]
+async fn all_that_is_cut_short_by_take_says_where_it_goes_on() {
+    let transport = Transport::new(partition(30));
+    let some = query(&transport).take(12).all::<Json>().await.unwrap();
+    let rest = query(&transport).start_at(some.next.clone().unwrap());
+    let rest = rest.all::<Json>().await.unwrap();
+    assert!(rest.next.is_none());
+    let mut seen = numbers(&some.complete().unwrap());
+    seen.extend(numbers(&rest.complete().unwrap()));
+    assert_eq!(seen, (0..30).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn the_first_item_and_the_only_one() {
+    for (items, one) in [(0, Ok(None)), (1, Ok(Some(0))), (2, Err(()))] {
+        let transport = Transport::new(partition(items));
+        let first = query(&transport).first::<Json>().await.unwrap();
+        assert_eq!(
+            first.map(|item| item["n"].as_u64().unwrap()),
+            (items > 0).then_some(0)
+        );
+        assert_eq!(transport.sent()[0].body["Limit"], 1);
+        assert_eq!(transport.count(), 1);
+        let only = query(&transport).one::<Json>().await;
+        let only = only.map(|item| item.map(|item| item["n"].as_u64().unwrap()));
+        assert_eq!(only.map_err(|_| ()), one);
+    }
+    // a filter may let nothing through for pages
+    let transport = Transport::new(partition(100));
+    let filtered = || query(&transport).filter(attr("n").gt(0));
+    assert_eq!(filtered().first::<Json>().await.unwrap().unwrap()["n"], 1);
+    let empty = json!({ "Items": [], "Count": 0, "LastEvaluatedKey": key(1) });
+    let transport = Transport::new(move |sent| {
+        let mut body = empty.clone();
+        let after = sent.body["ExclusiveStartKey"]["n"]["N"].as_str();
+        body["LastEvaluatedKey"] = key(after.map_or(0, |n| n.parse::<u64>().unwrap() + 1));
+        Answer::ok(body)
+    });
+    let cut_short = query(&transport).max_requests(3).first::<Json>().await;
+    assert!(
+        cut_short
+            .unwrap_err()
+            .to_string()
+            .contains("max_requests(3)")
+    );
+}
+
+#[tokio::test]
+async fn a_count_asks_for_no_attributes() {
+    let transport = Transport::new(partition(25));
+    let whole = || {
+        query(&transport)
+            .project(["n", "name"])
+            .filter(attr("n").ge(0))
+    };
+    whole().count().await.unwrap();
+    table(&transport)
+        .scan()
+        .project(["n"])
+        .count()
+        .await
+        .unwrap();
+    for sent in transport.sent() {
+        assert_eq!(sent.body["Select"], "COUNT");
+        assert!(sent.body.get("ProjectionExpression").is_none());
+        // nor does a placeholder stay behind, which DynamoDB refuses as unused
+        let names = sent.body["ExpressionAttributeNames"].as_object();
+        let names = names.into_iter().flatten().map(|(_, name)| name.clone());
+        assert!(!names.collect::<Vec<_>>().contains(&json!("name")));
+    }
+}
+
+#[tokio::test]
+async fn an_index_may_be_asked_for_whole_items() {
+    let transport = Transport::new(partition(5));
+    let whole = query(&transport)
+        .index("byDay")
+        .select(Select::AllAttributes);
+    whole.all::<Json>().await.unwrap().complete().unwrap();
+    assert_eq!(transport.sent()[0].body["Select"], "ALL_ATTRIBUTES");
+    let silent = Transport::silent();
+    let both = query(&silent).select(Select::AllAttributes).project(["n"]);
+    let error = both.page::<Json>().await.unwrap_err();
+    assert_eq!(error.field(), Some("select"), "{error}");
+    let one = query(&transport)
+        .select(Select::SpecificAttributes)
+        .project(["n"]);
+    one.page::<Json>().await.unwrap().complete().unwrap();
+}
+
+#[tokio::test]
+async fn an_index_may_have_several_key_attributes_on_each_side() {
+    let transport = Transport::new(|_| Answer::ok(json!({ "Items": [], "Count": 0 })));
+    let query = table(&transport)
+        .query("tenant", "t")
+        .index("byRegionAndDay")
+        .key(attr("region").eq("eu"))
+        .key(attr("year").eq(2026) & attr("day").between(1, 31));
+    query.all::<Json>().await.unwrap().complete().unwrap();
+    let sent = &transport.sent()[0].body;
+    assert_eq!(
+        sent["KeyConditionExpression"],
+        "#n0 = :v0 AND #n1 = :v1 AND #n2 = :v2 AND #n3 BETWEEN :v3 AND :v4"
+    );
+    let names = json!({ "#n0": "tenant", "#n1": "region", "#n2": "year", "#n3": "day" });
+    assert_eq!(sent["ExpressionAttributeNames"], names);
+}
+
+#[tokio::test]
+async fn a_query_that_can_find_nothing_is_refused_before_it_is_sent() {
+    let silent = Transport::silent();
+    let none: Option<&str> = None;
+    let error = table(&silent)
+        .query("pk", none)
+        .page::<Json>()
+        .await
+        .unwrap_err();
+    assert_eq!(error.field(), Some("key attribute \"pk\""), "{error}");
+    let twice = query(&silent).sort(sort("n").ge(1)).sort(sort("n").le(5));
+    let error = twice.page::<Json>().await.unwrap_err();
+    assert_eq!(error.field(), Some("sort"), "{error}");
+    assert!(error.to_string().contains("between"), "{error}");
 }
 
 #[tokio::test]
@@ -278,7 +448,7 @@ async fn segments_divide_a_scan_exactly() {
         .all::<Json>()
         .await
         .unwrap();
-    assert_eq!(all.len(), 40);
+    assert_eq!(all.items.len(), 40);
     let sent = transport.sent();
     let mut segments: Vec<_> = sent
         .iter()
@@ -308,7 +478,7 @@ async fn every_page_is_asked_for_in_the_same_words() {
         .filter(attr("n").ge(0))
         .project(&["n", "pk"])
         .raw(|query| query.return_consumed_capacity("INDEXES".into()));
-    query.all::<Json>().await.unwrap();
+    query.all::<Json>().await.unwrap().complete().unwrap();
     let mut sent: Vec<Json> = transport.sent().into_iter().map(|sent| sent.body).collect();
     for body in &mut sent {
         body.as_object_mut().unwrap().remove("ExclusiveStartKey");

@@ -48,14 +48,14 @@ async fn nothing_is_asked_that_the_caller_did_not_ask() {
     assert_eq!(only(&transport), ("PutItem".into(), put));
 
     let (transport, table) = obliging();
-    table.scan().all::<Json>().await.unwrap();
+    let _ = table.scan().all::<Json>().await.unwrap();
     assert_eq!(
         only(&transport),
         ("Scan".into(), json!({ "TableName": "MyTable" }))
     );
 
     let (transport, table) = obliging();
-    table.query("id", "1").all::<Json>().await.unwrap();
+    let _ = table.query("id", "1").all::<Json>().await.unwrap();
     let query = json!({
         "TableName": "MyTable",
         "KeyConditionExpression": "#n0 = :v0",
@@ -172,12 +172,8 @@ async fn attempts_and_returned_items_are_asked_for_by_name() {
         .send()
         .await
         .unwrap();
-    table
-        .query("id", 1)
-        .consumed_capacity()
-        .page::<Json>()
-        .await
-        .unwrap();
+    let query = table.query("id", 1).consumed_capacity();
+    let _ = query.page::<Json>().await.unwrap();
     table.scan().consumed_capacity().count().await.unwrap();
     let get = table.batch_get([("id", 1)]).consumed_capacity();
     drop(get.send::<Json>().await.unwrap());
@@ -352,18 +348,10 @@ async fn raw_changes_the_request_of_every_operation_last() {
         .output()
         .await
         .unwrap();
-    table
-        .scan()
-        .raw(|scan| scan.limit(4))
-        .page::<Json>()
-        .await
-        .unwrap();
-    table
-        .query("id", 1)
-        .raw(|query| query.limit(5))
-        .all::<Json>()
-        .await
-        .unwrap();
+    let scan = table.scan().raw(|scan| scan.limit(4));
+    let _ = scan.page::<Json>().await.unwrap();
+    let query = table.query("id", 1).raw(|query| query.limit(5));
+    let _ = query.all::<Json>().await.unwrap();
     let sent = transport.sent();
     assert_eq!(sent[0].body["ReturnConsumedCapacity"], "INDEXES");
     assert_eq!(sent[1].body["ReturnItemCollectionMetrics"], "SIZE");

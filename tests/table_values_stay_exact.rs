@@ -213,7 +213,13 @@ async fn every_way(db: &Dynamo<Fixed>, item: Item) -> Result<(), TestCaseError> 
     there_and_back::<Json>(&table, &before).await?;
     there_and_back::<HashMap<String, Json>>(&table, &before).await?;
 
-    let all: Vec<Item> = table.scan().all().await.unwrap();
+    let all = table
+        .scan()
+        .all::<Item>()
+        .await
+        .unwrap()
+        .complete()
+        .unwrap();
     prop_assert_eq!(plain_item(&all[0]), plain_item(&before));
     let mut stream = table.query("id", "1").stream::<Item>();
     let streamed = stream.next().await.unwrap().unwrap();

@@ -171,7 +171,7 @@ fn key_attribute(name: String, value: impl IntoValue) -> Result<(String, Attribu
     Ok((name, value))
 }
 
-fn check_key_attribute(name: &str, value: &AttributeValue) -> Result<()> {
+pub(crate) fn check_key_attribute(name: &str, value: &AttributeValue) -> Result<()> {
     match value {
         AttributeValue::S(_) | AttributeValue::N(_) | AttributeValue::B(_) if !name.is_empty() => {
             Ok(())

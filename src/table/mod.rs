@@ -46,12 +46,14 @@ pub use handle::Table;
 pub use item::{Item, to_item};
 pub use key::{IntoKey, Key};
 pub use number::{MOST_DIGITS, Number};
-pub use read::cursor::Cursor;
+pub use read::cursor::{Cursor, MOST_SEGMENTS};
 pub use read::get::Get;
-pub use read::pages::{ItemStream, MOST_SEGMENTS_AT_ONCE, Page};
+pub use read::lanes::MOST_SEGMENTS_AT_ONCE;
+pub use read::page::Page;
 pub use read::query::Query;
-pub use read::scan::{MOST_SEGMENTS, Scan};
+pub use read::scan::Scan;
 pub use read::sort::{Sort, SortCond, sort};
+pub use read::stream::ItemStream;
 pub use target::AnyStrategy;
 pub use transaction::{
     Check, LONGEST_TOKEN, MOST_ITEMS_PER_TRANSACTION, TransactGet, TransactWrite,
@@ -65,5 +67,5 @@ pub use write::update::Update;
 /// Sets in types of yours: `#[serde(with = "aws_credential_strategies::table::string_set")]` and so on.
 pub use serde_dynamo::{binary_set, number_set, string_set};
 
-/// The SDK's attribute value; there is no second one.
-pub use aws_sdk_dynamodb::types::AttributeValue;
+/// The SDK's attribute value; there is no second one. And its word for what a query or a scan returns.
+pub use aws_sdk_dynamodb::types::{AttributeValue, Select};

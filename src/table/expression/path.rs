@@ -114,6 +114,12 @@ impl From<&str> for Path {
     }
 }
 
+impl From<&&str> for Path {
+    fn from(text: &&str) -> Self {
+        Path::from(*text)
+    }
+}
+
 impl From<String> for Path {
     fn from(text: String) -> Self {
         Path::from(text.as_str())

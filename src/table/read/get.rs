@@ -45,8 +45,8 @@ impl Get {
     }
 
     /// Fetches these paths only; it costs the same, and less travels.
-    pub fn project(mut self, paths: &[&str]) -> Self {
-        self.projection = Some(paths.iter().map(|path| Path::from(*path)).collect());
+    pub fn project<P: Into<Path>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
+        self.projection = Some(paths.into_iter().map(Into::into).collect());
         self
     }
 

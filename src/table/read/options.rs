@@ -1,26 +1,39 @@
 //! What query and scan have in common: which part, how much, from where.
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, Positions};
 use crate::error::{Error, Result};
 use crate::table::expression::condition::Cond;
-use crate::table::expression::path::Path;
+use crate::table::expression::expressions::Expressions;
+use crate::table::expression::path::{Path, projection};
+use aws_sdk_dynamodb::types::Select;
 
 /// The settings that a query and a scan share.
 #[derive(Debug, Default)]
 pub(crate) struct ReadOptions {
     pub(crate) index: Option<String>,
-    pub(crate) filter: Option<Cond>,
-    pub(crate) projection: Option<Vec<Path>>,
-    pub(crate) consistent: bool,
-    pub(crate) take: Option<usize>,
-    pub(crate) page_size: Option<i32>,
-    pub(crate) max_requests: Option<usize>,
-    pub(crate) start: Option<Cursor>,
-    pub(crate) capacity: bool,
+    pub(super) filter: Option<Cond>,
+    pub(super) projection: Option<Vec<Path>>,
+    pub(super) select: Option<Select>,
+    pub(super) consistent: bool,
+    pub(super) take: Option<usize>,
+    pub(super) page_size: Option<i32>,
+    pub(super) max_requests: Option<usize>,
+    pub(super) start: Option<Cursor>,
+    pub(super) capacity: bool,
+}
+
+/// How much is read.
+#[derive(Debug)]
+pub(super) struct Limits {
+    pub(super) take: Option<usize>,
+    page_size: Option<i32>,
+    pub(super) max_requests: Option<usize>,
+    /// Items are dropped after they were read, or may be: their number says nothing about the pages.
+    pub(super) filtered: bool,
 }
 
 impl ReadOptions {
-    pub(crate) fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         if let Some(index) = &self.index {
             crate::table::name::check_index(index)?;
         }
@@ -30,7 +43,61 @@ impl ReadOptions {
         if self.max_requests == Some(0) {
             return Err(Error::usage("max_requests", "expected at least 1"));
         }
+        let whole = |select: &Select| *select != Select::SpecificAttributes;
+        if self.projection.is_some() && self.select.as_ref().is_some_and(whole) {
+            let expected = "expected no select beside project(..), which selects these paths";
+            return Err(Error::usage("select", expected));
+        }
         Ok(())
+    }
+
+    /// What a count has no use for: DynamoDB refuses it.
+    pub(super) fn for_count(&mut self) {
+        self.projection = None;
+        self.select = None;
+    }
+
+    pub(super) fn limits(&self, raw: bool) -> Limits {
+        Limits {
+            take: self.take,
+            page_size: self.page_size,
+            max_requests: self.max_requests,
+            filtered: raw || self.filter.is_some(),
+        }
+    }
+
+    /// Where each segment is to begin.
+    pub(super) fn positions(&self) -> Positions {
+        match &self.start {
+            Some(cursor) => cursor.clone().into_positions(),
+            None => Positions::beginning(1),
+        }
+    }
+
+    /// The filter and the projection, as texts.
+    pub(super) fn render(
+        &mut self,
+        expressions: &mut Expressions,
+    ) -> Result<(Option<String>, Option<String>)> {
+        let filter = self.filter.take().map(|filter| {
+            let mut text = String::new();
+            filter.render(&mut text, expressions).map(|()| text)
+        });
+        let filter = filter.transpose()?;
+        let paths = self.projection.as_deref();
+        let paths = paths.map(|paths| projection(paths, expressions));
+        Ok((filter, paths.transpose()?))
+    }
+}
+
+impl Limits {
+    /// The `Limit` of a request of which so many items are wanted.
+    pub(super) fn page_limit(&self, wanted: Option<usize>) -> Option<i32> {
+        let wanted = wanted.map(|wanted| i32::try_from(wanted).unwrap_or(i32::MAX));
+        match (wanted, self.page_size) {
+            (Some(wanted), Some(size)) => Some(wanted.min(size)),
+            (wanted, size) => wanted.or(size),
+        }
     }
 }
 
@@ -54,9 +121,16 @@ macro_rules! reads_items {
             }
 
             /// Fetches these paths only; it costs the same, and less travels.
-            pub fn project(mut self, paths: &[&str]) -> Self {
-                let paths = paths.iter().map(|path| Path::from(*path)).collect();
+            pub fn project<P: Into<Path>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
+                let paths = paths.into_iter().map(Into::into).collect();
                 self.options.projection = Some(paths);
+                self
+            }
+
+            /// Which attributes come: of an index, those it holds by default, and with
+            /// `Select::AllAttributes` whole items, which costs a read of the table for each.
+            pub fn select(mut self, select: Select) -> Self {
+                self.options.select = Some(select);
                 self
             }
 
@@ -67,7 +141,8 @@ macro_rules! reads_items {
             }
 
             /// Ends after so many items, counted after the filter. Without a filter no more than these
-            /// are read and paid for.
+            /// are read and paid for, over all segments; with one, each segment that is read at the same
+            /// time may have read a page that is not needed.
             pub fn take(mut self, items: usize) -> Self {
                 self.options.take = Some(items);
                 self
@@ -80,15 +155,15 @@ macro_rules! reads_items {
                 self
             }
 
-            /// A ceiling on the cost: a stream ends after so many requests, and
-            /// [`ItemStream::cursor`](crate::table::ItemStream::cursor) says whether there was more; a count and
-            /// [`all`](Self::all) fail then, since what they return would be wrong.
+            /// A ceiling on the cost: a stream ends after so many requests, over all segments, and
+            /// [`ItemStream::is_complete`](crate::table::ItemStream::is_complete) says whether there was more;
+            /// a count and [`all`](Self::all) fail then, since what they return would be wrong.
             pub fn max_requests(mut self, requests: usize) -> Self {
                 self.options.max_requests = Some(requests);
                 self
             }
 
-            /// Goes on where an earlier page ended.
+            /// Goes on where an earlier page or stream ended.
             pub fn start_at(mut self, cursor: Cursor) -> Self {
                 self.options.start = Some(cursor);
                 self
@@ -119,17 +194,40 @@ macro_rules! reads_items {
                 ItemStream::new(self.into_reading())
             }
 
-            /// All items, page after page, in memory.
+            /// All items, page after page, in memory, and apart from them those that do not fit `T`:
+            /// `.all::<User>().await?.complete()?` where there must be none.
             ///
             /// # Errors
             ///
-            /// The first error; [`ErrorKind::Other`](crate::ErrorKind::Other) when `max_requests` was
-            /// reached before the end.
-            pub async fn all<T: DeserializeOwned>(self) -> Result<Vec<T>> {
+            /// The first error that is not an item's own; [`ErrorKind::Other`](crate::ErrorKind::Other) when
+            /// `max_requests` was reached before the end. What was read before is lost with it: where that
+            /// costs too much, [`stream`](Self::stream) keeps it, and the cursor.
+            pub async fn all<T: DeserializeOwned>(self) -> Result<Page<T>> {
                 self.into_reading().all().await
             }
 
-            /// One request: its items, and where the next one begins.
+            /// The first item, if there is one; no more than that is read and paid for without a filter.
+            ///
+            /// # Errors
+            ///
+            /// As for the stream; [`ErrorKind::Other`](crate::ErrorKind::Other) when `max_requests` was
+            /// reached before an item passed the filter.
+            pub async fn first<T: DeserializeOwned>(self) -> Result<Option<T>> {
+                self.into_reading().first(false).await
+            }
+
+            /// The only item, if there is one.
+            ///
+            /// # Errors
+            ///
+            /// [`ErrorKind::Other`](crate::ErrorKind::Other) when there are more, or when `max_requests` was
+            /// reached before it was sure that there are not; else as for the stream.
+            pub async fn one<T: DeserializeOwned>(self) -> Result<Option<T>> {
+                self.into_reading().first(true).await
+            }
+
+            /// One request: its items, apart from them those that do not fit `T`, and where the next one
+            /// begins.
             ///
             /// # Errors
             ///
@@ -139,13 +237,15 @@ macro_rules! reads_items {
                 self.into_reading().page().await
             }
 
-            /// How many items there are, over all pages; reads and costs as much as the items would.
+            /// How many items there are, over all pages; reads and costs as much as the items would. A
+            /// projection says nothing about that, and is left out.
             ///
             /// # Errors
             ///
             /// The first error; [`ErrorKind::Other`](crate::ErrorKind::Other) when `max_requests` was
             /// reached before the end.
-            pub async fn count(self) -> Result<u64> {
+            pub async fn count(mut self) -> Result<u64> {
+                self.options.for_count();
                 self.into_reading().count().await
             }
         }

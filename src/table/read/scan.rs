@@ -1,26 +1,23 @@
 //! Reading a whole table or index.
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, MOST_SEGMENTS, Positions};
 use super::fetch::{PageRequest, scan_page};
 use super::options::{ReadOptions, reads_items};
-use super::pages::{ItemStream, Page, Reading};
+use super::page::Page;
+use super::stream::{ItemStream, Reading};
 use crate::error::{Error, Result};
 use crate::table::error::Call;
 use crate::table::expression::condition::Cond;
 use crate::table::expression::expressions::Expressions;
-use crate::table::expression::path::{Path, projection};
+use crate::table::expression::path::Path;
 use crate::table::operations::SCAN;
 use crate::table::raw::Raw;
 use crate::table::target::Target;
 use aws_sdk_dynamodb::operation::scan::ScanOutput;
 use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
-use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
+use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, Select};
 use serde::de::DeserializeOwned;
 use std::fmt;
-
-/// The most segments that DynamoDB divides a scan into;
-/// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Scan.html>.
-pub const MOST_SEGMENTS: u32 = 1_000_000;
 
 /// Reads a whole table or index, in no order; made by [`Table::scan`](crate::table::Table::scan).
 ///
@@ -28,7 +25,8 @@ pub const MOST_SEGMENTS: u32 = 1_000_000;
 #[must_use = "an operation does nothing until it is sent"]
 pub struct Scan {
     pub(crate) target: Target,
-    segments: u32,
+    /// Not given: as many as the cursor has, or one.
+    segments: Option<u32>,
     pub(crate) options: ReadOptions,
     raw: Raw<ScanFluentBuilder>,
 }
@@ -37,7 +35,7 @@ impl Scan {
     pub(crate) fn new(target: Target) -> Self {
         Scan {
             target,
-            segments: 1,
+            segments: None,
             options: ReadOptions::default(),
             raw: Raw::none(),
         }
@@ -45,9 +43,15 @@ impl Scan {
 
     /// Divides the table into so many segments, 1 to [`MOST_SEGMENTS`], and reads up to
     /// [`MOST_SEGMENTS_AT_ONCE`](crate::table::MOST_SEGMENTS_AT_ONCE) of them at the same time, within one
-    /// stream. Default 1.
+    /// stream. Default 1, or as many as the cursor of [`start_at`](Self::start_at) has.
+    ///
+    /// The segments get on whatever the consumer does with the items. On a runtime with several threads
+    /// pages are read while items are handed out, one a segment and no more; on a runtime with one, all
+    /// are asked for at once when there are no more items.
+    ///
+    /// To read the segments in several processes: [`Cursor::segments`].
     pub fn segments(mut self, segments: u32) -> Self {
-        self.segments = segments;
+        self.segments = Some(segments);
         self
     }
 
@@ -59,14 +63,17 @@ impl Scan {
     pub async fn output(self) -> Result<ScanOutput> {
         let target = self.target.clone();
         let call = Call::on(&target, SCAN);
-        let start = self.options.start.clone().map(Cursor::into_key);
         let limit = self.options.page_size;
-        if self.segments != 1 {
-            let expected = "expected one segment for one answer";
-            return Err(call.explain(Error::usage("segments", expected)));
-        }
-        let request = self.into_request().map_err(|error| call.explain(error))?;
-        scan_page(request, start, limit)
+        let (request, after) = self
+            .into_request()
+            .and_then(|(request, positions)| {
+                let expected = "expected one segment for one answer";
+                let only = positions.only().filter(|_| positions.total == 1);
+                let (_, after) = only.ok_or_else(|| Error::usage("segments", expected))?;
+                Ok((request, after))
+            })
+            .map_err(|error| call.explain(error))?;
+        scan_page(request, after, limit)
             .send()
             .await
             .map_err(|error| call.failed(error))
@@ -74,44 +81,41 @@ impl Scan {
 
     fn into_reading(self) -> Reading {
         let limits = self.options.limits(self.raw.is_some());
-        let (target, segments) = (self.target.clone(), self.segments);
-        let several = segments > 1;
-        let from_cursor = several && self.options.start.is_some();
-        let request = self.into_request().and_then(|request| {
-            if from_cursor {
-                let expected =
-                    "expected no cursor beside several segments: it belongs to none of them";
-                return Err(Error::usage("start_at", expected));
-            }
-            Ok(PageRequest::Scan(Box::new(request)))
-        });
-        Reading::new(target, SCAN, limits, request).segments(segments)
+        let target = self.target.clone();
+        let request = self.into_request();
+        Reading {
+            target,
+            operation: SCAN,
+            limits,
+            request: request
+                .map(|(request, positions)| (PageRequest::Scan(Box::new(request)), positions)),
+        }
     }
 
-    fn into_request(self) -> Result<ScanFluentBuilder> {
+    fn into_request(self) -> Result<(ScanFluentBuilder, Positions)> {
         let Scan {
             target,
             segments,
-            options,
+            mut options,
             raw,
         } = self;
         target.name.check()?;
         options.check()?;
-        if !(1..=MOST_SEGMENTS).contains(&segments) {
-            return Err(Error::usage(
-                "segments",
-                format!("expected 1 to {MOST_SEGMENTS}, not {segments}"),
-            ));
+        if segments.is_some_and(|segments| !(1..=MOST_SEGMENTS).contains(&segments)) {
+            let expected = format!("expected 1 to {MOST_SEGMENTS}");
+            return Err(Error::usage("segments", expected));
+        }
+        let positions = match (segments, options.start.is_some()) {
+            (Some(segments), false) => Positions::beginning(segments),
+            (_, _) => options.positions(),
+        };
+        if segments.is_some_and(|segments| segments != positions.total) {
+            let total = positions.total;
+            let expected = format!("expected no segments(..) beside a cursor that is of {total}");
+            return Err(Error::usage("start_at", expected));
         }
         let mut expressions = Expressions::default();
-        let filter = options.filter.map(|filter| {
-            let mut text = String::new();
-            filter.render(&mut text, &mut expressions).map(|()| text)
-        });
-        let filter = filter.transpose()?;
-        let paths = options.projection.as_deref();
-        let paths = paths.map(|paths| projection(paths, &mut expressions));
-        let paths = paths.transpose()?;
+        let (filter, paths) = options.render(&mut expressions)?;
         let (names, values) = expressions.into_maps();
         let request = target
             .client()
@@ -122,11 +126,12 @@ impl Scan {
             .set_expression_attribute_names(names)
             .set_expression_attribute_values(values)
             .set_index_name(options.index)
+            .set_select(options.select)
             .set_consistent_read(options.consistent.then_some(true))
             .set_return_consumed_capacity(
                 options.capacity.then_some(ReturnConsumedCapacity::Total),
             );
-        Ok(raw.apply(request))
+        Ok((raw.apply(request), positions))
     }
 }
 
