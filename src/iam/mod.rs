@@ -49,4 +49,4 @@ pub use principal::{Admission, Caller};
 #[cfg(feature = "table")]
 pub use recorder::PolicyRecorder;
 pub use statement::{Effect, Statement, Version};
-pub use trust::{TrustPolicy, TrustPolicyBuilder, TrustStatement};
+pub use trust::{OidcProvider, TrustPolicy, TrustPolicyBuilder, TrustStatement};

@@ -193,6 +193,10 @@ impl Principals {
         Ok(principals)
     }
 
+    pub(super) fn federated(&self) -> &[String] {
+        &self.federated
+    }
+
     /// How, if at all, one of the principals admits the caller.
     pub(super) fn admit(&self, Caller(caller): &Caller) -> Option<Admission> {
         if self.anyone {

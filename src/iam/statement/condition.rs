@@ -107,6 +107,23 @@ impl Conditions {
         Ok(conditions)
     }
 
+    /// The values of each condition that only holds where the request carries the key with one of them.
+    pub(in crate::iam) fn demanding<'a>(
+        &'a self,
+        key: &'a str,
+    ) -> impl Iterator<Item = &'a [String]> {
+        const DEMANDING: [&str; 3] = ["StringEquals", "StringEqualsIgnoreCase", "StringLike"];
+        self.0
+            .iter()
+            .filter(|(operator, _)| {
+                let plain = operator.strip_prefix("ForAnyValue:").unwrap_or(operator);
+                DEMANDING.contains(&plain)
+            })
+            .flat_map(|(_, keys)| keys)
+            .filter(move |(known, _)| known.eq_ignore_ascii_case(key))
+            .map(|(_, values)| values.as_slice())
+    }
+
     /// The policy variables in the values, without `${` and `}`, each once.
     ///
     /// `${*}`, `${?}` and `${$}` are no variables but the plain character.

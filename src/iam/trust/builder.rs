@@ -1,7 +1,9 @@
 //! Trust policies, built.
 
-use super::{ASSUME_ROLE, TrustPolicy, TrustStatement, open_to_anyone};
-use crate::arn;
+use super::{
+    ASSUME_ROLE, OidcProvider, TrustPolicy, TrustStatement, open_to_anyone, open_to_customers,
+};
+use crate::arn::{self, Arn, Partition};
 use crate::error::{Error, Result};
 use crate::iam::principal::Principals;
 use crate::iam::statement::{Conditions, Effect, Patterns, Version};
@@ -11,8 +13,10 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct TrustPolicyBuilder {
+    partition: Option<Partition>,
     principals: Principals,
     anyone_unconditionally: bool,
+    any_subject: bool,
     /// `sts:TagSession`, `sts:SetSourceIdentity`: a caller may only pass what the policy lets it pass.
     passes: Vec<&'static str>,
     conditions: Conditions,
@@ -34,13 +38,20 @@ impl TrustPolicyBuilder {
         self.trust(|principals| principals.add_service("service", name))
     }
 
+    /// The partition in the ARNs that are written for accounts and providers; `aws` by default. Before
+    /// them: `Partition::of_region("cn-north-1")`.
+    pub fn partition(mut self, partition: Partition) -> Self {
+        self.partition = Some(partition);
+        self
+    }
+
     /// Trusts every principal of an account whose own policy allows `sts:AssumeRole` on the role; 12
-    /// digits. Outside the partition `aws`, give the ARN of the account's root to
-    /// [`principal`](TrustPolicyBuilder::principal).
+    /// digits.
     pub fn account(self, id: &str) -> Self {
+        let partition = self.partition_or_default();
         self.trust(|principals| {
             if arn::is_account(id) {
-                return principals.add_aws("account", &format!("arn:aws:iam::{id}:root"));
+                return principals.add_aws("account", &format!("arn:{partition}:iam::{id}:root"));
             }
             Err(Error::usage(
                 "account",
@@ -84,11 +95,46 @@ impl TrustPolicyBuilder {
         self.federate("oidc", provider, ASSUME_ROLE_WITH_WEB_IDENTITY)
     }
 
+    /// Trusts the tokens of an OpenID Connect provider, as an account knows it; 12 digits.
+    ///
+    /// Restrict it by [`subject`](TrustPolicyBuilder::subject). A provider that many share, as that of
+    /// GitHub, has to be: its tokens are of one audience for all of them.
+    pub fn web_identity(mut self, provider: &OidcProvider, account: &str) -> Self {
+        match provider.arn(self.partition_or_default(), account) {
+            Ok(arn) => self.oidc(&arn, provider.audience()),
+            Err(wrong) => {
+                self.note(wrong);
+                self
+            }
+        }
+    }
+
+    /// Trusts the pods of EKS clusters whose service account is associated with the role (EKS Pod
+    /// Identity), and lets their sessions be tagged. Restrict it to a namespace or service account by
+    /// [`session_tag`](TrustPolicyBuilder::session_tag) `kubernetes-namespace` and
+    /// `kubernetes-service-account`.
+    pub fn eks_pods(mut self) -> Self {
+        self.passes.push(TAG_SESSION);
+        self.service("pods.eks.amazonaws.com")
+    }
+
     /// Trusts the sign-ins of a SAML provider, by the ARN of `aws iam create-saml-provider`, made for
-    /// AWS; in the partition `aws`.
-    pub fn saml(self, provider: &str) -> Self {
-        self.condition("StringEquals", "SAML:aud", [SAML_AUDIENCE])
-            .federate("saml", provider, ASSUME_ROLE_WITH_SAML)
+    /// AWS.
+    pub fn saml(mut self, provider: &str) -> Self {
+        let partition = Arn::split(provider).map_or("", |arn| arn.partition);
+        match SAML_AUDIENCES.iter().find(|(known, _)| *known == partition) {
+            Some((_, audience)) => self = self.condition("StringEquals", "SAML:aud", [*audience]),
+            // what is no ARN is told below
+            None if partition.is_empty() => {}
+            None => self.note(Error::usage(
+                "saml",
+                format!(
+                    "where sign-ins to the partition {partition} are addressed is not known here: write the \
+                     document with the condition SAML:aud"
+                ),
+            )),
+        }
+        self.federate("saml", provider, ASSUME_ROLE_WITH_SAML)
     }
 
     /// Restricts [`oidc`](TrustPolicyBuilder::oidc) to subjects of a form, for example
@@ -104,6 +150,12 @@ impl TrustPolicyBuilder {
                 self
             }
         }
+    }
+
+    /// Trusts every subject of the provider, also where many share it.
+    pub fn any_subject(mut self) -> Self {
+        self.any_subject = true;
+        self
     }
 
     /// Trusts anyone who meets the conditions; there must be at least one.
@@ -205,8 +257,10 @@ impl TrustPolicyBuilder {
     /// [`ErrorKind::Usage`](crate::ErrorKind::Usage), naming what was given and what to write instead.
     pub fn build(self) -> Result<TrustPolicy> {
         let TrustPolicyBuilder {
+            partition: _,
             principals,
             anyone_unconditionally,
+            any_subject,
             passes,
             conditions,
             issuer: _,
@@ -248,11 +302,19 @@ impl TrustPolicyBuilder {
         if statement.is_open() && !anyone_unconditionally {
             return Err(open_to_anyone("principal".to_owned()));
         }
+        if let (false, Some(issuer)) = (any_subject, statement.open_issuer()) {
+            return Err(open_to_customers("subject".to_owned(), issuer));
+        }
         Ok(TrustPolicy {
             version: Version::default(),
             id: None,
             statements: vec![statement],
         })
+    }
+
+    fn partition_or_default(&self) -> Partition {
+        self.partition
+            .unwrap_or_else(|| Partition::of_region(AWS_REGION))
     }
 
     fn federate(mut self, field: &'static str, provider: &str, action: &'static str) -> Self {
@@ -274,13 +336,20 @@ impl TrustPolicyBuilder {
     }
 }
 
+/// A region of the partition that is meant where none is named.
+const AWS_REGION: &str = "us-east-1";
+
 const ASSUME_ROLE_WITH_SAML: &str = "sts:AssumeRoleWithSAML";
 const ASSUME_ROLE_WITH_WEB_IDENTITY: &str = "sts:AssumeRoleWithWebIdentity";
 const SET_SOURCE_IDENTITY: &str = "sts:SetSourceIdentity";
 const TAG_SESSION: &str = "sts:TagSession";
 
-/// Where SAML sign-ins to AWS are addressed (IAM User Guide, "SAML 2.0 federation").
-const SAML_AUDIENCE: &str = "https://signin.aws.amazon.com/saml";
+/// Where SAML sign-ins to AWS are addressed, by partition (IAM User Guide, "SAML 2.0 federation").
+const SAML_AUDIENCES: [(&str, &str); 3] = [
+    ("aws", "https://signin.aws.amazon.com/saml"),
+    ("aws-cn", "https://signin.amazonaws.cn/saml"),
+    ("aws-us-gov", "https://signin.amazonaws-us-gov.com/saml"),
+];
 /// Shortest and longest external id (STS API reference, `AssumeRole`).
 const EXTERNAL_ID_LENGTHS: std::ops::RangeInclusive<usize> = 2..=1224;
 

@@ -1,8 +1,10 @@
 //! Trust policies: who may assume a role.
 
 mod builder;
+mod oidc_provider;
 
 pub use builder::TrustPolicyBuilder;
+pub use oidc_provider::OidcProvider;
 
 use super::decode::{self, Element};
 use super::permission::{PermissionPolicy, size_of, unique, write_json};
@@ -101,22 +103,26 @@ impl TrustPolicy {
     /// # Errors
     ///
     /// [`ErrorKind::Usage`](crate::ErrorKind::Usage), naming the element and what to write instead. A
-    /// statement that lets anyone in without a condition is refused too, although IAM takes it:
+    /// statement that lets anyone in without a condition is refused too, although IAM may take it, and one
+    /// that trusts an issuer that many share, as that of GitHub, without asking for the subject:
     /// [`from_json_allowing_anyone`](TrustPolicy::from_json_allowing_anyone).
     pub fn from_json(json: &str) -> Result<Self> {
         let policy = TrustPolicy::from_json_allowing_anyone(json)?;
         for (i, statement) in policy.statements.iter().enumerate() {
+            let path = format!("trust policy.Statement[{i}]");
             if statement.is_open() {
-                return Err(open_to_anyone(format!(
-                    "trust policy.Statement[{i}].Principal"
-                )));
+                return Err(open_to_anyone(format!("{path}.Principal")));
+            }
+            if let Some(issuer) = statement.open_issuer() {
+                return Err(open_to_customers(format!("{path}.Condition"), issuer));
             }
         }
         Ok(policy)
     }
 
     /// As [`from_json`](TrustPolicy::from_json), and takes `"Principal": "*"` without a condition: anyone
-    /// with an AWS account may then assume the role.
+    /// with an AWS account may then assume the role. And a shared issuer without its subject: anyone
+    /// with an account there may.
     ///
     /// # Errors
     ///
@@ -282,6 +288,25 @@ impl TrustStatement {
             && self.conditions.is_empty()
     }
 
+    /// An issuer whose customers are all let in, with what a subject of it looks like.
+    fn open_issuer(&self) -> Option<(&'static str, &'static str)> {
+        if self.effect != Effect::Allow {
+            return None;
+        }
+        let providers = self.principals.federated().iter();
+        providers
+            .filter_map(|provider| oidc_provider::shared(provider))
+            .find(|(issuer, _)| {
+                let key = format!("{issuer}:sub");
+                let named = |values: &[String]| {
+                    let mut values = values.iter();
+                    values.all(|value| oidc_provider::names_a_customer(value))
+                };
+                let narrowed = self.conditions.demanding(&key).any(named);
+                !narrowed
+            })
+    }
+
     fn decode(element: &Element<'_>) -> Result<Self> {
         let mut sid = None;
         let mut effect = None;
@@ -370,6 +395,17 @@ impl Serialize for TrustStatement {
 }
 
 const ASSUME_ROLE: &str = "sts:AssumeRole";
+
+fn open_to_customers(field: String, (issuer, subject): (&str, &str)) -> Error {
+    Error::usage(
+        field,
+        format!(
+            "every customer of {issuer} gets tokens of this audience, so the role is open to all of them; ask \
+             whose they are: {{\"StringLike\": {{\"{issuer}:sub\": \"{subject}\"}}}} (if it is meant: \
+             `any_subject`, `from_json_allowing_anyone`)"
+        ),
+    )
+}
 
 fn open_to_anyone(field: String) -> Error {
     Error::usage(
