@@ -33,8 +33,8 @@ pub use error::{
 };
 pub use refresh::{CredentialCache, RefreshMode, RefreshPolicy, Rejection, Status};
 pub use sdk::SdkProvider;
-pub use source::CredentialSource;
-pub use strategy::{AssumeRole, CredentialStrategy, InstanceProfile, StrategyConfig};
+pub use source::{CredentialSource, ProviderSource};
+pub use strategy::{AssumeRole, CredentialStrategy, InstanceProfile, Provided, StrategyConfig};
 #[cfg(feature = "table")]
 pub use table::{Dynamo, Table};
 

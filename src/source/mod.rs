@@ -1,9 +1,13 @@
 //! Where credentials come from: one call is one fetch, with no memory of credentials.
 
+#[cfg(feature = "env")]
+mod aws_config;
 mod env;
 #[doc(hidden)]
 pub mod fuzzing;
 mod imds;
+mod provider;
+mod provider_kind;
 mod region;
 mod sts;
 mod token;
@@ -15,6 +19,7 @@ pub use imds::{
     DEFAULT_ANSWER_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_ENDPOINT, DEFAULT_ENDPOINT_IPV6,
     DEFAULT_MAX_ATTEMPTS, DEFAULT_TOKEN_TTL, ImdsSource, ImdsSourceBuilder, TokenCheck,
 };
+pub use provider::ProviderSource;
 pub use region::IntoRegion;
 pub use sts::{
     Base, CallerIdentity, DEFAULT_SESSION_DURATION, DEFAULT_STS_ATTEMPT_TIMEOUT,

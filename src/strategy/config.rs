@@ -1,12 +1,13 @@
 //! The strategy as a setting: chosen by configuration, checked with the setting's name in each error.
 
-use super::{AssumeRole, CredentialStrategy, InstanceProfile};
+use super::{AssumeRole, CredentialStrategy, InstanceProfile, Provided};
 use crate::error::{Error, Result};
 use crate::refresh::{RefreshMode, RefreshPolicy};
-use crate::source::Base;
+use crate::source::ProviderSource;
+use aws_credential_types::Credentials;
 use aws_types::SdkConfig;
 use serde::de::{Unexpected, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -14,23 +15,22 @@ use std::time::Duration;
 
 /// Which strategy to use, with its options, from a configuration in any serde format.
 ///
-/// `strategy` is `instance_profile` or `assume_role`. Durations are whole seconds, as their names say.
-/// Each setting has the default of the builder's setter of that name.
-/// What is unknown, missing, of the wrong type, or an option of the other strategy is refused by name.
-/// A configuration holds no secret: base credentials come from another strategy, by default the
-/// instance's own.
+/// `strategy` is one of the names below. Durations are whole seconds, as their names say. Each setting has
+/// the meaning and the default of the builder's setter of that name.
+/// What is unknown, missing, of the wrong type, or an option of another strategy is refused by name.
 ///
-/// | `instance_profile` | `assume_role` | both, under `refresh` |
+/// | `strategy` | builds | settings |
 /// |---|---|---|
-/// | `profile` | `role_arn` (required) | `rules`: `default` or `aws_spec` |
-/// | `endpoint` | `region` (required, here or in [`build_with`](Self::build_with)) | `mode`: `background` or `on_demand` |
-/// | `connect_timeout_seconds` | `base`: another configuration | `advisory_window_seconds` |
-/// | `answer_timeout_seconds` | `session_name`, `external_id`, `source_identity` | `fetch_timeout_seconds` |
-/// | `max_attempts` | `duration_seconds` | `wait_timeout_seconds` |
-/// | `token_ttl_seconds` | `policy` (an object), `policy_arns` | `serve_expired` |
-/// | | `tags` (an object), `transitive_tags`, `sts_endpoint` | |
+/// | `instance_profile` | [`InstanceProfile`] | `profile`, `endpoint`, `connect_timeout_seconds`, `answer_timeout_seconds`, `max_attempts`, `token_ttl_seconds` |
+/// | `assume_role` | [`AssumeRole`] | `role_arn` (required, unless `web_identity_from_env` is `true`), `region` (required, here or in [`build_with`](Self::build_with)); `base` (another configuration), or `web_identity_token_file`, or `web_identity_from_env`; `session_name`, `external_id`, `source_identity`, `duration_seconds`, `policy` (an object), `policy_arns`, `tags` (an object), `transitive_tags`, `sts_endpoint` |
+/// | `container`, `environment`, `default_chain` | [`Provided`] | none; they need the cargo feature `env`, as the next two do |
+/// | `profile` | [`Provided`] | `name` (required) |
+/// | `process` | [`Provided`] | `command` (required) |
+/// | `fixed` | [`Provided`] | `access_key_id`, `secret_access_key` (both required), `session_token` |
+/// | any of them, under `refresh` | | `rules` (`default` or `aws_spec`), `mode` (`background` or `on_demand`), `advisory_window_seconds`, `fetch_timeout_seconds`, `wait_timeout_seconds`, `serve_expired` |
 ///
-/// MFA asks a person, and a transport is code: these are for [`AssumeRole::builder`].
+/// MFA asks a person, and a transport is code: these are for [`AssumeRole::builder`]. Of all settings only
+/// those of `fixed` are secrets; they are shown nowhere, and a configuration that has them is not serialised.
 ///
 /// # Example
 ///
@@ -56,66 +56,194 @@ use std::time::Duration;
 #[serde(try_from = "Settings", into = "Settings")]
 pub struct StrategyConfig(Settings);
 
-/// Every setting there is. One flat type, so that an error knows the path of what it is about.
+/// Lists every setting once: of which strategies it is, its type, and the builder's setter that takes it.
+macro_rules! settings {
+    ($(
+        $kinds:pat => {
+            $($setting:ident: $type:ty;)+
+        }
+    )+) => {
+        /// Every setting there is. One flat type, so that an error knows the path of what it is about.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(
+            deny_unknown_fields,
+            expecting = "an object with the member `strategy`"
+        )]
+        struct Settings {
+            strategy: Kind,
+            $($(
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                $setting: Option<$type>,
+            )+)+
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            refresh: Option<Refresh>,
+        }
+
+        impl Settings {
+            /// The first setting that is given and not one of the strategy.
+            fn foreign(&self) -> Option<&'static str> {
+                $(
+                    if !matches!(self.strategy, $kinds) {
+                        $(if self.$setting.is_some() {
+                            return Some(stringify!($setting));
+                        })+
+                    }
+                )+
+                None
+            }
+        }
+    };
+}
+
+settings! {
+    Kind::InstanceProfile => {
+        profile: String;
+        endpoint: String;
+        connect_timeout_seconds: Seconds;
+        answer_timeout_seconds: Seconds;
+        max_attempts: u32;
+        token_ttl_seconds: Seconds;
+    }
+    Kind::AssumeRole => {
+        role_arn: String;
+        region: String;
+        base: Box<StrategyConfig>;
+        web_identity_token_file: String;
+        web_identity_from_env: bool;
+        session_name: String;
+        external_id: String;
+        duration_seconds: Seconds;
+        policy: Policy;
+        policy_arns: Vec<String>;
+        tags: BTreeMap<String, String>;
+        transitive_tags: Vec<String>;
+        source_identity: String;
+        sts_endpoint: String;
+    }
+    Kind::Profile => {
+        name: String;
+    }
+    Kind::Process => {
+        command: String;
+    }
+    Kind::Fixed => {
+        access_key_id: String;
+        secret_access_key: Secret;
+        session_token: Secret;
+    }
+}
+
+/// Hands those settings that are given to the builder's setters of their names.
+macro_rules! set {
+    ($settings:expr, $builder:expr; $($setting:ident => $setter:ident),+ $(,)?) => {{
+        let mut builder = $builder;
+        $(if let Some(given) = &$settings.$setting {
+            builder = builder.$setter(given.as_given());
+        })+
+        builder
+    }};
+}
+
+/// A setting as the builder's setter takes it.
+trait AsGiven {
+    type Given<'a>
+    where
+        Self: 'a;
+
+    fn as_given(&self) -> Self::Given<'_>;
+}
+
+/// Those that are taken as they are, by reference.
+macro_rules! given_by_reference {
+    ($($type:ty => $given:ty),+) => {$(
+        impl AsGiven for $type {
+            type Given<'a> = &'a $given;
+
+            fn as_given(&self) -> &$given {
+                self
+            }
+        }
+    )+};
+}
+
+given_by_reference!(
+    String => String,
+    Vec<String> => Vec<String>,
+    BTreeMap<String, String> => BTreeMap<String, String>
+);
+
+impl AsGiven for u32 {
+    type Given<'a> = u32;
+
+    fn as_given(&self) -> u32 {
+        *self
+    }
+}
+
+impl AsGiven for Seconds {
+    type Given<'a> = Duration;
+
+    fn as_given(&self) -> Duration {
+        Duration::from_secs(self.0)
+    }
+}
+
+/// A session policy, as the object that it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(
-    deny_unknown_fields,
-    expecting = "an object with the member `strategy`"
-)]
-struct Settings {
-    strategy: Kind,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    profile: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    endpoint: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    connect_timeout_seconds: Option<Seconds>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    answer_timeout_seconds: Option<Seconds>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    max_attempts: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    token_ttl_seconds: Option<Seconds>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    role_arn: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    region: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    base: Option<Box<StrategyConfig>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    session_name: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    external_id: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    duration_seconds: Option<Seconds>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    policy: Option<serde_json::Map<String, serde_json::Value>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    policy_arns: Option<Vec<String>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    tags: Option<BTreeMap<String, String>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    transitive_tags: Option<Vec<String>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    source_identity: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    sts_endpoint: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    refresh: Option<Refresh>,
+#[serde(transparent)]
+struct Policy(serde_json::Map<String, serde_json::Value>);
+
+impl AsGiven for Policy {
+    type Given<'a> = String;
+
+    fn as_given(&self) -> String {
+        serde_json::Value::Object(self.0.clone()).to_string()
+    }
+}
+
+/// A text that is shown and written nowhere.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+struct Secret(String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("** redacted **")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, _serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom(
+            "a configuration with keys in it is not written: they are secrets",
+        ))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Kind {
     AssumeRole,
+    Container,
+    DefaultChain,
+    Environment,
+    Fixed,
     InstanceProfile,
+    Process,
+    Profile,
 }
 
 impl Kind {
     fn as_str(self) -> &'static str {
         match self {
             Kind::AssumeRole => "assume_role",
+            Kind::Container => "container",
+            Kind::DefaultChain => "default_chain",
+            Kind::Environment => "environment",
+            Kind::Fixed => "fixed",
             Kind::InstanceProfile => "instance_profile",
+            Kind::Process => "process",
+            Kind::Profile => "profile",
         }
     }
 }
@@ -186,12 +314,6 @@ impl Visitor<'_> for SecondsVisitor {
     }
 }
 
-impl From<Seconds> for Duration {
-    fn from(Seconds(seconds): Seconds) -> Self {
-        Duration::from_secs(seconds)
-    }
-}
-
 impl StrategyConfig {
     /// Reads a JSON object.
     ///
@@ -216,7 +338,7 @@ impl StrategyConfig {
         Ok(config)
     }
 
-    /// `instance_profile` or `assume_role`.
+    /// The strategy's name, as it is configured: `instance_profile`, `assume_role`, …
     #[must_use]
     pub fn strategy(&self) -> &'static str {
         self.0.strategy.as_str()
@@ -246,6 +368,12 @@ impl StrategyConfig {
         let built = match self.0.strategy {
             Kind::AssumeRole => self.0.assume_role(sdk),
             Kind::InstanceProfile => self.0.instance_profile(),
+            Kind::Container
+            | Kind::DefaultChain
+            | Kind::Environment
+            | Kind::Fixed
+            | Kind::Process
+            | Kind::Profile => self.0.provided(),
         };
         built.map_err(|error| match error.field() {
             Some(field) if SECONDS.contains(&field) => {
@@ -262,25 +390,15 @@ const SECONDS: [&str; 4] = ["answer_timeout", "connect_timeout", "duration", "to
 
 impl Settings {
     fn instance_profile(&self) -> Result<Arc<dyn CredentialStrategy>> {
-        let mut builder = InstanceProfile::builder().refresh(self.refresh()?);
-        if let Some(profile) = &self.profile {
-            builder = builder.profile(profile);
-        }
-        if let Some(endpoint) = &self.endpoint {
-            builder = builder.endpoint(endpoint);
-        }
-        if let Some(seconds) = self.connect_timeout_seconds {
-            builder = builder.connect_timeout(seconds.into());
-        }
-        if let Some(seconds) = self.answer_timeout_seconds {
-            builder = builder.answer_timeout(seconds.into());
-        }
-        if let Some(attempts) = self.max_attempts {
-            builder = builder.max_attempts(attempts);
-        }
-        if let Some(seconds) = self.token_ttl_seconds {
-            builder = builder.token_ttl(seconds.into());
-        }
+        let builder = InstanceProfile::builder().refresh(self.refresh()?);
+        let builder = set!(self, builder;
+            profile => profile,
+            endpoint => endpoint,
+            connect_timeout_seconds => connect_timeout,
+            answer_timeout_seconds => answer_timeout,
+            max_attempts => max_attempts,
+            token_ttl_seconds => token_ttl,
+        );
         Ok(Arc::new(builder.build()?))
     }
 
@@ -290,9 +408,6 @@ impl Settings {
         if let Some(sdk) = sdk {
             builder = builder.sdk_config(sdk);
         }
-        if let Some(region) = &self.region {
-            builder = builder.region(region);
-        }
         if let Some(base) = &self.base {
             let base = base.assemble(sdk).map_err(|error| match error.field() {
                 Some(field) => {
@@ -301,36 +416,89 @@ impl Settings {
                 }
                 None => error,
             })?;
-            builder = builder.base(Base::from(base));
+            builder = builder.base(base);
         }
-        if let Some(name) = &self.session_name {
-            builder = builder.session_name(name);
+        if self.web_identity_from_env == Some(true) {
+            builder = builder.web_identity_from_env();
         }
-        if let Some(id) = &self.external_id {
-            builder = builder.external_id(id);
-        }
-        if let Some(seconds) = self.duration_seconds {
-            builder = builder.duration(seconds.into());
-        }
-        if let Some(policy) = &self.policy {
-            builder = builder.policy(serde_json::Value::Object(policy.clone()).to_string());
-        }
-        if let Some(arns) = &self.policy_arns {
-            builder = builder.policy_arns(arns);
-        }
-        if let Some(tags) = &self.tags {
-            builder = builder.tags(tags);
-        }
-        if let Some(keys) = &self.transitive_tags {
-            builder = builder.transitive_tags(keys);
-        }
-        if let Some(identity) = &self.source_identity {
-            builder = builder.source_identity(identity);
-        }
-        if let Some(endpoint) = &self.sts_endpoint {
-            builder = builder.sts_endpoint(endpoint);
-        }
+        let builder = set!(self, builder;
+            web_identity_token_file => web_identity_token_file,
+            region => region,
+            session_name => session_name,
+            external_id => external_id,
+            duration_seconds => duration,
+            policy => policy,
+            policy_arns => policy_arns,
+            tags => tags,
+            transitive_tags => transitive_tags,
+            source_identity => source_identity,
+            sts_endpoint => sts_endpoint,
+        );
         Ok(Arc::new(builder.build()?))
+    }
+
+    fn provided(&self) -> Result<Arc<dyn CredentialStrategy>> {
+        let source = match self.strategy {
+            Kind::Fixed => ProviderSource::fixed(self.keys()?),
+            _ => self.provider()?,
+        };
+        let builder = Provided::builder_over(source).refresh(self.refresh()?);
+        Ok(Arc::new(builder.build()?))
+    }
+
+    /// Keys as they are given; a base of long-lived ones has no session token.
+    fn keys(&self) -> Result<Credentials> {
+        let (Some(id), Some(secret)) = (&self.access_key_id, &self.secret_access_key) else {
+            return Err(Error::usage(
+                "access_key_id",
+                "expected it and secret_access_key",
+            ));
+        };
+        for (field, text) in [
+            ("access_key_id", Some(id)),
+            ("secret_access_key", Some(&secret.0)),
+            (
+                "session_token",
+                self.session_token.as_ref().map(|token| &token.0),
+            ),
+        ] {
+            if text.is_some_and(|text| text.trim().is_empty()) {
+                return Err(Error::usage(field, "expected a text that is not empty"));
+            }
+        }
+        let mut keys = Credentials::builder()
+            .access_key_id(id)
+            .secret_access_key(&secret.0)
+            .provider_name("StrategyConfig");
+        keys.set_session_token(self.session_token.as_ref().map(|token| token.0.clone()));
+        Ok(keys.build())
+    }
+
+    /// One of aws-config's own.
+    #[cfg(feature = "env")]
+    fn provider(&self) -> Result<ProviderSource> {
+        let given = |setting: &'static str, text: &Option<String>| match text {
+            Some(text) if !text.trim().is_empty() => Ok(text.clone()),
+            _ => Err(Error::usage(setting, "expected a text that is not empty")),
+        };
+        Ok(match self.strategy {
+            Kind::Container => ProviderSource::container(),
+            Kind::Environment => ProviderSource::environment(),
+            Kind::Process => ProviderSource::process(given("command", &self.command)?),
+            Kind::Profile => ProviderSource::profile(given("name", &self.name)?),
+            _ => ProviderSource::default_chain(),
+        })
+    }
+
+    #[cfg(not(feature = "env"))]
+    fn provider(&self) -> Result<ProviderSource> {
+        Err(Error::usage(
+            "strategy",
+            format!(
+                "expected another one: {} is one of aws-config's, and needs the cargo feature env of this crate",
+                self.strategy.as_str()
+            ),
+        ))
     }
 
     fn refresh(&self) -> Result<RefreshPolicy> {
@@ -347,13 +515,13 @@ impl Settings {
             Some(Mode::OnDemand) => policy = policy.mode(RefreshMode::OnDemand),
         }
         if let Some(seconds) = refresh.advisory_window_seconds {
-            policy = policy.advisory_window(seconds.into());
+            policy = policy.advisory_window(seconds.as_given());
         }
         if let Some(seconds) = refresh.fetch_timeout_seconds {
-            policy = policy.fetch_timeout(seconds.into());
+            policy = policy.fetch_timeout(seconds.as_given());
         }
         if let Some(seconds) = refresh.wait_timeout_seconds {
-            policy = policy.wait_timeout(seconds.into());
+            policy = policy.wait_timeout(seconds.as_given());
         }
         if let Some(serve) = refresh.serve_expired {
             policy = policy.serve_expired(serve);
@@ -367,61 +535,29 @@ impl Settings {
         })?;
         Ok(policy)
     }
-
-    /// Settings of the other strategy, by name.
-    fn foreign(&self) -> Vec<&'static str> {
-        let of_instance_profile = [
-            ("profile", self.profile.is_some()),
-            ("endpoint", self.endpoint.is_some()),
-            (
-                "connect_timeout_seconds",
-                self.connect_timeout_seconds.is_some(),
-            ),
-            (
-                "answer_timeout_seconds",
-                self.answer_timeout_seconds.is_some(),
-            ),
-            ("max_attempts", self.max_attempts.is_some()),
-            ("token_ttl_seconds", self.token_ttl_seconds.is_some()),
-        ];
-        let of_assume_role = [
-            ("role_arn", self.role_arn.is_some()),
-            ("region", self.region.is_some()),
-            ("base", self.base.is_some()),
-            ("session_name", self.session_name.is_some()),
-            ("external_id", self.external_id.is_some()),
-            ("duration_seconds", self.duration_seconds.is_some()),
-            ("policy", self.policy.is_some()),
-            ("policy_arns", self.policy_arns.is_some()),
-            ("tags", self.tags.is_some()),
-            ("transitive_tags", self.transitive_tags.is_some()),
-            ("source_identity", self.source_identity.is_some()),
-            ("sts_endpoint", self.sts_endpoint.is_some()),
-        ];
-        let others: &[(&'static str, bool)] = match self.strategy {
-            Kind::AssumeRole => &of_instance_profile,
-            Kind::InstanceProfile => &of_assume_role,
-        };
-        others
-            .iter()
-            .filter(|(_, is_set)| *is_set)
-            .map(|(name, _)| *name)
-            .collect()
-    }
 }
 
 impl TryFrom<Settings> for StrategyConfig {
     type Error = String;
 
     fn try_from(settings: Settings) -> Result<Self, String> {
-        if let Some(name) = settings.foreign().first() {
-            return Err(format!(
-                "unknown field `{name}` for strategy `{}`",
-                settings.strategy.as_str()
-            ));
+        let strategy = settings.strategy.as_str();
+        if let Some(name) = settings.foreign() {
+            return Err(format!("unknown field `{name}` for strategy `{strategy}`"));
         }
-        if settings.strategy == Kind::AssumeRole && settings.role_arn.is_none() {
-            return Err("missing field `role_arn` for strategy `assume_role`".to_owned());
+        let required: &[(&str, bool)] = match settings.strategy {
+            Kind::AssumeRole if settings.web_identity_from_env == Some(true) => &[],
+            Kind::AssumeRole => &[("role_arn", settings.role_arn.is_some())],
+            Kind::Fixed => &[
+                ("access_key_id", settings.access_key_id.is_some()),
+                ("secret_access_key", settings.secret_access_key.is_some()),
+            ],
+            Kind::Process => &[("command", settings.command.is_some())],
+            Kind::Profile => &[("name", settings.name.is_some())],
+            Kind::Container | Kind::DefaultChain | Kind::Environment | Kind::InstanceProfile => &[],
+        };
+        if let Some((name, _)) = required.iter().find(|(_, is_there)| !is_there) {
+            return Err(format!("missing field `{name}` for strategy `{strategy}`"));
         }
         Ok(StrategyConfig(settings))
     }

@@ -6,11 +6,13 @@ mod cached;
 mod config;
 mod forward;
 mod instance_profile;
+mod provided;
 mod with_refresh;
 
 pub use assume_role::{AssumeRole, AssumeRoleBuilder};
 pub use config::StrategyConfig;
 pub use instance_profile::{InstanceProfile, InstanceProfileBuilder};
+pub use provided::{Provided, ProvidedBuilder};
 pub use with_refresh::WithRefresh;
 
 use crate::error::{Error, Operation, Result};

@@ -1,7 +1,8 @@
 //! The credentials that sign the `AssumeRole` call.
 
-use super::failure;
+use super::provider_failure::ProviderFailure;
 use crate::error::Result;
+use crate::source::provider_kind::ProviderKind;
 use async_trait::async_trait;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
@@ -106,7 +107,7 @@ impl BaseCredentials for Provider {
         self.0
             .provide_credentials()
             .await
-            .map_err(|error| failure::of_provider(&error))
+            .map_err(|error| ProviderFailure::read(&error).into_error(&ProviderKind::Other))
     }
 
     fn invalidate(&self, _key_id: &str) -> bool {

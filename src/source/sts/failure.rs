@@ -25,7 +25,7 @@ pub(super) const GET_CALLER_IDENTITY: Operation = Operation::new("get caller ide
 pub(super) const CHAINED_LIMIT: Duration = Duration::from_secs(3_600);
 
 /// Codes that only a person can mend, without an `Exception` at their end.
-const TERMINAL: [&str; 6] = [
+pub(super) const TERMINAL: [&str; 6] = [
     "IDPRejectedClaim",
     "InvalidIdentityToken",
     "MalformedPolicyDocument",
@@ -295,55 +295,6 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Base credentials that one of the SDK's providers did not give. What only a person can mend stays so,
-/// wherever in the chain its code stands.
-pub(super) fn of_provider(error: &(dyn StdError + 'static)) -> Error {
-    let mut terminal = false;
-    let mut code = None;
-    let mut layer: Option<&(dyn StdError + 'static)> = Some(error);
-    while let Some(current) = layer {
-        if let Some(found) = code_of(current) {
-            terminal |= bare(&found) == "AccessDenied" || TERMINAL.contains(&bare(&found));
-            code = Some(found);
-        }
-        layer = current.source();
-    }
-    let mut mapped = Error::new(
-        ErrorKind::Credential(CredentialFault::Unavailable),
-        Operation::FETCH,
-        "the credentials provider gave none",
-    )
-    .caused_by(Told::chain(error));
-    if let Some(code) = code {
-        mapped = mapped.with_code(code);
-    }
-    if terminal {
-        mapped = mapped.needs_human();
-    }
-    mapped
-}
-
-/// The AWS code of one layer of somebody else's error, where it has one.
-fn code_of(layer: &(dyn StdError + 'static)) -> Option<String> {
-    use aws_sdk_sts::error::ErrorMetadata;
-    use aws_sdk_sts::operation::assume_role::AssumeRoleError;
-    use aws_sdk_sts::operation::assume_role_with_saml::AssumeRoleWithSAMLError;
-    use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
-
-    let meta = layer.downcast_ref::<ErrorMetadata>();
-    let plain = layer
-        .downcast_ref::<AssumeRoleError>()
-        .map(AssumeRoleError::meta);
-    let web = layer
-        .downcast_ref::<AssumeRoleWithWebIdentityError>()
-        .map(AssumeRoleWithWebIdentityError::meta);
-    let saml = layer
-        .downcast_ref::<AssumeRoleWithSAMLError>()
-        .map(AssumeRoleWithSAMLError::meta);
-    let code = meta.or(plain).or(web).or(saml)?.code()?;
-    Some(code.to_owned())
-}
-
 fn is_terminal(code: &str, signer: &Credentials) -> bool {
     let code = bare(code);
     code == "AccessDenied"
@@ -352,6 +303,6 @@ fn is_terminal(code: &str, signer: &Credentials) -> bool {
         || (code == "InvalidClientTokenId" && signer.session_token().is_none())
 }
 
-fn bare(code: &str) -> &str {
+pub(super) fn bare(code: &str) -> &str {
     code.strip_suffix(SUFFIX).unwrap_or(code)
 }

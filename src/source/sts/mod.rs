@@ -5,6 +5,7 @@ mod builder;
 mod client;
 mod failure;
 mod observe;
+mod provider_failure;
 mod response;
 mod rules;
 mod web_identity;
@@ -17,6 +18,7 @@ pub use client::{
     DEFAULT_STS_CONNECT_TIMEOUT, DEFAULT_STS_MAX_ATTEMPTS,
 };
 pub(crate) use client::{Sts, StsSettings};
+pub(crate) use provider_failure::ProviderFailure;
 pub(crate) use response::read as read_response;
 pub use rules::{DEFAULT_SESSION_DURATION, MAX_SESSION_DURATION, MIN_SESSION_DURATION};
 
