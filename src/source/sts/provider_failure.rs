@@ -270,7 +270,10 @@ impl<'a> ProviderFailure<'a> {
                 "there are no credentials in the environment".into(),
                 Some("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY have to be set".into()),
             ),
-            ProviderKind::Profile(_) if self.says("was not defined") => (
+            ProviderKind::Profile(Some(name))
+                if self.says("was not defined")
+                    && !self.says(&format!("profile `{name}` was not defined")) =>
+            (
                 "the profile names another one that is not there".into(),
                 Some(LIST_PROFILES.into()),
             ),
