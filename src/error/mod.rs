@@ -4,6 +4,7 @@
 //! on the facts travel with it: which call, which endpoint, which status and AWS code, how long it
 //! took, and what mends it.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
@@ -148,6 +149,41 @@ pub struct CancellationReason {
     pub code: Option<String>,
     /// The service's message.
     pub message: Option<String>,
+    #[cfg_attr(not(feature = "table"), allow(dead_code))]
+    pub(crate) carried: Carried,
+}
+
+/// What another room puts into an error for its own callers; shown and compared nowhere.
+#[derive(Clone, Default)]
+pub(crate) struct Carried(Option<Arc<dyn Any + Send + Sync>>);
+
+#[cfg_attr(not(feature = "table"), allow(dead_code))]
+impl Carried {
+    pub(crate) fn new<T: Any + Send + Sync>(what: T) -> Self {
+        Carried(Some(Arc::new(what)))
+    }
+
+    pub(crate) fn get<T: Any>(&self) -> Option<&T> {
+        self.0.as_deref()?.downcast_ref()
+    }
+}
+
+impl fmt::Debug for Carried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "kept" } else { "none" })
+    }
+}
+
+impl PartialEq for Carried {
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Carried {}
+
+impl std::hash::Hash for Carried {
+    fn hash<H: std::hash::Hasher>(&self, _state: &mut H) {}
 }
 
 /// The call that failed.

@@ -3,6 +3,7 @@
 use super::endpoint::EndpointSettings;
 use super::handle::Table;
 use super::name::TableName;
+use super::repeat::MarkRepeats;
 use super::target::{AnyStrategy, Shared, Target};
 use super::transaction::{TransactGet, TransactWrite};
 use crate::iam::PolicyRecorder;
@@ -137,6 +138,7 @@ impl<S: CredentialStrategy> Dynamo<S> {
             .retry_classifier(recovery.clone())
             .interceptor(recovery)
             .interceptor(recorder.clone())
+            .interceptor(MarkRepeats)
             .build();
         let any: Arc<AnyStrategy> = Arc::<S>::clone(&strategy);
         Dynamo {

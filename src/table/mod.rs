@@ -27,6 +27,7 @@ mod number;
 mod operations;
 mod raw;
 mod read;
+mod repeat;
 mod target;
 mod transaction;
 mod value;
@@ -40,8 +41,11 @@ pub use batch::write::{
 };
 pub use client::{DEFAULT_ATTEMPT_TIMEOUT, DEFAULT_OPERATION_TIMEOUT, Dynamo};
 pub use decode::from_item;
-pub use expression::condition::{Attr, Cond, IntoOperand, Operand, Size, attr, size};
+pub use expression::condition::{Cond, MOST_IN};
+pub use expression::expressions::LONGEST_EXPRESSION;
+pub use expression::operand::{Attr, IntoOperand, Operand, Size, attr, list_append, size};
 pub use expression::path::{Path, Step};
+pub use expression::raw_expression::{RawNames, RawValues};
 pub use handle::Table;
 pub use item::{Item, to_item};
 pub use key::{IntoKey, Key};
@@ -60,9 +64,10 @@ pub use transaction::{
 };
 pub use value::{IntoValue, Value};
 pub use write::attempt::Attempt;
-pub use write::delete::Delete;
-pub use write::put::Put;
-pub use write::update::Update;
+pub use write::core::{Verb, Write};
+pub use write::delete::{Delete, Removal};
+pub use write::put::{NewItem, Put};
+pub use write::update::{Changes, Update};
 
 /// Sets in types of yours: `#[serde(with = "aws_credential_strategies::table::string_set")]` and so on.
 pub use serde_dynamo::{binary_set, number_set, string_set};

@@ -3,12 +3,13 @@
 use super::decode::decode;
 use super::error::{Call, Subject, incomplete};
 use super::expression::condition::Cond;
+use super::expression::expressions::Expressions;
 use super::key::Key;
 use super::operations::{TRANSACT_GET, TRANSACT_WRITE};
 use super::raw::Raw;
 use super::read::get::Get;
 use super::target::{Shared, Target};
-use super::write::attempt::Rendered;
+use super::write::core::{Rest, with_rest};
 use super::write::delete::Delete;
 use super::write::put::Put;
 use super::write::update::Update;
@@ -38,6 +39,7 @@ pub struct Check {
     pub(crate) target: Target,
     key: Result<Key>,
     condition: Cond,
+    conflict: bool,
 }
 
 /// Writes that happen all or not at all; made by
@@ -76,26 +78,31 @@ impl Check {
             target,
             key,
             condition,
+            conflict: false,
         }
     }
 
-    fn into_transact(self) -> Result<ConditionCheck> {
+    /// Asks for the item that is there when the condition does not hold: for the
+    /// [reason](crate::CancellationReason::item) of the cancelled transaction.
+    pub fn returning_conflict(mut self) -> Self {
+        self.conflict = true;
+        self
+    }
+
+    fn into_transact(self) -> Result<TransactWriteItem> {
         let Check {
             target,
             key,
             condition,
+            conflict,
         } = self;
         target.name.check()?;
-        let key = key?;
-        let expressions = Rendered::of(Some(condition))?;
-        ConditionCheck::builder()
+        let rest = Rest::of(Some(condition), conflict, Expressions::default())?;
+        let check = ConditionCheck::builder()
             .table_name(target.table())
-            .set_key(Some(key.into_attributes()))
-            .set_condition_expression(expressions.condition)
-            .set_expression_attribute_names(expressions.names)
-            .set_expression_attribute_values(expressions.values)
-            .build()
-            .map_err(incomplete)
+            .set_key(Some(key?.into_attributes()));
+        let check = with_rest!(check, rest).build().map_err(incomplete)?;
+        Ok(TransactWriteItem::builder().condition_check(check).build())
     }
 }
 
@@ -112,8 +119,7 @@ impl TransactWrite {
     pub fn put(mut self, put: Put) -> Self {
         let target = put.target.clone();
         let part = put.into_transact();
-        let item = part.map(|put| TransactWriteItem::builder().put(put).build());
-        self.whole.push(target, Part::Put, item);
+        self.whole.push(target, Part::Put, part);
         self
     }
 
@@ -121,8 +127,7 @@ impl TransactWrite {
     pub fn update(mut self, update: Update) -> Self {
         let target = update.target.clone();
         let part = update.into_transact();
-        let item = part.map(|update| TransactWriteItem::builder().update(update).build());
-        self.whole.push(target, Part::Update, item);
+        self.whole.push(target, Part::Update, part);
         self
     }
 
@@ -130,8 +135,7 @@ impl TransactWrite {
     pub fn delete(mut self, delete: Delete) -> Self {
         let target = delete.target.clone();
         let part = delete.into_transact();
-        let item = part.map(|delete| TransactWriteItem::builder().delete(delete).build());
-        self.whole.push(target, Part::Delete, item);
+        self.whole.push(target, Part::Delete, part);
         self
     }
 
@@ -139,8 +143,7 @@ impl TransactWrite {
     pub fn check(mut self, check: Check) -> Self {
         let target = check.target.clone();
         let part = check.into_transact();
-        let item = part.map(|check| TransactWriteItem::builder().condition_check(check).build());
-        self.whole.push(target, Part::Check, item);
+        self.whole.push(target, Part::Check, part);
         self
     }
 

@@ -2,9 +2,10 @@
 
 use super::decode::decode;
 use super::item::Attributes;
+use super::repeat::earlier_try_lost;
 use super::target::{Shared, Target};
 use crate::error::{
-    CancellationReason, CredentialFault, Denied, Error, ErrorKind, Operation, Result,
+    CancellationReason, Carried, CredentialFault, Denied, Error, ErrorKind, Operation, Result,
 };
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
@@ -29,12 +30,27 @@ const FIRST_SERVER_ERROR: u16 = 500;
 impl Error {
     /// The item that was there when a condition did not hold.
     ///
-    /// `None` when this is no [`ErrorKind::Conflict`], or when the operation did not ask for the item:
-    /// [`Put::attempt`](crate::table::Put::attempt) and
-    /// [`Put::returning_old`](crate::table::Put::returning_old) do, a plain `send` does not.
+    /// `None` when this is neither [`ErrorKind::Conflict`] nor a cancelled transaction, whose
+    /// [reasons](CancellationReason::item) have one each, or when the operation did not ask for the item:
+    /// `attempt`, the `returning`s and
+    /// [`returning_conflict`](crate::table::Write::returning_conflict) do, a plain `send` does not.
     #[must_use]
     pub fn conflict<T: DeserializeOwned>(&self) -> Option<Result<T>> {
+        if let ErrorKind::Canceled(reasons) = self.kind() {
+            return reasons.iter().find_map(CancellationReason::item);
+        }
         self.conflict_item().map(|item| decode(item.clone(), None))
+    }
+
+    /// Whether the write may have happened all the same: the SDK sent it more than once, and an earlier
+    /// try got no answer. So a [`Conflict`](ErrorKind::Conflict) may be with this very write; compare the
+    /// item that is there with yours.
+    #[must_use]
+    pub fn may_be_done(&self) -> bool {
+        let refused = self
+            .detail()
+            .and_then(|detail| modeled::refused_write(detail));
+        refused.is_some_and(|(_, response)| earlier_try_lost(response))
     }
 
     /// The SDK's error whole, by the operation's error type: `error.sdk::<GetItemError>()`.
@@ -44,8 +60,17 @@ impl Error {
     }
 
     pub(crate) fn conflict_item(&self) -> Option<&Attributes> {
-        let detail = self.detail()?;
-        modeled::conflict_item(detail)
+        modeled::refused_write(self.detail()?)?.0
+    }
+}
+
+impl CancellationReason {
+    /// The item that was there when this part's condition did not hold, if the part asked for it by
+    /// [`returning_conflict`](crate::table::Write::returning_conflict).
+    #[must_use]
+    pub fn item<T: DeserializeOwned>(&self) -> Option<Result<T>> {
+        let item: &Attributes = self.carried.get()?;
+        Some(decode(item.clone(), None))
     }
 }
 
@@ -125,7 +150,7 @@ impl<'a> Call<'a> {
         let code = error.code().unwrap_or_default();
         let message = error.message().unwrap_or_default();
         let described = match code {
-            "TransactionCanceledException" => canceled(error.cancellation_reasons()),
+            "TransactionCanceledException" => canceled(error.cancellation_reasons(), message),
             "ProvisionedThroughputExceededException"
             | "ThrottlingException"
             | "Throttling"
@@ -299,7 +324,7 @@ fn names_no_http_client(error: &(dyn StdError + 'static)) -> bool {
     false
 }
 
-fn canceled(reasons: &[aws_sdk_dynamodb::types::CancellationReason]) -> Error {
+fn canceled(reasons: &[aws_sdk_dynamodb::types::CancellationReason], message: &str) -> Error {
     let reasons: Vec<CancellationReason> = reasons.iter().map(reason).collect();
     let causes = reasons.iter().enumerate().filter_map(|(position, reason)| {
         let code = reason.code.as_deref()?;
@@ -317,7 +342,7 @@ fn canceled(reasons: &[aws_sdk_dynamodb::types::CancellationReason]) -> Error {
         )
     });
     let message = if causes.is_empty() {
-        "the transaction was cancelled".to_owned()
+        or(message, "the transaction was cancelled")
     } else {
         format!("the transaction was cancelled by {causes}")
     };
@@ -337,6 +362,10 @@ fn reason(reason: &aws_sdk_dynamodb::types::CancellationReason) -> CancellationR
             .filter(|code| *code != NO_REASON)
             .map(str::to_owned),
         message: reason.message().map(str::to_owned),
+        carried: reason
+            .item()
+            .cloned()
+            .map_or_else(Carried::default, Carried::new),
     }
 }
 

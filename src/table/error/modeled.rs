@@ -14,6 +14,7 @@ use aws_sdk_dynamodb::operation::transact_get_items::TransactGetItemsError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{CancellationReason, ThrottlingReason};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use std::error::Error as StdError;
 
 /// What an operation's own error type may hold.
@@ -31,14 +32,18 @@ pub(crate) trait Modeled {
     }
 }
 
-/// The item of a failed condition, whichever operation failed.
-pub(crate) fn conflict_item<'a>(detail: &'a (dyn StdError + 'static)) -> Option<&'a Attributes> {
-    fn of<'a, E: Modeled + 'static>(detail: &'a (dyn StdError + 'static)) -> Option<&'a Attributes>
-    where
-        SdkError<E>: StdError,
-    {
+/// A write that DynamoDB refused: the item of a failed condition, if it was asked for, and the answer.
+pub(crate) fn refused_write<'a>(
+    detail: &'a (dyn StdError + 'static),
+) -> Option<(Option<&'a Attributes>, &'a HttpResponse)> {
+    fn of<'a, E: Modeled + StdError + 'static>(
+        detail: &'a (dyn StdError + 'static),
+    ) -> Option<(Option<&'a Attributes>, &'a HttpResponse)> {
         let error: &SdkError<E> = detail.downcast_ref()?;
-        error.as_service_error()?.conflict_item()
+        Some((
+            error.as_service_error()?.conflict_item(),
+            error.raw_response()?,
+        ))
     }
     of::<PutItemError>(detail)
         .or_else(|| of::<UpdateItemError>(detail))

@@ -1,28 +1,18 @@
 //! Conditions: what must hold for a write, what a filter lets through, which sort keys are read.
 
-use super::expressions::Expressions;
+use super::expressions::{Expressions, checked_length};
+pub(crate) use super::operand::{Attr, attr};
+use super::operand::{IntoOperand, Operand, Size};
 use super::path::Path;
-use super::raw_condition::RawCondition;
+use super::raw_expression::{RawExpression, RawNames, RawValues};
 use crate::error::{Error, Result};
-use crate::table::value::{IntoValue, kind_of};
-use aws_sdk_dynamodb::types::AttributeValue;
-use std::fmt;
 use std::ops::{BitAnd, BitOr, Not};
 
-/// Begins a condition on an attribute, or on a part of one: `attr("age").gt(21)`.
-#[must_use]
-pub fn attr(path: impl Into<Path>) -> Attr {
-    Attr(path.into())
-}
+/// The most values of an `IN`;
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html>.
+pub const MOST_IN: usize = 100;
 
-/// Begins a condition on the size of an attribute: characters of a string, bytes of binary, members of
-/// a set, a list or a map.
-#[must_use]
-pub fn size(path: impl Into<Path>) -> Size {
-    Size(path.into())
-}
-
-/// A condition, made with [`attr`] and [`size`] and joined with `&`, `|` and `!`.
+/// A condition, made with [`attr`](super::attr) and [`size`](super::size) and joined with `&`, `|` and `!`.
 ///
 /// ```
 /// use aws_credential_strategies::table::{attr, size};
@@ -44,20 +34,7 @@ enum Node {
     Compare(Operand, &'static str, Operand),
     In(Operand, Vec<Operand>),
     Not(Box<Cond>),
-    Raw(RawCondition),
-}
-
-/// One side of a comparison: an attribute, its size, or a value.
-///
-/// Its `Debug` shows the type of a value, not the value.
-#[derive(Clone)]
-pub struct Operand(Side);
-
-#[derive(Clone)]
-enum Side {
-    Path(Path),
-    Size(Path),
-    Value(Result<AttributeValue>),
+    Raw(RawExpression),
 }
 
 impl Cond {
@@ -70,24 +47,40 @@ impl Cond {
     ///
     /// let same = Cond::raw("#a = :b", [("#a", "status")], [(":b", "open")]);
     /// ```
-    pub fn raw<N, M, K, V>(
+    ///
+    /// With nothing to stand for, write `[]`: `Cond::raw("attribute_exists(id)", [], [])`.
+    pub fn raw(
         expression: impl Into<String>,
-        names: impl IntoIterator<Item = (N, M)>,
-        values: impl IntoIterator<Item = (K, V)>,
-    ) -> Self
-    where
-        N: Into<String>,
-        M: Into<String>,
-        K: Into<String>,
-        V: IntoValue,
-    {
-        let names = names.into_iter().map(|(n, m)| (n.into(), m.into()));
-        let values = values.into_iter().map(|(k, v)| (k.into(), v.into_value()));
-        Cond(Node::Raw(RawCondition {
-            text: expression.into(),
-            names: names.collect(),
-            values: values.collect(),
-        }))
+        names: impl RawNames,
+        values: impl RawValues,
+    ) -> Self {
+        let raw = RawExpression::new("raw condition", expression, names, values);
+        Cond(Node::Raw(raw))
+    }
+
+    /// All of these hold; at least one must be given.
+    pub fn all(conditions: impl IntoIterator<Item = Cond>) -> Self {
+        Cond::several(conditions, Node::All)
+    }
+
+    /// One of these holds; at least one must be given.
+    pub fn any(conditions: impl IntoIterator<Item = Cond>) -> Self {
+        Cond::several(conditions, Node::Any)
+    }
+
+    /// One alone stands as it is: DynamoDB refuses redundant parentheses.
+    fn several(
+        conditions: impl IntoIterator<Item = Cond>,
+        node: impl FnOnce(Vec<Cond>) -> Node,
+    ) -> Self {
+        let mut conditions: Vec<_> = conditions.into_iter().collect();
+        match conditions.pop() {
+            Some(only) if conditions.is_empty() => only,
+            last => {
+                conditions.extend(last);
+                Cond(node(conditions))
+            }
+        }
     }
 
     /// This one and, if there is one already, that one.
@@ -96,6 +89,17 @@ impl Cond {
             Some(earlier) => earlier & self,
             None => self,
         }
+    }
+
+    /// The whole of an expression of a request.
+    pub(crate) fn into_text(
+        self,
+        field: &'static str,
+        expressions: &mut Expressions,
+    ) -> Result<String> {
+        let mut text = String::new();
+        self.render(&mut text, expressions)?;
+        checked_length(field, text)
     }
 
     pub(crate) fn render(self, out: &mut String, expressions: &mut Expressions) -> Result<()> {
@@ -126,8 +130,9 @@ impl Cond {
                 right.render(out, expressions)
             }
             Node::In(what, list) => {
-                if list.is_empty() {
-                    return Err(Error::usage("is_in", "expected at least one value"));
+                if list.is_empty() || list.len() > MOST_IN {
+                    let expected = format!("expected 1 to {MOST_IN} values, not {}", list.len());
+                    return Err(Error::usage("is_in", expected));
                 }
                 what.render(out, expressions)?;
                 out.push_str(" IN (");
@@ -230,6 +235,10 @@ fn join(
     out: &mut String,
     expressions: &mut Expressions,
 ) -> Result<()> {
+    if conditions.is_empty() {
+        let expected = "expected at least one in Cond::all and Cond::any";
+        return Err(Error::usage("condition", expected));
+    }
     for (position, condition) in conditions.into_iter().enumerate() {
         if position > 0 {
             out.push_str(operator);
@@ -238,56 +247,6 @@ fn join(
     }
     Ok(())
 }
-
-impl Operand {
-    fn render(self, out: &mut String, expressions: &mut Expressions) -> Result<()> {
-        match self.0 {
-            Side::Path(path) => path.render(out, expressions),
-            Side::Size(path) => {
-                out.push_str("size(");
-                path.render(out, expressions)?;
-                out.push(')');
-                Ok(())
-            }
-            Side::Value(value) => {
-                expressions.value(value?, out);
-                Ok(())
-            }
-        }
-    }
-}
-
-/// What an attribute can be compared with: a value, or another attribute.
-pub trait IntoOperand {
-    /// That side of the comparison.
-    fn into_operand(self) -> Operand;
-}
-
-impl<V: IntoValue> IntoOperand for V {
-    fn into_operand(self) -> Operand {
-        Operand(Side::Value(self.into_value()))
-    }
-}
-
-impl IntoOperand for Attr {
-    fn into_operand(self) -> Operand {
-        Operand(Side::Path(self.0))
-    }
-}
-
-impl IntoOperand for Size {
-    fn into_operand(self) -> Operand {
-        Operand(Side::Size(self.0))
-    }
-}
-
-/// An attribute in a condition; made by [`attr`].
-#[derive(Clone, Debug)]
-pub struct Attr(pub(crate) Path);
-
-/// The size of an attribute in a condition; made by [`size`].
-#[derive(Clone, Debug)]
-pub struct Size(Path);
 
 macro_rules! comparisons {
     ($operand:ident) => {
@@ -328,7 +287,7 @@ macro_rules! comparisons {
                 Cond(Node::Between(self.into_operand(), low, high))
             }
 
-            /// Equal to one of these; DynamoDB takes up to 100.
+            /// Equal to one of these; up to [`MOST_IN`](super::MOST_IN) of them.
             pub fn is_in<T: IntoOperand>(self, list: impl IntoIterator<Item = T>) -> Cond {
                 let list = list.into_iter().map(|value| value.into_operand());
                 Cond(Node::In(self.into_operand(), list.collect()))
@@ -375,15 +334,5 @@ impl Attr {
     pub fn is_type(self, dynamodb_type: &str) -> Cond {
         let dynamodb_type = Some(dynamodb_type.into_operand());
         Cond(Node::Call("attribute_type", self.0, dynamodb_type))
-    }
-}
-
-impl fmt::Debug for Operand {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Side::Path(path) => write!(f, "{path}"),
-            Side::Size(path) => write!(f, "size({path})"),
-            Side::Value(value) => write!(f, "{:?}", kind_of(value)),
-        }
     }
 }

@@ -1,9 +1,14 @@
 //! The placeholders of one request: every name and every value of every expression is one.
 
+use crate::error::{Error, Result};
 use crate::table::item::Attributes;
 use aws_sdk_dynamodb::types::AttributeValue;
 use std::collections::HashMap;
 use std::fmt::Write as _;
+
+/// The longest expression, in bytes;
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>.
+pub const LONGEST_EXPRESSION: usize = 4096;
 
 /// Hands out `#n0`, `:v0` and so on, and keeps what they stand for.
 ///
@@ -36,6 +41,18 @@ impl Expressions {
     pub(crate) fn into_maps(self) -> (Option<HashMap<String, String>>, Option<Attributes>) {
         (numbered("#n", self.names), numbered(":v", self.values))
     }
+}
+
+/// An expression that DynamoDB's parser would read.
+pub(crate) fn checked_length(field: &'static str, text: String) -> Result<String> {
+    if text.len() <= LONGEST_EXPRESSION {
+        return Ok(text);
+    }
+    let expected = format!(
+        "expected an expression of at most {LONGEST_EXPRESSION} bytes, not {}; names and values do not count, each is a placeholder of 3 to 5 bytes",
+        text.len()
+    );
+    Err(Error::usage(field, expected))
 }
 
 /// DynamoDB refuses an empty table of names or values, so nothing is `None`.

@@ -1,6 +1,8 @@
-//! Expressions: conditions and paths, and the placeholders that every one of them is written with.
+//! Expressions: conditions, operands and paths, and the placeholders that every one of them is written
+//! with.
 
 pub(crate) mod condition;
 pub(crate) mod expressions;
+pub(crate) mod operand;
 pub(crate) mod path;
-mod raw_condition;
+pub(crate) mod raw_expression;

@@ -1,110 +1,48 @@
-//! What the writes have in common: conditions, versions, and a failed condition as a value.
+//! A failed condition as a value.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::table::decode::decode;
 use crate::table::error::Call;
-use crate::table::expression::condition::{Cond, attr};
-use crate::table::expression::expressions::Expressions;
-use crate::table::expression::path::Path;
-use crate::table::item::Attributes;
 use crate::table::target::Target;
-use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::DeserializeOwned;
-use std::collections::HashMap;
 
 /// What became of a write with a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "a condition holds or does not; there is no third"
-)]
 #[must_use = "a rejected write is a value, no error"]
+#[non_exhaustive]
 pub enum Attempt<T> {
+    /// The condition did not hold; this is the item that was there, if any.
+    Rejected(Option<T>),
+    /// The condition held, and this is what was asked for: the item as it was, or as it is now.
+    Returned(Option<T>),
+    /// The condition did not hold for the last of several tries, and an earlier one got no answer: it may
+    /// have been done, and then it is the reason. This is the item that was there, if any; compare it with
+    /// what was to be written.
+    Unclear(Option<T>),
     /// The condition held.
     Written,
-    /// It did not; this is the item that was there, if any.
-    Rejected(Option<T>),
 }
 
 impl<T> Attempt<T> {
-    /// Whether the condition held.
+    /// Whether the condition held for certain.
     pub fn is_written(&self) -> bool {
-        matches!(self, Attempt::Written)
+        matches!(self, Attempt::Written | Attempt::Returned(_))
     }
 }
 
 impl<T: DeserializeOwned> Attempt<T> {
     /// Makes a value of a failed condition; every other error stays one.
-    pub(crate) fn from_result<O>(target: &Target, result: Result<O>) -> Result<Self> {
-        match result {
-            Ok(_) => Ok(Attempt::Written),
-            Err(error) if *error.kind() == ErrorKind::Conflict => {
-                let there = error.conflict_item().filter(|item| !item.is_empty());
-                let there = there.cloned().map(|item| decode(item, None)).transpose();
-                there
-                    .map(Attempt::Rejected)
-                    .map_err(|decode| Call::on(target, error.operation()).explain(decode))
-            }
-            Err(error) => Err(error),
+    pub(super) fn from_error(target: &Target, error: Error) -> Result<Self> {
+        if *error.kind() != ErrorKind::Conflict {
+            return Err(error);
         }
-    }
-}
-
-/// The condition of a write, with what its placeholders stand for.
-#[derive(Debug, Default)]
-pub(crate) struct Rendered {
-    pub(crate) condition: Option<String>,
-    pub(crate) names: Option<HashMap<String, String>>,
-    pub(crate) values: Option<Attributes>,
-}
-
-impl Rendered {
-    pub(crate) fn of(condition: Option<Cond>) -> Result<Self> {
-        let Some(condition) = condition else {
-            return Ok(Rendered::default());
-        };
-        Rendered::with(Some(condition), Expressions::default())
-    }
-
-    /// The condition beside other expressions of the same request.
-    pub(crate) fn with(condition: Option<Cond>, mut expressions: Expressions) -> Result<Self> {
-        let condition = condition
-            .map(|condition| {
-                let mut text = String::new();
-                condition.render(&mut text, &mut expressions).map(|()| text)
-            })
-            .transpose()?;
-        let (names, values) = expressions.into_maps();
-        Ok(Rendered {
-            condition,
-            names,
-            values,
+        let there = error.conflict_item().filter(|item| !item.is_empty());
+        let there = there.map(|item| decode(item.clone(), None)).transpose();
+        let there = there.map_err(|decode| Call::on(target, error.operation()).explain(decode))?;
+        Ok(if error.may_be_done() {
+            Attempt::Unclear(there)
+        } else {
+            Attempt::Rejected(there)
         })
     }
-}
-
-/// An optimistic version: what the item must hold, and what it will hold.
-pub(crate) struct Version {
-    pub(crate) condition: Cond,
-    pub(crate) next: AttributeValue,
-}
-
-/// `None` expects an item without a version, a new one as a rule.
-pub(crate) fn version(attribute: &str, expected: Option<u64>) -> Result<Version> {
-    let held = attr(Path::attribute(attribute));
-    let condition = match expected {
-        Some(expected) => held.eq(expected),
-        None => held.not_exists(),
-    };
-    let next = expected.map_or(Some(1), |expected| expected.checked_add(1));
-    let next = next.ok_or_else(|| {
-        Error::usage(
-            "version",
-            "expected a version below the largest 64-bit number",
-        )
-    })?;
-    Ok(Version {
-        condition,
-        next: AttributeValue::N(next.to_string()),
-    })
 }
