@@ -1,19 +1,59 @@
 //! Walks the way to credentials step by step, with a tick or a cross each, and says which option fits.
 //!
 //! Without arguments on the embedded cloud, where all is well; `-- --fault hop-limit` breaks it first
-//! (`-- --fault list` names all faults). `-- --aws --region us-east-1 [--role-arn ARN]
-//! [--external-id ID]` examines this machine.
+//! (`-- --fault list` names all faults). `-- --aws` examines this machine, as the program
+//! `aws-credential-doctor` does.
 
+#[path = "../src/bin/aws-credential-doctor/arguments.rs"]
+mod arguments;
+#[path = "../src/bin/aws-credential-doctor/examination.rs"]
+mod examination;
+#[path = "../src/bin/aws-credential-doctor/screen.rs"]
+mod screen;
+
+use arguments::{Only, Opt, Program};
 use aws_credential_strategies::diagnose::Doctor;
 use aws_credential_strategies::local::{
     DEFAULT_ROLE, Fault, ImdsCall, LocalCloud, Role, StsCall, Trust,
 };
 use aws_credential_strategies::source::ImdsSource;
 use aws_smithy_async::time::{SystemTimeSource, TimeSource};
-use aws_types::region::Region;
+use examination::{FAULT, Form, of_this_machine, show};
+use screen::{Waiting, say, warn};
 use std::error::Error;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
+
+const PROGRAM: Program = Program {
+    name: "cargo run --example doctor --",
+    about: "Walks the way to AWS credentials step by step, and says which option fits: on the embedded \
+            cloud, or with --aws on this machine.",
+    options: &[
+        Opt::value(
+            "fault",
+            "NAME",
+            "break the embedded cloud first; list names the faults",
+        )
+        .only(Only::Without("aws")),
+        Opt::flag(
+            "aws",
+            "examine this machine: region, endpoints, profile and host as its environment says",
+        ),
+        Opt::value(
+            "region",
+            "REGION",
+            "in place of AWS_REGION and the profile's",
+        )
+        .only(Only::With("aws")),
+        Opt::value("profile", "NAME", "in place of AWS_PROFILE").only(Only::With("aws")),
+        Opt::value("role-arn", "ARN", "the role that Option B would assume")
+            .only(Only::With("aws")),
+        Opt::value("external-id", "ID", "the external id that goes with it")
+            .only(Only::With("role-arn")),
+        Opt::flag("json", "one JSON document in place of lines"),
+    ],
+    notes: "exit status: 0 healthy, 1 a fault was found, 2 the command line or a setting is wrong",
+};
 
 const FAULTS: [(&str, &str); 12] = [
     (
@@ -49,43 +89,46 @@ const FAULTS: [(&str, &str); 12] = [
 ];
 
 #[tokio::main]
-async fn main() -> Result<ExitCode, Box<dyn Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let value = |name: &str| {
-        let at = arguments.iter().position(|argument| argument == name)?;
-        Some(arguments.get(at + 1).cloned().unwrap_or_default())
+async fn main() -> ExitCode {
+    let given = match PROGRAM.read() {
+        Ok(given) => given,
+        Err(status) => return status,
     };
-    // Dropped at the end: the embedded cloud lives as long as its handle.
-    let (doctor, _cloud) = if arguments.iter().any(|argument| argument == "--aws") {
-        let mut doctor = Doctor::new();
-        if let Some(region) = value("--region") {
-            doctor = doctor.region(Region::new(region));
+    let fault = given.value("fault").unwrap_or_default();
+    if fault == "list" {
+        for (name, what) in FAULTS {
+            say(&format!("{name:14} {what}"));
         }
-        if let Some(arn) = value("--role-arn") {
-            doctor = doctor.role_arn(arn);
-        }
-        if let Some(id) = value("--external-id") {
-            doctor = doctor.external_id(id);
-        }
-        (doctor, None)
-    } else {
-        let fault = value("--fault").unwrap_or_default();
-        if !fault.is_empty() && !FAULTS.iter().any(|(name, _)| *name == fault) {
-            for (name, what) in FAULTS {
-                println!("{name:14} {what}");
+        return ExitCode::SUCCESS;
+    }
+    if !fault.is_empty() && !FAULTS.iter().any(|(name, _)| *name == fault) {
+        return PROGRAM.refuse(&format!(
+            "--fault {fault} is not known; --fault list names all"
+        ));
+    }
+    let form = match given.has("json") {
+        true => Form::Json,
+        false => Form::Lines,
+    };
+    let waiting = Waiting::new();
+    if given.has("aws") {
+        return show(of_this_machine(&given, &waiting).await, form, &waiting).await;
+    }
+    match embedded(fault).await {
+        // the embedded cloud lives as long as its handle
+        Ok((doctor, _cloud)) => {
+            if let Form::Lines = form {
+                say("On the embedded cloud; --aws examines this machine.\n");
             }
-            return Ok(ExitCode::from(2));
+            show(doctor, form, &waiting).await
         }
-        let (doctor, cloud) = embedded(&fault).await?;
-        (doctor, Some(cloud))
-    };
-    let diagnosis = doctor.examine_with(|step| println!("{step}")).await?;
-    println!("\n{}", diagnosis.recommendation());
-    Ok(if diagnosis.is_healthy() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+        Err(error) => {
+            warn(&format!(
+                "error: the embedded cloud does not start: {error}"
+            ));
+            ExitCode::from(FAULT)
+        }
+    }
 }
 
 /// The embedded cloud with this fault, and a doctor for it.

@@ -37,7 +37,7 @@ const RESERVED: [(&[&str], &[&str]); 4] = [
     (&["aws_sdk_dynamodb"], &["table/", "iam/recorder/"]),
 ];
 
-/// The files of the crate: path below `src/` and text.
+/// The files of the library: path below `src/` and text. Programs are users like any other.
 fn sources() -> Vec<(String, String)> {
     fn walk(root: &Path, folder: &Path, into: &mut Vec<(String, String)>) {
         for entry in fs::read_dir(folder).unwrap() {
@@ -56,6 +56,7 @@ fn sources() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     walk(&root, &root, &mut files);
+    files.retain(|(path, _)| !path.starts_with("bin/"));
     files.sort();
     files
 }

@@ -3,11 +3,10 @@
 //!
 //! ```no_run
 //! use aws_credential_strategies::diagnose::Doctor;
-//! use aws_types::region::Region;
-//!
+//! //!
 //! # async fn example() -> aws_credential_strategies::Result<()> {
 //! let diagnosis = Doctor::new()
-//!     .region(Region::new("us-east-1"))
+//!     .region("us-east-1")
 //!     .role_arn("arn:aws:iam::123456789012:role/App")
 //!     .examine()
 //!     .await?;
@@ -34,12 +33,11 @@ pub use visit::CLOCK_TOLERANCE;
 use self::providers::Providers;
 use self::visit::{Asked, Visit};
 use crate::error::Result;
-use crate::source::{Env, ImdsSource, ImdsSourceBuilder, StsSettings};
+use crate::source::{Env, ImdsSource, ImdsSourceBuilder, IntoRegion, StsSettings};
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource, TimeSource};
 use aws_smithy_runtime_api::client::http::HttpClient;
 use aws_types::SdkConfig;
-use aws_types::region::Region;
 use std::fmt;
 
 /// Examines a machine, or whatever its settings point at.
@@ -124,8 +122,8 @@ impl Doctor {
 
     /// The region whose STS is asked who the caller is; default: that of the `SdkConfig`, else STS is
     /// not asked.
-    pub fn region(mut self, region: impl Into<Region>) -> Self {
-        self.sts.region = Some(region.into().to_string());
+    pub fn region(mut self, region: impl IntoRegion) -> Self {
+        self.sts.region = Some(region.into_region().to_string());
         self
     }
 

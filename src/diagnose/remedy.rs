@@ -77,8 +77,8 @@ pub(super) fn no_role(error: &Error) -> String {
 pub(super) fn no_document(error: &Error, role: Option<&str>) -> String {
     if matches!(error.kind(), ErrorKind::AccessDenied(_)) {
         return format!(
-            "set this trust policy with aws iam update-assume-role-policy --role-name {} \
-             --policy-document file://trust.json\n{}",
+            "set this trust policy, as trust.json:\n{1}\naws iam update-assume-role-policy \
+             --role-name {0} --policy-document file://trust.json",
             role.unwrap_or("ROLE"),
             TrustPolicy::ec2()
         );
@@ -119,12 +119,23 @@ pub(super) fn assumption(
     let permission = PermissionPolicy::new([Statement::allow(["sts:AssumeRole"], [role_arn])]);
     match (trust.build(), permission) {
         (Ok(trust), Ok(permission)) => format!(
-            "{}\n1. the role's trust policy, for aws iam update-assume-role-policy --role-name {role} \
-             --policy-document file://trust.json:\n{trust}\n2. the caller's own policy, for aws iam \
-             put-role-policy or put-user-policy:\n{permission}",
+            "{}\n1. the role's trust policy, as trust.json:\n{trust}\naws iam \
+             update-assume-role-policy --role-name {role} --policy-document file://trust.json\n2. the \
+             caller's own policy, as policy.json:\n{permission}\naws iam {} --policy-name AssumeIt \
+             --policy-document file://policy.json",
             advice(error, fallback),
+            put_policy(&principal),
         ),
         _ => advice(error, fallback),
+    }
+}
+
+/// The subcommand that gives the caller a policy.
+fn put_policy(principal: &str) -> String {
+    let name = principal.rsplit('/').next().unwrap_or(principal);
+    match principal.contains(":user/") {
+        true => format!("put-user-policy --user-name {name}"),
+        false => format!("put-role-policy --role-name {name}"),
     }
 }
 
@@ -143,5 +154,71 @@ fn principal(arn: &str) -> String {
 }
 
 fn advice(error: &Error, otherwise: &str) -> String {
-    error.advice().unwrap_or(otherwise).to_owned()
+    on_lines(error.advice().unwrap_or(otherwise))
+}
+
+/// What begins a command in a sentence.
+const COMMANDS: [&str; 5] = ["aws ec2 ", "aws iam ", "aws sts ", "aws sso ", "curl "];
+
+/// The same with each command on a line of its own, as it is pasted.
+fn on_lines(advice: &str) -> String {
+    let starts = |at: usize| {
+        let before = advice.get(..at).unwrap_or_default();
+        let rest = advice.get(at..).unwrap_or_default();
+        (before.is_empty() || before.ends_with(' '))
+            && COMMANDS.iter().any(|command| rest.starts_with(command))
+    };
+    let mut lines = Vec::new();
+    let mut rest = advice;
+    let mut offset = 0;
+    while let Some(at) = rest
+        .char_indices()
+        .map(|(at, _)| at)
+        .find(|at| starts(offset + at))
+    {
+        let (prose, from) = rest.split_at(at);
+        let prose = prose.trim().trim_start_matches([',', ';']).trim();
+        if !matches!(prose, "" | "and") {
+            let end = if prose.ends_with(['?', ':', '.']) {
+                ""
+            } else {
+                ":"
+            };
+            lines.push(format!("{prose}{end}"));
+        }
+        let end = [", ", "; ", " and aws "]
+            .iter()
+            .filter_map(|end| from.find(end))
+            .min()
+            .unwrap_or(from.len());
+        let (command, after) = from.split_at(end);
+        lines.push(command.to_owned());
+        offset += at + end;
+        rest = after;
+    }
+    let tail = rest.trim_start_matches([',', ';']).trim();
+    if !tail.is_empty() {
+        lines.push(tail.to_owned());
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::on_lines;
+
+    #[test]
+    fn commands_stand_on_lines_of_their_own() {
+        assert_eq!(on_lines("set the clock"), "set the clock");
+        assert_eq!(
+            on_lines(
+                "attach one with aws iam add-role --role-name ROLE and aws ec2 associate --instance-id I"
+            ),
+            "attach one with:\naws iam add-role --role-name ROLE\naws ec2 associate --instance-id I"
+        );
+        assert_eq!(
+            on_lines("aws sso login --profile é; then again, see curl -i ADDRESS"),
+            "aws sso login --profile é\nthen again, see:\ncurl -i ADDRESS"
+        );
+    }
 }

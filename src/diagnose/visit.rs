@@ -81,6 +81,10 @@ impl<T: FnMut(Progress<'_>) + Send> Visit<T> {
     }
 
     pub(super) async fn examine(mut self, asked: Asked) -> Result<Diagnosis> {
+        if asked.sts.has_region() {
+            // a setting that is wrong is said before anything is asked
+            asked.sts.clone().build()?;
+        }
         let surroundings = Surroundings::read(&asked.env)?;
         self.host = surroundings.host.map(|(host, _)| host);
         let mut stand_ins = Vec::new();
