@@ -8,7 +8,6 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 pub(super) struct Providers {
     pub(super) container: Option<SharedCredentialsProvider>,
     pub(super) profile: Option<Profile>,
-    pub(super) web_identity: Option<SharedCredentialsProvider>,
 }
 
 #[derive(Clone, Debug)]
@@ -24,16 +23,12 @@ impl Providers {
         use aws_config::ecs::EcsCredentialsProvider;
         use aws_config::profile::ProfileFileCredentialsProvider;
         use aws_config::provider_config::ProviderConfig;
-        use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
 
         let mut config = ProviderConfig::without_region().with_region(settings.region().cloned());
         if let Some(client) = settings.http_client() {
             config = config.with_http_client(client);
         }
         let container = EcsCredentialsProvider::builder().configure(&config).build();
-        let web_identity = WebIdentityTokenCredentialsProvider::builder()
-            .configure(&config)
-            .build();
         let name = profile.or_else(|| std::env::var("AWS_PROFILE").ok());
         let mut files = ProfileFileCredentialsProvider::builder().configure(&config);
         if let Some(name) = &name {
@@ -45,7 +40,6 @@ impl Providers {
                 name,
                 provider: SharedCredentialsProvider::new(files.build()),
             }),
-            web_identity: Some(SharedCredentialsProvider::new(web_identity)),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! What mends a failed step: a command, or the policy document to set.
 
+use crate::arn::{Arn, without_path};
 use crate::error::{Error, ErrorKind};
 use crate::iam::{PermissionPolicy, Statement, TrustPolicy};
-use crate::source::{CallerIdentity, Platform};
+use crate::source::{CallerIdentity, Platform, TokenClaims};
 use std::error::Error as StdError;
 
 pub(super) const CLOCK: &str = "set the clock: sudo chronyc makestep (on EC2 with \
@@ -65,6 +66,40 @@ pub(super) fn provider(error: &Error) -> String {
         error,
         "see what the AWS CLI says to it, which looks in the same places: aws sts get-caller-identity",
     )
+}
+
+/// For a denial the trust policy that would admit this identity.
+pub(super) fn web_identity(error: &Error, role_arn: &str, claims: Option<&TokenClaims>) -> String {
+    let trust = match error.kind() {
+        ErrorKind::AccessDenied(_) => claims.and_then(|claims| admitting(role_arn, claims)),
+        _ => None,
+    };
+    match trust {
+        Some(trust) => format!(
+            "the role is not there, or its trust policy does not admit this identity; this one would, as \
+             trust.json:\n{trust}\naws iam update-assume-role-policy --role-name {} --policy-document \
+             file://trust.json",
+            without_path(role_arn)
+        ),
+        None => provider(error),
+    }
+}
+
+fn admitting(role_arn: &str, claims: &TokenClaims) -> Option<TrustPolicy> {
+    let role = Arn::split(role_arn)?;
+    let provider = format!(
+        "arn:{}:iam::{}:oidc-provider/{}",
+        role.partition,
+        role.account,
+        claims.provider()?
+    );
+    // IAM compares `azp` where there is one
+    let audience = claims
+        .authorized_party
+        .as_ref()
+        .or(claims.audiences.first())?;
+    let trust = TrustPolicy::builder().oidc(&provider, audience);
+    trust.subject(claims.subject.as_deref()?).build().ok()
 }
 
 pub(super) fn no_role(error: &Error) -> String {

@@ -29,6 +29,8 @@ pub enum StepKind {
     Environment,
     /// Whether answers to the request for a session token come this far.
     HopLimit,
+    /// The token of an identity provider, as far as it can be judged without asking anybody.
+    IdentityToken,
     /// Keys in the environment.
     Keys,
     /// Credentials of a profile in the files of the AWS CLI.
@@ -55,12 +57,13 @@ impl StepKind {
             StepKind::Document => "credential document",
             StepKind::Environment => "where this runs",
             StepKind::HopLimit => "hop limit",
+            StepKind::IdentityToken => "web identity token",
             StepKind::Keys => "keys in the environment",
             StepKind::Profile => "profile",
             StepKind::Reachable => "metadata address reachable",
             StepKind::Role => "role attached",
             StepKind::Token => "session token",
-            StepKind::WebIdentity => "web identity",
+            StepKind::WebIdentity => "assume role with web identity",
         }
     }
 }

@@ -13,11 +13,12 @@ use crate::arn::account_in;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::source::{
     CallerIdentity, CredentialSource, Env, ImdsSource, ImdsSourceBuilder, Platform, StsSettings,
-    StsSource, TokenCheck,
+    StsSource, TokenCheck, TokenClaims, WebIdentityToken,
 };
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use std::time::{Duration, SystemTime};
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How far this host's clock may be from the metadata service's. AWS refuses requests that are signed
 /// more than five minutes off.
@@ -216,7 +217,7 @@ impl<T: FnMut(Progress<'_>) + Send> Visit<T> {
                 let identity = self.provided(StepKind::Keys, keys, &Found::Keys, now).await;
                 (identity, Some(Found::Keys))
             }
-            Origin::WebIdentity(token) => self.web_identity(asked, token).await,
+            Origin::WebIdentity(token) => self.web_identity(asked, token).await?,
             Origin::Nowhere(_) => (None, None),
         };
         Ok(Way {
@@ -352,27 +353,90 @@ impl<T: FnMut(Progress<'_>) + Send> Visit<T> {
         }
     }
 
+    /// The token of an identity provider: what can be seen of it here, then what STS says.
     async fn web_identity(
         &mut self,
         asked: &Asked,
-        token: &WebIdentity,
-    ) -> (Option<Identity>, Option<Found>) {
-        let Some(role) = &token.role_arn else {
-            self.note(
-                StepKind::WebIdentity,
-                Outcome::Failed {
-                    cause: format!("{TOKEN_FILE} is set, and {ROLE_ARN} is not"),
-                    remedy: format!("set {ROLE_ARN} to the role that admits the token"),
-                },
-            );
-            return (None, None);
+        identity: &WebIdentity,
+    ) -> Result<(Option<Identity>, Option<Found>)> {
+        let Some(role) = &identity.role_arn else {
+            let cause = format!("{TOKEN_FILE} is set, and {ROLE_ARN} is not");
+            let remedy = format!("set {ROLE_ARN} to the role that admits the token");
+            self.note(StepKind::IdentityToken, Outcome::Failed { cause, remedy });
+            return Ok((None, None));
         };
         let found = Found::WebIdentity(role.clone());
-        let provider = asked.providers.web_identity.clone();
-        let identity = self
-            .provided(StepKind::WebIdentity, provider, &found, asked.now)
-            .await;
-        (identity, Some(found))
+        let file = Path::new(&identity.token_file);
+        let claims = match WebIdentityToken::read(file).await {
+            Ok(token) => token.claims(),
+            Err(fault) => {
+                let place = format!("{TOKEN_FILE} {}", file.display());
+                let error = fault.into_error(Operation::FETCH, place);
+                self.failed(StepKind::IdentityToken, &error, remedy::provider(&error));
+                self.skip(&[StepKind::WebIdentity], "there is no token to send");
+                return Ok((None, Some(found)));
+            }
+        };
+        self.look_at(claims.as_ref(), asked.now);
+        if !asked.sts.has_region() {
+            self.skip(&[StepKind::WebIdentity], NO_REGION);
+            return Ok((None, Some(found)));
+        }
+        let mut builder = StsSource::builder(role)
+            .settings(asked.sts.clone())
+            .web_identity_token_file(file);
+        if let Some(name) = &identity.session_name {
+            builder = builder.session_name(name);
+        }
+        let source = builder.build()?;
+        self.begin(StepKind::WebIdentity);
+        match source.fetch().await {
+            Ok(credentials) => {
+                let seen = format!("{role}: {}", describe(&credentials, asked.now));
+                self.passed(StepKind::WebIdentity, seen);
+                let identity = Identity::new(found.clone(), credentials);
+                Ok((Some(identity), Some(found)))
+            }
+            Err(error) => {
+                let remedy = remedy::web_identity(&error, role, claims.as_ref());
+                self.failed(StepKind::WebIdentity, &error, remedy);
+                Ok((None, Some(found)))
+            }
+        }
+    }
+
+    fn look_at(&mut self, claims: Option<&TokenClaims>, now: SystemTime) {
+        let Some(claims) = claims else {
+            self.note(
+                StepKind::IdentityToken,
+                Outcome::Failed {
+                    cause: "what is in the file is no JSON web token".to_owned(),
+                    remedy: "a token of an OpenID Connect provider is expected: three parts of letters, \
+                             digits, - and _, with points between"
+                        .to_owned(),
+                },
+            );
+            return;
+        };
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let ended = claims
+            .expires_at
+            .map(|end| u64::try_from(end).unwrap_or_default())
+            .filter(|end| *end <= now)
+            .map(|end| (now - end).div_ceil(60));
+        let Some(minutes) = ended else {
+            self.passed(StepKind::IdentityToken, claims.to_string());
+            return;
+        };
+        self.note(
+            StepKind::IdentityToken,
+            Outcome::Failed {
+                cause: format!("by this host's clock the token ended {minutes} min ago: {claims}"),
+                remedy: "whoever writes the file has to renew it in time: is it the file that is kept up to \
+                         date, or a copy of it; and is the clock right?"
+                    .to_owned(),
+            },
+        );
     }
 
     /// The metadata service, from the connection to the document.

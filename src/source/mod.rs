@@ -29,7 +29,7 @@ pub use sts::{
 pub(crate) use sts::{BaseCredentials, Origin, StsSettings};
 pub use token::MAX_TOKEN_BYTES;
 #[allow(unused_imports)]
-pub(crate) use token::TokenClaims;
+pub(crate) use token::{TokenClaims, WebIdentityToken};
 
 use crate::arn::RoleArn;
 use crate::error::Result;

@@ -185,7 +185,11 @@ impl TokenClaims {
     /// The issuer as IAM writes it: without the scheme.
     pub(crate) fn provider(&self) -> Option<&str> {
         let issuer = self.issuer.as_deref()?;
-        let issuer = issuer.strip_prefix("https://").unwrap_or(issuer);
+        // AWS knows issuers by https alone; a stand-in on loopback has no TLS
+        let issuer = ["https://", "http://"]
+            .iter()
+            .find_map(|scheme| issuer.strip_prefix(scheme))
+            .unwrap_or(issuer);
         Some(issuer.trim_end_matches('/'))
     }
 
