@@ -27,6 +27,8 @@ pub mod source;
 pub mod strategy;
 #[cfg(feature = "table")]
 pub mod table;
+#[cfg(feature = "token")]
+pub mod token;
 
 pub use error::{
     BoxError, CancellationReason, CredentialFault, Denied, Error, ErrorKind, Operation, Result,

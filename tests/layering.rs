@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 /// Each room, with the rooms that it may use.
-const ROOMS: [(&str, &[&str]); 11] = [
+const ROOMS: [(&str, &[&str]); 12] = [
     ("arn", &["error"]),
     ("error", &[]),
     ("jitter", &[]),
@@ -16,6 +16,7 @@ const ROOMS: [(&str, &[&str]); 11] = [
     ("strategy", &["error", "source", "refresh"]),
     ("sdk", &["error", "source", "refresh", "strategy"]),
     ("iam", &["arn", "error"]),
+    ("token", &["arn", "error", "refresh", "strategy"]),
     (
         "table",
         &[
