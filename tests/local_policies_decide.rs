@@ -470,15 +470,15 @@ async fn a_policy_that_would_not_be_evaluated_as_on_aws_is_refused() {
         ),
         (
             statement(
-                json!({ "Condition": { "ForAllValues:StringEquals": { "dynamodb:LeadingKeys": ["a"] } } }),
+                json!({ "Condition": { "StringEquals": { "aws:PrincipalOrgID": "o-a1b2c3d4e5" } } }),
             ),
-            "dynamodb:LeadingKeys is not evaluated",
+            "aws:PrincipalOrgID is not evaluated",
         ),
         (
             statement(
-                json!({ "Condition": { "StringEquals": { "aws:username": "${aws:PrincipalTag/name}" } } }),
+                json!({ "Condition": { "StringEquals": { "aws:username": "${s3:prefix}" } } }),
             ),
-            "policy variables",
+            "policy variable ${s3:prefix} is not evaluated",
         ),
     ] {
         let error = cloud

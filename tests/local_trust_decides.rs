@@ -159,6 +159,63 @@ async fn conditions_hold() {
 }
 
 #[tokio::test]
+async fn a_variable_stands_for_what_the_caller_is() {
+    let caller = Caller::user().await;
+    let named = |value: &str| {
+        TrustPolicy::builder()
+            .account("123456789012")
+            .condition("StringLike", "sts:RoleSessionName", [value])
+            .build()
+            .unwrap()
+    };
+    // the example of AWS's documentation: a session is named after its user
+    let trust = named("${aws:username}");
+    let other = caller.to(trust.clone()).role_session_name("somebody");
+    assert_eq!(refused(other).await.unwrap(), "sts:AssumeRole");
+    let own = caller.to(trust).role_session_name("deployer");
+    assert_eq!(refused(own).await, None);
+    let tagged = caller.to(named("${aws:PrincipalTag/team}"));
+    assert!(refused(tagged).await.is_some(), "a user without the tag");
+}
+
+#[tokio::test]
+async fn tags_that_are_inherited_have_to_be_let_through_too() {
+    let caller = Caller::user().await;
+    let tag = Tag::builder().key("team").value("red").build().unwrap();
+    let output = caller
+        .to(Trust::principal(USER))
+        .tags(tag)
+        .transitive_tag_keys("Team")
+        .send()
+        .await
+        .unwrap();
+    let keys = output.credentials().unwrap();
+    let keys = Credentials::new(
+        keys.access_key_id(),
+        keys.secret_access_key(),
+        Some(keys.session_token().to_owned()),
+        None,
+        "test",
+    );
+    let next = |trust: Trust| {
+        let role = caller
+            .cloud
+            .add_role(Role::new("Next").trust(trust))
+            .unwrap();
+        client(&caller.cloud, keys.clone())
+            .assume_role()
+            .role_arn(role)
+            .role_session_name("session")
+    };
+    let silent = policy(&[statement("Allow", "123456789012", ASSUME)]);
+    assert_eq!(
+        refused(next(silent.into())).await.unwrap(),
+        "sts:TagSession"
+    );
+    assert_eq!(refused(next(Trust::account("123456789012"))).await, None);
+}
+
+#[tokio::test]
 async fn tags_and_source_identity_are_actions_of_their_own() {
     let caller = Caller::user().await;
     let tag = || Tag::builder().key("team").value("red").build().unwrap();
@@ -250,8 +307,8 @@ async fn a_trust_that_would_not_be_evaluated_as_on_aws_is_refused() {
             "aws:PrincipalOrgID",
         ),
         (
-            Trust::from(with("sts:RoleSessionName", "${aws:username}")),
-            "aws:username",
+            Trust::from(with("sts:RoleSessionName", "${saml:sub}")),
+            "saml:sub",
         ),
         // the one mistake that many make
         (

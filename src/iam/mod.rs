@@ -34,6 +34,7 @@
 mod decode;
 mod denied;
 mod grant;
+mod leading_keys;
 mod permission;
 mod principal;
 #[cfg(feature = "table")]

@@ -22,9 +22,22 @@
 //!   policy, a role or user may do everything.
 //! - Each server counts what it is asked and fails as a test wants it to: see [`Server`] and [`Fault`].
 //!
-//! Not there: TLS, account-based endpoints, condition keys of single items
-//! (`dynamodb:LeadingKeys`) and of organizations. A policy that asks for what is not there is refused
-//! when it is installed.
+//! - Policies are evaluated for every operation, down to the items and attributes that it names
+//!   (`dynamodb:LeadingKeys`, `dynamodb:Attributes`), with policy variables.
+//!
+//! Not there:
+//!
+//! - TLS, account-based endpoints, DAX, more than one region or instance at a time, IMDSv1.
+//! - IAM's own API: roles, users, providers and policies are installed by the methods here, and hold at
+//!   once, where IAM takes a while.
+//! - Policies of resources and of organizations, permissions boundaries, endpoint policies; condition keys
+//!   that would need them, such as `aws:PrincipalOrgID`, and the literals `${*}`, `${?}` and `${$}`. A policy
+//!   that asks for what is not there is refused when it is installed.
+//! - Of STS: `AssumeRoleWithSAML`, `GetSessionToken`, `GetFederationToken`, `GetAccessKeyInfo`,
+//!   `DecodeAuthorizationMessage`; providers of OAuth 2.0 (`ProviderId`); thumbprints of providers. By how
+//!   much AWS packs policies and tags is not published, and estimated.
+//! - Throttling that nobody asked for: see [`Fault`].
+//! - Of DynamoDB, what dynoxide does not have.
 //!
 //! ```
 //! # async fn example() -> aws_credential_strategies::Result<()> {

@@ -12,7 +12,6 @@ use super::policy::{PolicySet, Verdict};
 use super::state::{Account, InstalledRole, timestamp};
 use crate::iam::{Admission, Caller, Effect, TrustPolicy};
 use iam_rs::{Context, ContextValue};
-use serde_json::Value;
 use std::time::SystemTime;
 
 /// An access that is refused: what AWS says about it.
@@ -21,25 +20,13 @@ pub(in crate::local) struct Denial {
     pub(in crate::local) message: String,
 }
 
-/// Whether the holder of a key may do this to a table; `request` is the body, for condition keys.
+/// Whether the holder of a key may do this to a table.
 pub(in crate::local) fn may_access(
     account: &Account,
     key: &AccessKey,
     access: &Access,
-    request: &Value,
 ) -> Result<(), Denial> {
-    let mut context = context(account, key);
-    if let Some(enclosing) = access.enclosing {
-        context = context.with_string("dynamodb:EnclosingOperation", enclosing);
-    }
-    for (member, condition_key) in [
-        ("ReturnValues", "dynamodb:ReturnValues"),
-        ("Select", "dynamodb:Select"),
-    ] {
-        if let Some(value) = request.get(member).and_then(Value::as_str) {
-            context = context.with_string(condition_key, value);
-        }
-    }
+    let context = access.describe(context(account, key));
     let Access {
         action, resource, ..
     } = access;

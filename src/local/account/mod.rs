@@ -3,12 +3,15 @@
 
 mod access;
 mod authorize;
+mod expression;
 mod federation;
 mod handout;
 mod identity;
+mod partiql;
 mod policy;
 mod role;
 mod state;
+mod variable;
 
 pub use role::{DEFAULT_MAX_SESSION, Role, Trust};
 pub use state::ROTATION_SHARE;
@@ -22,6 +25,6 @@ pub(super) use handout::Handout;
 pub(super) use identity::{
     AccessKey, Identity, KeyFault, RoleSession, random_text, request_id, unique_id,
 };
-pub(super) use policy::{PolicySet, document};
+pub(super) use policy::{Policy, PolicySet, document};
 pub(super) use role::check_account;
 pub(super) use state::{Account, InstalledRole, InstanceProfile, timestamp};

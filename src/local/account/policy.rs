@@ -1,9 +1,10 @@
 //! Policy documents of identities and sessions, evaluated by `iam-rs`.
 //!
 //! A document is refused at the door when it says something that would not be evaluated here as AWS
-//! does, rather than being understood by half.
+//! does, rather than being understood by half. Policy variables are put in here, request by request.
 
 use super::federation::is_claim_key;
+use super::variable;
 use crate::iam::{Statement, TrustPolicy};
 use iam_rs::{
     Arn, Context, Decision, IAMAction, IAMEffect, IAMPolicy, IAMRequest, IAMResource, IAMStatement,
@@ -13,7 +14,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 /// The condition keys that requests carry here; `aws:PrincipalTag/` and a tag key, besides.
-const CONDITION_KEYS: [&str; 17] = [
+const CONDITION_KEYS: [&str; 21] = [
     "aws:CurrentTime",
     "aws:EpochTime",
     "aws:FederatedProvider",
@@ -28,7 +29,11 @@ const CONDITION_KEYS: [&str; 17] = [
     "aws:TokenIssueTime",
     "aws:userid",
     "aws:username",
+    "dynamodb:Attributes",
     "dynamodb:EnclosingOperation",
+    "dynamodb:FullTableScan",
+    "dynamodb:LeadingKeys",
+    "dynamodb:ReturnConsumedCapacity",
     "dynamodb:ReturnValues",
     "dynamodb:Select",
 ];
@@ -56,30 +61,44 @@ pub(in crate::local) enum Verdict {
     NotAllowed,
 }
 
+/// A policy document that can be evaluated.
+#[derive(Clone, Debug)]
+pub(in crate::local) struct Policy {
+    read: IAMPolicy,
+    /// The document, where it has variables: without their values it says nothing.
+    template: Option<Value>,
+}
+
 /// Policies that are evaluated together: what one allows is allowed, what one denies is not.
 #[derive(Clone, Debug)]
-pub(in crate::local) struct PolicySet(PolicyEvaluator);
+pub(in crate::local) struct PolicySet {
+    fixed: PolicyEvaluator,
+    templates: Vec<Value>,
+}
 
 impl PolicySet {
     pub(in crate::local) fn empty() -> Self {
-        PolicySet(PolicyEvaluator::new())
+        PolicySet {
+            fixed: PolicyEvaluator::new(),
+            templates: Vec::new(),
+        }
     }
 
-    pub(in crate::local) fn add(&mut self, policy: IAMPolicy) {
-        self.0.add_policy(policy);
+    pub(in crate::local) fn add(&mut self, policy: Policy) {
+        match policy.template {
+            Some(template) => self.templates.push(template),
+            None => self.fixed.add_policy(policy.read),
+        }
     }
 
-    /// Adds one statement; one that cannot be read forbids everything.
-    pub(in crate::local) fn add_statement(&mut self, statement: &Statement) {
+    /// Adds one statement of a trust policy; one that cannot be read forbids everything.
+    pub(super) fn add_statement(&mut self, statement: &Statement) {
         let document = json!({ "Version": "2012-10-17", "Statement": [statement] });
-        let policy = serde_json::from_value(document).unwrap_or_else(|_| {
-            IAMPolicy::new().add_statement(
-                IAMStatement::new(IAMEffect::Deny)
-                    .with_action(IAMAction::Single("*".to_owned()))
-                    .with_resource(IAMResource::Single("*".to_owned())),
-            )
-        });
-        self.0.add_policy(policy);
+        let policy = normal(document).and_then(Policy::read);
+        self.add(policy.unwrap_or_else(|_| Policy {
+            read: forbidding(),
+            template: None,
+        }));
     }
 
     /// What they say about an access of `principal`; a document that cannot be evaluated forbids.
@@ -99,12 +118,47 @@ impl PolicySet {
             resource,
             context.clone(),
         );
-        match self.0.evaluate(&request).map(|result| result.decision) {
+        let with_values;
+        let policies = if self.templates.is_empty() {
+            &self.fixed
+        } else {
+            with_values = self.with_values(context);
+            &with_values
+        };
+        match policies.evaluate(&request).map(|result| result.decision) {
             Ok(Decision::Allow) => Verdict::Allowed,
             Ok(Decision::NotApplicable) => Verdict::NotAllowed,
             Ok(Decision::Deny) | Err(_) => Verdict::Forbidden,
         }
     }
+
+    fn with_values(&self, context: &Context) -> PolicyEvaluator {
+        let mut policies = self.fixed.clone();
+        for template in &self.templates {
+            let document = variable::put_in(template, context);
+            policies.add_policy(serde_json::from_value(document).unwrap_or_else(|_| forbidding()));
+        }
+        policies
+    }
+}
+
+impl Policy {
+    /// Reads a document in its normal form.
+    fn read(document: Value) -> Result<Self, String> {
+        let template = variable::has_any(&document).then(|| document.clone());
+        let read: IAMPolicy = serde_json::from_value(document)
+            .map_err(|error| format!("no policy document: {error}"))?;
+        Ok(Policy { read, template })
+    }
+}
+
+/// What stands for a document that cannot be evaluated.
+fn forbidding() -> IAMPolicy {
+    IAMPolicy::new().add_statement(
+        IAMStatement::new(IAMEffect::Deny)
+            .with_action(IAMAction::Single("*".to_owned()))
+            .with_resource(IAMResource::Single("*".to_owned())),
+    )
 }
 
 /// Reads a document from whatever serialises to one, or to its text.
@@ -112,33 +166,24 @@ impl PolicySet {
 /// # Errors
 ///
 /// Why it is not taken, in one line.
-pub(in crate::local) fn document(policy: &impl Serialize) -> Result<IAMPolicy, String> {
-    let mut document = match serde_json::to_value(policy) {
+pub(in crate::local) fn document(policy: &impl Serialize) -> Result<Policy, String> {
+    let document = match serde_json::to_value(policy) {
         Ok(Value::String(text)) => {
             serde_json::from_str(&text).map_err(|error| format!("no JSON: {error}"))?
         }
         Ok(document) => document,
         Err(error) => return Err(format!("does not serialise: {error}")),
     };
-    // IAM's default is the older version, which differs in one thing only: it has no variables
-    let version = document.get("Version").and_then(Value::as_str);
-    if matches!(version, None | Some("2008-10-17")) && document.is_object() {
-        if document.to_string().contains("${") {
-            return Err("policy variables need version 2012-10-17".to_owned());
-        }
-        if let Some(members) = document.as_object_mut() {
-            members.insert("Version".to_owned(), "2012-10-17".into());
-        }
-    }
-    let policy: IAMPolicy =
-        serde_json::from_value(document).map_err(|error| format!("no policy document: {error}"))?;
+    let document = normal(document)?;
+    let policy = Policy::read(document.clone())?;
     // no statement at all allows nothing, which is sound, if seldom meant
-    if !policy.statement.is_empty() {
+    if !policy.read.statement.is_empty() {
         policy
+            .read
             .validate_result()
             .map_err(|error| error.to_string())?;
     }
-    for statement in &policy.statement {
+    for statement in &policy.read.statement {
         if statement.principal.is_some() || statement.not_principal.is_some() {
             return Err(
                 "a policy of an identity or a session has no Principal: it is whoever holds it"
@@ -149,25 +194,64 @@ pub(in crate::local) fn document(policy: &impl Serialize) -> Result<IAMPolicy, S
             .condition
             .iter()
             .flat_map(|block| &block.conditions);
-        for (key, value) in conditions.flat_map(|(_, keys)| keys) {
+        for (key, _) in conditions.flat_map(|(_, keys)| keys) {
             if !is_known(key) {
                 return Err(format!(
                     "condition key {key} is not evaluated by the embedded cloud"
                 ));
             }
-            if value.to_json_value().to_string().contains("${") {
-                return Err(format!(
-                    "condition key {key}: policy variables are not substituted in conditions by the embedded cloud"
-                ));
+        }
+    }
+    variable::check(&document, is_known)?;
+    Ok(policy)
+}
+
+/// A document as the evaluator takes it: of the newer version, and with the ARN operators that know
+/// wildcards, since AWS treats `ArnEquals` as `ArnLike`.
+fn normal(mut document: Value) -> Result<Value, String> {
+    // IAM's default is the older version, which differs in one thing only: it has no variables
+    let version = document.get("Version").and_then(Value::as_str);
+    if matches!(version, None | Some("2008-10-17")) && document.is_object() {
+        if document.to_string().contains("${") {
+            return Err("policy variables need version 2012-10-17".to_owned());
+        }
+        if let Some(members) = document.as_object_mut() {
+            members.insert("Version".to_owned(), "2012-10-17".into());
+        }
+    }
+    for statement in variable::statements_mut(&mut document) {
+        let conditions = statement
+            .get_mut("Condition")
+            .and_then(Value::as_object_mut);
+        let Some(conditions) = conditions else {
+            continue;
+        };
+        for (operator, keys) in std::mem::take(conditions) {
+            let like = operator
+                .replace("ArnEquals", "ArnLike")
+                .replace("ArnNotEquals", "ArnNotLike");
+            match (conditions.get_mut(&like), keys) {
+                (Some(Value::Object(known)), Value::Object(keys)) => {
+                    for (key, values) in keys {
+                        if known.insert(key.clone(), values).is_some() {
+                            return Err(format!(
+                                "condition key {key} stands under ArnEquals and ArnLike, which are the same"
+                            ));
+                        }
+                    }
+                }
+                (_, keys) => {
+                    conditions.insert(like, keys);
+                }
             }
         }
     }
-    Ok(policy)
+    Ok(document)
 }
 
 /// The policies that AWS manages and that are most used with DynamoDB, as far as they concern it and
 /// STS; by the name in their ARN.
-pub(in crate::local) fn aws_managed(arn: &str, partition: &str) -> Option<IAMPolicy> {
+pub(in crate::local) fn aws_managed(arn: &str, partition: &str) -> Option<Policy> {
     const READ: &[&str] = &[
         "dynamodb:BatchGet*",
         "dynamodb:Describe*",
@@ -184,13 +268,13 @@ pub(in crate::local) fn aws_managed(arn: &str, partition: &str) -> Option<IAMPol
         _ => return None,
     };
     let actions = actions.iter().map(|&action| action.to_owned()).collect();
-    Some(
-        IAMPolicy::new().add_statement(
-            IAMStatement::new(IAMEffect::Allow)
-                .with_action(IAMAction::Multiple(actions))
-                .with_resource(IAMResource::Single("*".to_owned())),
-        ),
-    )
+    let statement = IAMStatement::new(IAMEffect::Allow)
+        .with_action(IAMAction::Multiple(actions))
+        .with_resource(IAMResource::Single("*".to_owned()));
+    Some(Policy {
+        read: IAMPolicy::new().add_statement(statement),
+        template: None,
+    })
 }
 
 /// Refuses a trust whose conditions would not be evaluated as on AWS.
@@ -199,12 +283,8 @@ pub(in crate::local) fn aws_managed(arn: &str, partition: &str) -> Option<IAMPol
 ///
 /// Why it is not taken, in one line.
 pub(in crate::local) fn check_trust(trust: &TrustPolicy) -> Result<(), String> {
-    if let Some(variable) = trust.condition_variables().first() {
-        return Err(format!(
-            "policy variable {variable}: not substituted in conditions by the embedded cloud"
-        ));
-    }
-    let document = serde_json::to_value(trust).unwrap_or_default();
+    let document = normal(serde_json::to_value(trust).unwrap_or_default())?;
+    variable::check(&document, |key| is_known(key) || is_known_of_trust(key))?;
     let statements = document.get("Statement").and_then(Value::as_array);
     for statement in statements.into_iter().flatten() {
         let issuers = match federated(statement) {
@@ -218,9 +298,7 @@ pub(in crate::local) fn check_trust(trust: &TrustPolicy) -> Result<(), String> {
             .filter_map(Value::as_object)
             .flat_map(Map::keys);
         for key in keys {
-            let known = TRUST_CONDITION_KEYS
-                .iter()
-                .any(|known| known.eq_ignore_ascii_case(key));
+            let known = is_known_of_trust(key);
             let of_token = issuers.iter().any(|issuer| {
                 key.get(issuer.len()..)
                     .and_then(|rest| rest.strip_prefix(':'))
@@ -262,6 +340,12 @@ fn federated(statement: &Value) -> Federated<'_> {
         return Federated::Unheard;
     }
     Federated::Oidc(issuers)
+}
+
+fn is_known_of_trust(key: &str) -> bool {
+    TRUST_CONDITION_KEYS
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(key))
 }
 
 fn is_known(key: &str) -> bool {

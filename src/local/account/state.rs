@@ -2,7 +2,7 @@
 
 use super::federation::{OidcProvider, without_scheme};
 use super::identity::{AccessKey, Identity, KeyRing, RoleSession, unique_id};
-use super::policy::{self, PolicySet};
+use super::policy::{self, Policy, PolicySet};
 use super::role::{Role, Trust};
 use crate::arn::Partition;
 use crate::error::{Error, Result};
@@ -11,7 +11,6 @@ use crate::local::lock::lock;
 use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
-use iam_rs::IAMPolicy;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -76,7 +75,7 @@ pub(in crate::local) struct Account {
     /// What users may do, by name; who is not there may do everything.
     user_policies: Mutex<HashMap<String, PolicySet>>,
     /// Managed policies, by ARN, for `PolicyArns`.
-    managed_policies: Mutex<HashMap<String, IAMPolicy>>,
+    managed_policies: Mutex<HashMap<String, Policy>>,
     /// The code that each multi-factor device shows, by serial number.
     mfa_codes: Mutex<HashMap<String, String>>,
     /// OpenID Connect providers, by ARN.
@@ -244,7 +243,7 @@ impl Account {
     }
 
     /// Adds to what a user may do; until then it may do everything.
-    pub(in crate::local) fn permit_user(&self, user: &str, policy: IAMPolicy) {
+    pub(in crate::local) fn permit_user(&self, user: &str, policy: Policy) {
         lock(&self.user_policies)
             .entry(user.to_owned())
             .or_insert_with(PolicySet::empty)
@@ -260,13 +259,13 @@ impl Account {
     }
 
     /// Adds a managed policy and says its ARN.
-    pub(in crate::local) fn add_managed_policy(&self, name: &str, policy: IAMPolicy) -> String {
+    pub(in crate::local) fn add_managed_policy(&self, name: &str, policy: Policy) -> String {
         let arn = self.iam_arn(&self.id, &format!("policy/{name}"));
         lock(&self.managed_policies).insert(arn.clone(), policy);
         arn
     }
 
-    pub(in crate::local) fn managed_policy(&self, arn: &str) -> Option<IAMPolicy> {
+    pub(in crate::local) fn managed_policy(&self, arn: &str) -> Option<Policy> {
         let own = lock(&self.managed_policies).get(arn).cloned();
         own.or_else(|| policy::aws_managed(arn, self.partition()))
     }

@@ -174,14 +174,38 @@ impl DynamoDb {
                 usual_message(code),
             )));
         };
+        let account = key.identity.account();
+        let partition_key =
+            |table: &str, index: Option<&str>| self.partition_key(account, table, index);
         needed(
             operation,
             &request,
-            &self.arn_prefix(key.identity.account()),
+            &self.arn_prefix(account),
+            &partition_key,
         )
         .iter()
-        .try_for_each(|access| may_access(&self.account, key, access, &request))
+        .try_for_each(|access| may_access(&self.account, key, access))
         .map_err(|denial| Box::new(access_denied(&denial.message)))
+    }
+
+    /// The name of the partition key of a table, or of one of its indexes.
+    fn partition_key(&self, account: &str, table: &str, index: Option<&str>) -> Option<String> {
+        let database = self.database(account).ok()?;
+        let request = serde_json::from_value(json!({ "TableName": table })).ok()?;
+        let description = database.describe_table(request).ok()?;
+        let description = serde_json::to_value(description).ok()?;
+        let table = description.get("Table")?;
+        let of = match index {
+            None => table,
+            Some(index) => ["GlobalSecondaryIndexes", "LocalSecondaryIndexes"]
+                .iter()
+                .filter_map(|kind| table.get(*kind)?.as_array())
+                .flatten()
+                .find(|of| of.get("IndexName").and_then(Value::as_str) == Some(index))?,
+        };
+        let mut schema = of.get("KeySchema")?.as_array()?.iter();
+        let hash = schema.find(|key| key.get("KeyType").is_some_and(|kind| kind == "HASH"))?;
+        hash.get("AttributeName")?.as_str().map(str::to_owned)
     }
 
     /// What the ARNs of an account's resources begin with.

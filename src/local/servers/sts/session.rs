@@ -2,8 +2,7 @@
 
 use super::query::{Checks, Parameters, Refusal, invalid, name_char};
 use super::tags::SessionTags;
-use crate::local::account::document;
-use iam_rs::IAMPolicy;
+use crate::local::account::{Policy, document};
 use std::time::Duration;
 
 /// Bounds of the API reference, version 2011-06-15.
@@ -30,7 +29,7 @@ pub(super) struct SessionRequest {
     pub(super) session_name: String,
     pub(super) duration: Option<Duration>,
     /// The session policy.
-    pub(super) policy: Option<IAMPolicy>,
+    pub(super) policy: Option<Policy>,
     /// ARNs of managed session policies.
     pub(super) policy_arns: Vec<String>,
     /// Characters of the session policy and of the ARNs.
@@ -138,7 +137,7 @@ fn check_duration(text: &str, checks: &mut Checks) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn read_policy(policy: Option<&str>) -> Result<Option<IAMPolicy>, Refusal> {
+fn read_policy(policy: Option<&str>) -> Result<Option<Policy>, Refusal> {
     let Some(text) = policy else { return Ok(None) };
     let malformed = |message: String| Refusal::bad_request("MalformedPolicyDocument", message);
     let value: serde_json::Value = serde_json::from_str(text)

@@ -11,6 +11,8 @@ const KEY: RangeInclusive<usize> = 1..=128;
 const VALUE: RangeInclusive<usize> = 0..=256;
 const TAGS: usize = 50;
 
+const PATTERN: &str = r"[\p{L}\p{Z}\p{N}_.:/=+\-@]*";
+
 /// Where an identity provider puts session tags (IAM User Guide, "Passing session tags using
 /// AssumeRoleWithWebIdentity").
 const CLAIM: &str = "https://aws.amazon.com/tags";
@@ -131,6 +133,8 @@ impl SessionTags {
             let member = format!("tags.{}.member.", n + 1);
             checks.length(&format!("{member}key"), Some(key), &KEY);
             checks.length(&format!("{member}value"), Some(value), &VALUE);
+            checks.pattern(&format!("{member}key"), Some(key), PATTERN, tag_char);
+            checks.pattern(&format!("{member}value"), Some(value), PATTERN, tag_char);
         }
     }
 
@@ -158,6 +162,11 @@ impl SessionTags {
         self.transitive
             .extend(keys.filter_map(Value::as_str).map(str::to_owned));
     }
+}
+
+/// Letters, separators and numbers of any script, and some punctuation.
+fn tag_char(c: char) -> bool {
+    c.is_alphanumeric() || c.is_whitespace() && !c.is_control() || "_.:/=+-@".contains(c)
 }
 
 /// Tag keys keep their case and are told apart without it.
