@@ -11,12 +11,13 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::de::value::StrDeserializer;
 use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess,
+    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess,
     SeqAccess, VariantAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
 use std::collections::hash_map;
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 /// How `serde_json::Value` introduces itself: it has no sets, so one that is read into it would be written
@@ -357,6 +358,7 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
             Shape::Map(members) if members.len() == 1 => match members.iter().next() {
                 Some((variant, value)) => visitor.visit_enum(Variant {
                     name: variant,
+                    is_member: true,
                     content: Shape::of(value),
                 }),
                 None => Err(self.0.instead_of("the name of a variant")),
@@ -484,6 +486,8 @@ impl<'de> Deserializer<'de> for KeyDecoder<'_> {
         deserialize_u32: visit_u32,
         deserialize_u64: visit_u64,
         deserialize_u128: visit_u128,
+        deserialize_f32: visit_f32,
+        deserialize_f64: visit_f64,
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -503,16 +507,54 @@ impl<'de> Deserializer<'de> for KeyDecoder<'_> {
         visitor.visit_newtype_struct(self)
     }
 
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_some(self)
+    }
+
     forward_to_deserialize_any! {
-        f32 f64 char str string bytes byte_buf option unit unit_struct seq tuple tuple_struct map struct
+        char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct
         identifier ignored_any
     }
 }
 
-/// A variant that is the one member of a map.
+/// A value that is asked for with its type: the type is the variant.
+struct Tagged<'a>(Shape<'a>);
+
+impl<'de> Deserializer<'de> for Tagged<'_> {
+    type Error = Fault;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_enum(Variant {
+            name: self.0.kind(),
+            is_member: false,
+            content: self.0,
+        })
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+        unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+/// A variant and what is in it.
 struct Variant<'a> {
     name: &'a str,
+    /// It is the one member of a map, by its name, and not the type of a value.
+    is_member: bool,
     content: Shape<'a>,
+}
+
+impl Variant<'_> {
+    fn place<T>(&self, content: Result<T, Fault>) -> Result<T, Fault> {
+        content.map_err(|fault| {
+            if self.is_member {
+                fault.in_member(self.name)
+            } else {
+                fault
+            }
+        })
+    }
 }
 
 impl<'a, 'de> EnumAccess<'de> for Variant<'a> {
@@ -529,17 +571,15 @@ impl<'de> VariantAccess<'de> for Variant<'_> {
     type Error = Fault;
 
     fn unit_variant(self) -> Result<(), Fault> {
-        de::Deserialize::deserialize(Decoder(self.content))
+        self.newtype_variant_seed(PhantomData)
     }
 
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Fault> {
-        let content = seed.deserialize(Decoder(self.content));
-        content.map_err(|fault| fault.in_member(self.name))
+        self.place(seed.deserialize(Decoder(self.content)))
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value, Fault> {
-        let content = Decoder(self.content).deserialize_seq(visitor);
-        content.map_err(|fault| fault.in_member(self.name))
+        self.place(Decoder(self.content).deserialize_seq(visitor))
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -547,63 +587,6 @@ impl<'de> VariantAccess<'de> for Variant<'_> {
         _fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        let content = Decoder(self.content).deserialize_map(visitor);
-        content.map_err(|fault| fault.in_member(self.name))
-    }
-}
-
-/// A value that is asked for with its type: the type is the variant.
-struct Tagged<'a>(Shape<'a>);
-
-impl<'de> Deserializer<'de> for Tagged<'_> {
-    type Error = Fault;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        visitor.visit_enum(self)
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
-        unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
-    }
-}
-
-impl<'a, 'de> EnumAccess<'de> for Tagged<'a> {
-    type Error = Fault;
-    type Variant = TaggedContent<'a>;
-
-    fn variant_seed<S: DeserializeSeed<'de>>(
-        self,
-        seed: S,
-    ) -> Result<(S::Value, TaggedContent<'a>), Fault> {
-        let tag: StrDeserializer<'_, Fault> = self.0.kind().into_deserializer();
-        Ok((seed.deserialize(tag)?, TaggedContent(self.0)))
-    }
-}
-
-/// The place of what is in it is that of the value itself.
-struct TaggedContent<'a>(Shape<'a>);
-
-impl<'de> VariantAccess<'de> for TaggedContent<'_> {
-    type Error = Fault;
-
-    fn unit_variant(self) -> Result<(), Fault> {
-        Ok(())
-    }
-
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Fault> {
-        seed.deserialize(Decoder(self.0))
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value, Fault> {
-        Decoder(self.0).deserialize_seq(visitor)
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        _fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Fault> {
-        Decoder(self.0).deserialize_map(visitor)
+        self.place(Decoder(self.content).deserialize_map(visitor))
     }
 }

@@ -7,7 +7,7 @@ use super::fault::Fault;
 use super::number::{self, NUMBER};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-use serde::ser::{self, Impossible, Serialize, Serializer};
+use serde::ser::{self, Serialize, Serializer};
 use std::collections::HashMap;
 
 /// What the names begin with that mean something to the encoder.
@@ -358,7 +358,7 @@ impl ser::SerializeMap for Entries {
     type Error = Fault;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Fault> {
-        self.key = Some(key.serialize(KeyEncoder)?);
+        self.key = Some(self::key(key)?);
         Ok(())
     }
 
@@ -396,94 +396,13 @@ macro_rules! writes_fields {
 
 writes_fields!(SerializeStruct, SerializeStructVariant);
 
-/// The key of a map, which is a string in DynamoDB.
-struct KeyEncoder;
-
-fn no_key<T>() -> Result<T, Fault> {
-    Err(Fault::new(
-        "expected a map whose keys are strings, integers, booleans or names of variants",
-    ))
-}
-
-macro_rules! keys {
-    ($($method:ident: $key:ty),+ $(,)?) => {
-        $(fn $method(self, key: $key) -> Result<String, Fault> {
-            Ok(key.to_string())
-        })+
-    };
-}
-
-macro_rules! no_keys {
-    ($($method:ident($($argument:ident: $type:ty),*) -> $result:ty),+ $(,)?) => {
-        $(fn $method(self, $($argument: $type),*) -> Result<$result, Fault> {
-            no_key()
-        })+
-    };
-}
-
-type NoKey = Impossible<String, Fault>;
-
-impl Serializer for KeyEncoder {
-    type Ok = String;
-    type Error = Fault;
-    type SerializeSeq = NoKey;
-    type SerializeTuple = NoKey;
-    type SerializeTupleStruct = NoKey;
-    type SerializeTupleVariant = NoKey;
-    type SerializeMap = NoKey;
-    type SerializeStruct = NoKey;
-    type SerializeStructVariant = NoKey;
-
-    keys! {
-        serialize_bool: bool, serialize_char: char, serialize_str: &str,
-        serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64, serialize_i128: i128,
-        serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64, serialize_u128: u128,
-    }
-
-    no_keys! {
-        serialize_f32(_key: f32) -> String,
-        serialize_f64(_key: f64) -> String,
-        serialize_bytes(_key: &[u8]) -> String,
-        serialize_none() -> String,
-        serialize_unit() -> String,
-        serialize_unit_struct(_name: &'static str) -> String,
-        serialize_seq(_len: Option<usize>) -> NoKey,
-        serialize_tuple(_len: usize) -> NoKey,
-        serialize_tuple_struct(_name: &'static str, _len: usize) -> NoKey,
-        serialize_tuple_variant(_name: &'static str, _index: u32, _variant: &'static str, _len: usize) -> NoKey,
-        serialize_map(_len: Option<usize>) -> NoKey,
-        serialize_struct(_name: &'static str, _len: usize) -> NoKey,
-        serialize_struct_variant(_name: &'static str, _index: u32, _variant: &'static str, _len: usize) -> NoKey,
-    }
-
-    fn serialize_some<T: Serialize + ?Sized>(self, _value: &T) -> Result<String, Fault> {
-        no_key()
-    }
-
-    fn serialize_unit_variant(
-        self,
-        _name: &'static str,
-        _index: u32,
-        variant: &'static str,
-    ) -> Result<String, Fault> {
-        Ok(variant.to_owned())
-    }
-
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _name: &'static str,
-        key: &T,
-    ) -> Result<String, Fault> {
-        key.serialize(self)
-    }
-
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(
-        self,
-        _name: &'static str,
-        _index: u32,
-        _variant: &'static str,
-        _key: &T,
-    ) -> Result<String, Fault> {
-        no_key()
+/// The key of a map, which is a string in DynamoDB: of what is written as one, as a number or as a flag.
+fn key<T: Serialize + ?Sized>(key: &T) -> Result<String, Fault> {
+    match encode(key)? {
+        AttributeValue::S(key) | AttributeValue::N(key) => Ok(key),
+        AttributeValue::Bool(key) => Ok(key.to_string()),
+        _ => Err(Fault::new(
+            "expected a map whose keys are strings, numbers, booleans or names of variants",
+        )),
     }
 }

@@ -267,29 +267,43 @@ impl TransactGet {
 
     /// Reads them all, in the order given, `None` where there is no item.
     ///
-    /// For items of different types use [`output`](Self::output) and
-    /// [`from_item`](super::from_item).
+    /// For items of different types use [`Item`](super::Item) and [`from_item`](super::from_item).
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) before anything is sent;
-    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) when an item does not fit `T`;
-    /// [`ErrorKind::Canceled`](crate::ErrorKind::Canceled) with a reason for each item; else what DynamoDB
-    /// or the strategy says.
+    /// [`ErrorKind::Decode`](crate::ErrorKind::Decode) when an item does not fit `T`: [`each`](Self::each)
+    /// keeps the others; [`ErrorKind::Canceled`](crate::ErrorKind::Canceled) with a reason for each item;
+    /// else what DynamoDB or the strategy says.
     ///
     /// # Cancel safety
     ///
     /// A read: dropping the future changes nothing.
     pub async fn send<T: DeserializeOwned>(self) -> Result<Vec<Option<T>>> {
+        self.each().await?.into_iter().collect()
+    }
+
+    /// Reads them all, in the order given; one that does not fit `T` is an error in its place.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send), but for `Decode`.
+    ///
+    /// # Cancel safety
+    ///
+    /// A read: dropping the future changes nothing.
+    pub async fn each<T: DeserializeOwned>(self) -> Result<Vec<Result<Option<T>>>> {
         let TransactGet { mut whole, raw } = self;
         let items = whole.checked_items()?;
         let tables = whole.tables();
         let call = whole.call(&tables);
         let output = whole.read(items, raw, &call).await?;
         let items = output.responses.unwrap_or_default().into_iter();
-        let items = items.map(|response| response.item.map(|item| decode(item, None)).transpose());
-        let items = items.collect::<Result<_>>();
-        items.map_err(|error| call.explain(error))
+        let items = items.map(|response| {
+            let item = response.item.map(|item| decode(item, None)).transpose();
+            item.map_err(|error| call.explain(error))
+        });
+        Ok(items.collect())
     }
 
     /// The SDK's whole answer.

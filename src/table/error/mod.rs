@@ -26,6 +26,12 @@ const NO_REASON: &str = "None";
 /// HTTP's own refusal of a body that is too long.
 const PAYLOAD_TOO_LARGE: u16 = 413;
 const FIRST_SERVER_ERROR: u16 = 500;
+/// The refusals without a known code that pass by themselves.
+const REQUEST_TIMEOUT: u16 = 408;
+const TOO_EARLY: u16 = 425;
+const TOO_MANY_REQUESTS: u16 = 429;
+/// What the service does not do, it does not do later either.
+const NOT_IMPLEMENTED: u16 = 501;
 
 impl Error {
     /// The item that was there when a condition did not hold.
@@ -433,12 +439,21 @@ fn by_code(code: &str, message: &str, status: u16) -> Error {
         _ if status == PAYLOAD_TOO_LARGE => {
             new(ErrorKind::TooLarge, or(message, "the request is too large")).needs_human()
         }
-        _ if status >= FIRST_SERVER_ERROR => {
+        _ if status >= FIRST_SERVER_ERROR && status != NOT_IMPLEMENTED => {
             new(ErrorKind::Service, or(message, "the service failed"))
         }
-        // a web page of a proxy, a body that is no JSON
-        "" => new(ErrorKind::Malformed, or(message, "the answer is none of DynamoDB's")),
-        _ => new(ErrorKind::Other, or(message, "DynamoDB refused the request")),
+        _ => {
+            let described = match code {
+                // a web page of a proxy, a body that is no JSON
+                "" => new(ErrorKind::Malformed, or(message, "the answer is none of DynamoDB's")),
+                _ => new(ErrorKind::Other, or(message, "DynamoDB refused the request")),
+            };
+            match status {
+                REQUEST_TIMEOUT | TOO_EARLY => described,
+                TOO_MANY_REQUESTS => described.asks_for_fewer_calls(),
+                _ => described.needs_human(),
+            }
+        }
     }
 }
 

@@ -1,8 +1,7 @@
 //! Conditions: what must hold for a write, what a filter lets through, which sort keys are read.
 
 use super::expressions::{Expressions, checked_length};
-pub(crate) use super::operand::{Attr, attr};
-use super::operand::{IntoOperand, Operand, Size};
+use super::operand::{Attr, IntoOperand, Operand, Size};
 use super::path::Path;
 use super::raw_expression::{RawExpression, RawNames, RawValues};
 use crate::error::{Error, Result};
@@ -102,7 +101,7 @@ impl Cond {
         checked_length(field, text)
     }
 
-    pub(crate) fn render(self, out: &mut String, expressions: &mut Expressions) -> Result<()> {
+    fn render(self, out: &mut String, expressions: &mut Expressions) -> Result<()> {
         match self.0 {
             Node::All(all) => join(all, " AND ", Binding::All, out, expressions),
             Node::Any(any) => join(any, " OR ", Binding::Any, out, expressions),

@@ -1,6 +1,6 @@
 //! Where in an item a value is: an attribute, a member of a map, an element of a list.
 
-use super::expressions::Expressions;
+use super::expressions::{Expressions, checked_length};
 use crate::error::{Error, Result};
 use std::fmt::{self, Write as _};
 
@@ -189,7 +189,7 @@ pub(crate) fn projection(paths: &[Path], expressions: &mut Expressions) -> Resul
         }
         path.render(&mut text, expressions)?;
     }
-    Ok(text)
+    checked_length("project", text)
 }
 
 /// A [`Path`](crate::table::Path) whose names are taken literally: `path!["a.b", 0, "c"]`.

@@ -173,7 +173,7 @@ fn build(
     if capacity {
         request = request.return_consumed_capacity(ReturnConsumedCapacity::Total);
     }
-    Ok(raw.apply(request))
+    raw.apply_beside_placeholders(request)
 }
 
 impl fmt::Debug for Get {

@@ -79,10 +79,8 @@ impl ReadOptions {
         &mut self,
         expressions: &mut Expressions,
     ) -> Result<(Option<String>, Option<String>)> {
-        let filter = self.filter.take().map(|filter| {
-            let mut text = String::new();
-            filter.render(&mut text, expressions).map(|()| text)
-        });
+        let filter = self.filter.take();
+        let filter = filter.map(|filter| filter.into_text("filter", expressions));
         let filter = filter.transpose()?;
         let paths = self.projection.as_deref();
         let paths = paths.map(|paths| projection(paths, expressions));

@@ -8,8 +8,9 @@ use super::sort::SortCond;
 use super::stream::{ItemStream, Reading};
 use crate::error::{Error, Result};
 use crate::table::error::Call;
-use crate::table::expression::condition::{Cond, attr};
+use crate::table::expression::condition::Cond;
 use crate::table::expression::expressions::Expressions;
+use crate::table::expression::operand::attr;
 use crate::table::expression::path::Path;
 use crate::table::key::check_key_attribute;
 use crate::table::operations::QUERY;
@@ -162,8 +163,7 @@ impl Query {
         if let Some(key) = key {
             keys = keys & key;
         }
-        let mut key_condition = String::new();
-        keys.render(&mut key_condition, &mut expressions)?;
+        let key_condition = keys.into_text("key condition", &mut expressions)?;
         let (filter, paths) = options.render(&mut expressions)?;
         let (names, values) = expressions.into_maps();
         let request = target
@@ -182,7 +182,7 @@ impl Query {
             .set_return_consumed_capacity(
                 options.capacity.then_some(ReturnConsumedCapacity::Total),
             );
-        Ok((raw.apply(request), positions))
+        Ok((raw.apply_beside_placeholders(request)?, positions))
     }
 }
 

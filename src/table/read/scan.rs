@@ -131,7 +131,7 @@ impl Scan {
             .set_return_consumed_capacity(
                 options.capacity.then_some(ReturnConsumedCapacity::Total),
             );
-        Ok((raw.apply(request), positions))
+        Ok((raw.apply_beside_placeholders(request)?, positions))
     }
 }
 

@@ -1,7 +1,8 @@
 //! Conditions on the sort key of a query.
 
 use crate::error::Result;
-use crate::table::expression::condition::{Attr, Cond};
+use crate::table::expression::condition::Cond;
+use crate::table::expression::operand::Attr;
 use crate::table::expression::path::Path;
 use crate::table::value::IntoValue;
 use aws_sdk_dynamodb::types::AttributeValue;
