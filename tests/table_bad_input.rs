@@ -542,3 +542,34 @@ async fn an_operation_is_refused_where_it_cannot_be_carried_out() {
     );
     assert_eq!(transport.count(), 0);
 }
+
+#[tokio::test]
+async fn a_key_without_a_name_is_told_what_to_write() {
+    let transport = Transport::silent();
+    let table = transport.dynamo().table("MyTable");
+    let names = ["table MyTable", "key: ", "(\"id\", \"123\")"];
+    refused(table.get("123").send::<Json>().await, "get", &names);
+    refused(table.get(&123).send::<Json>().await, "get", &names);
+    refused(
+        table.get(&("id", "123")).send::<Json>().await,
+        "get",
+        &names,
+    );
+    refused(table.delete("123").send().await, "delete", &names);
+    refused(
+        table.update(&["id", "123"]).set("a", 1).send().await,
+        "update",
+        &names,
+    );
+    refused(
+        table.batch_get(["123"]).send::<Json>().await,
+        "batch get",
+        &names[2..],
+    );
+    refused(
+        table.put("123").send().await,
+        "put",
+        &["expected an item", "not S"],
+    );
+    assert_eq!(transport.count(), 0);
+}

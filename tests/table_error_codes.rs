@@ -113,7 +113,7 @@ async fn each_code_has_its_kind() {
             false,
         ),
         ("InternalServerError", ErrorKind::Service, true),
-        ("SomethingNew", ErrorKind::Other, true),
+        ("SomethingNew", ErrorKind::Other, false),
     ];
     for (code, kind, retryable) in cases {
         let error = get(Answer::error(code, MESSAGE)).await;
@@ -418,4 +418,49 @@ async fn the_place_is_named_for_every_kind_of_type() {
             .starts_with("attribute ")
     );
     assert_eq!(place::<Vec<u8>>().await, "the item");
+}
+
+#[tokio::test]
+async fn what_needs_a_person_is_not_retryable() {
+    let ask = async |answer: Answer| {
+        let transport = Transport::replay([answer]);
+        let get = transport.dynamo().table("MyTable").get(("id", "123"));
+        get.send::<serde_json::Value>().await.unwrap_err()
+    };
+    for code in [
+        "OptInRequired",
+        "UnknownOperationException",
+        "InvalidAction",
+        "MissingActionException",
+        "SubscriptionRequiredException",
+        "ValidationError",
+        "BrandNewException",
+    ] {
+        let error = ask(Answer::error(code, "about it")).await;
+        assert!(!error.is_retryable() && error.is_terminal(), "{error:?}");
+        assert_eq!(error.code(), Some(code));
+    }
+    for (status, retryable) in [
+        (301, false),
+        (400, false),
+        (403, false),
+        (404, false),
+        (405, false),
+        (408, true),
+        (425, true),
+        (429, true),
+        (500, true),
+        (501, false),
+        (502, true),
+        (503, true),
+        (504, true),
+    ] {
+        let error = ask(Answer {
+            status,
+            body: json!({}),
+        })
+        .await;
+        assert_eq!(error.is_retryable(), retryable, "{status}: {error:?}");
+        assert_eq!(error.is_throttled(), status == 429, "{status}: {error:?}");
+    }
 }

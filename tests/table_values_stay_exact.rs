@@ -184,7 +184,7 @@ fn any_item_survives_every_untyped_way_or_is_refused_by_name() {
         create_table(db.client(), "Any", "id", None).await;
         db
     });
-    let mut config = Config::with_cases(96);
+    let mut config = Config::with_cases(48);
     config.failure_persistence = None;
     let test = |item: Item| runtime.block_on(every_way(&db, item));
     TestRunner::new(config).run(&item(), test).unwrap();
