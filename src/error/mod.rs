@@ -4,7 +4,23 @@
 //! on the facts travel with it: which call, which endpoint, which status and AWS code, how long it
 //! took, and what mends it.
 
-use std::any::Any;
+#[allow(dead_code)] // the rooms move over one by one
+pub(crate) mod body;
+#[allow(dead_code)] // the rooms move over one by one
+pub(crate) mod chain;
+#[allow(dead_code)] // the rooms move over one by one
+pub(crate) mod codes;
+mod kind;
+mod line;
+#[allow(dead_code)] // the rooms move over one by one
+pub(crate) mod text;
+
+#[cfg(feature = "table")]
+pub(crate) use kind::Carried;
+pub use kind::{CancellationReason, CredentialFault, Denied, ErrorKind, Operation};
+
+use self::line::{Facts, Seconds};
+use self::text::Text;
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
@@ -14,13 +30,22 @@ use std::time::Duration;
 /// What the crate's fallible calls return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// What functions of the application fail with, such as the one that asks for an MFA code: any error, by
+/// `?` or `into()`.
+pub type BoxError = Box<dyn StdError + Send + Sync>;
+
 /// Why a call failed, and what to do about it.
 ///
-/// `Display` is one line, of what is known: the call, its subject, the endpoint, what happened, the
-/// HTTP status, the AWS code, the request id, attempts and time spent, and a hint that mends it. The
-/// next layer down is [`source`](StdError::source); no message stands in both. Secrets, session tokens
-/// and raw response bodies are in neither. Cloning is cheap, so one failed fetch can answer every
-/// caller that waited for it.
+/// `{}` is one line, of what is known: the call, its subject, the endpoint, what happened, the HTTP
+/// status, the AWS code, the request id, attempts and time spent, and a hint that mends it. `{:#}` goes
+/// on with the causes on the same line, and `{:?}`, which `fn main() -> Result` prints, with each on a
+/// line of its own. The next layer down is [`source`](StdError::source); no message stands in two
+/// layers: where the cause says more than the call above it can, that one has taken over what it says
+/// and what mends it.
+///
+/// What a service said is quoted in at most 300 characters; secrets, session tokens, signatures and raw
+/// response bodies are in none of it. Cloning is cheap, so one failed fetch can answer every caller that
+/// waited for it.
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
@@ -29,17 +54,20 @@ struct Inner {
     kind: ErrorKind,
     outlook: Outlook,
     operation: Operation,
-    subject: Option<Cow<'static, str>>,
-    via: Option<Cow<'static, str>>,
-    endpoint: Option<Cow<'static, str>>,
-    field: Option<Cow<'static, str>>,
-    message: Cow<'static, str>,
+    subject: Option<Text>,
+    via: Option<Text>,
+    endpoint: Option<Text>,
+    field: Option<Text>,
+    message: Text,
+    /// The error above has taken over message and hint.
+    told_above: bool,
     http_status: Option<u16>,
-    code: Option<Cow<'static, str>>,
-    request_id: Option<Cow<'static, str>>,
+    code: Option<Text>,
+    request_id: Option<Text>,
     attempts: Option<u32>,
     elapsed: Option<Duration>,
-    hint: Option<Cow<'static, str>>,
+    retry_after: Option<Duration>,
+    hint: Option<Text>,
     cause: Option<Arc<dyn StdError + Send + Sync>>,
     detail: Option<Arc<dyn StdError + Send + Sync>>,
 }
@@ -53,166 +81,6 @@ enum Outlook {
     Throttled,
     /// Somebody has to change something first.
     Terminal,
-}
-
-/// What functions of the application fail with, such as the one that asks for an MFA code: any error, by
-/// `?` or `into()`.
-pub type BoxError = Box<dyn StdError + Send + Sync>;
-
-/// The cause of an [`Error`], for code that acts on it.
-///
-/// It names the cause, not the call: the call is [`Error::operation`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// The caller is known, and a policy refuses what it asked.
-    AccessDenied(Denied),
-    /// A transaction was cancelled; one reason for each of its items, in request order.
-    Canceled(Vec<CancellationReason>),
-    /// A condition did not hold.
-    Conflict,
-    /// Another write was in the way.
-    Contention,
-    /// Credentials could not be had, or the service refused them.
-    Credential(CredentialFault),
-    /// An item does not fit the type it was read into.
-    Decode,
-    /// The source is switched off by configuration.
-    Disabled,
-    /// A value cannot be written as an item.
-    Encode,
-    /// The service refused the request as not valid.
-    Invalid,
-    /// An answer could not be understood, or lacks a part.
-    Malformed,
-    /// No role is attached, or the named one is not there.
-    NoRole,
-    /// There is no asynchronous runtime to fetch on.
-    NoRuntime,
-    /// The table or index is not there.
-    NoSuchTable,
-    /// None of the others.
-    Other,
-    /// The source panicked.
-    Panicked,
-    /// The endpoint refuses to deal with this host at all.
-    Refused,
-    /// The service failed.
-    Service,
-    /// Too many requests.
-    Throttled,
-    /// No answer in time.
-    Timeout,
-    /// An item, a collection or a request is too large.
-    TooLarge,
-    /// No connection could be made.
-    Unreachable,
-    /// A setting or an argument is wrong; [`Error::field`] names it. Nothing was sent.
-    Usage,
-}
-
-/// What is the matter with the credentials.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum CredentialFault {
-    /// The session is over.
-    Expired,
-    /// The request's authentication is incomplete: something between here and the service strips it.
-    Malformed,
-    /// The signature does not match: a wrong secret, or a clock that is off.
-    Signature,
-    /// The strategy could not produce any.
-    Unavailable,
-    /// The service does not know the key id, or the session token is missing or wrong.
-    Unrecognized,
-}
-
-/// Who was refused what, as far as the service said so.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct Denied {
-    /// The ARN of the caller.
-    pub principal: Option<String>,
-    /// The IAM action, for example `dynamodb:GetItem`.
-    pub action: Option<String>,
-    /// The ARN that the action was asked on.
-    pub resource: Option<String>,
-    /// Why, in the service's words.
-    pub reason: Option<String>,
-}
-
-/// Why one item of a transaction stood in its way.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct CancellationReason {
-    /// The code, for example `ConditionalCheckFailed`; `None` where this item was not the cause.
-    pub code: Option<String>,
-    /// The service's message.
-    pub message: Option<String>,
-    #[cfg_attr(not(feature = "table"), allow(dead_code))]
-    pub(crate) carried: Carried,
-}
-
-/// What another room puts into an error for its own callers; shown and compared nowhere.
-#[derive(Clone, Default)]
-pub(crate) struct Carried(Option<Arc<dyn Any + Send + Sync>>);
-
-#[cfg_attr(not(feature = "table"), allow(dead_code))]
-impl Carried {
-    pub(crate) fn new<T: Any + Send + Sync>(what: T) -> Self {
-        Carried(Some(Arc::new(what)))
-    }
-
-    pub(crate) fn get<T: Any>(&self) -> Option<&T> {
-        self.0.as_deref()?.downcast_ref()
-    }
-}
-
-impl fmt::Debug for Carried {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "kept" } else { "none" })
-    }
-}
-
-impl PartialEq for Carried {
-    fn eq(&self, _other: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Carried {}
-
-impl std::hash::Hash for Carried {
-    fn hash<H: std::hash::Hasher>(&self, _state: &mut H) {}
-}
-
-/// The call that failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Operation(&'static str);
-
-impl Operation {
-    /// Checking what a builder or a configuration was given.
-    pub const CONFIGURE: Operation = Operation("configure");
-    /// Getting credentials, whatever the source.
-    pub const FETCH: Operation = Operation("fetch credentials");
-
-    /// Names a call; log-safe, in words that a reader of the error knows.
-    #[must_use]
-    pub const fn new(name: &'static str) -> Self {
-        Operation(name)
-    }
-
-    /// The name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        self.0
-    }
-}
-
-impl fmt::Display for Operation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
 }
 
 impl Error {
@@ -246,7 +114,7 @@ impl Error {
     /// Says what mends it; shown at the end of the line.
     #[must_use]
     pub fn hint(self, hint: impl Into<Cow<'static, str>>) -> Self {
-        self.with(|inner| inner.hint = Some(hint.into()))
+        self.with(|inner| inner.hint = Some(text(hint)))
     }
 
     pub(crate) fn new(
@@ -269,12 +137,14 @@ impl Error {
             via: None,
             endpoint: None,
             field: None,
-            message: message.into(),
+            message: Text::from(message.into()),
+            told_above: false,
             http_status: None,
             code: None,
             request_id: None,
             attempts: None,
             elapsed: None,
+            retry_after: None,
             hint: None,
             cause: None,
             detail: None,
@@ -287,12 +157,12 @@ impl Error {
         expected: impl Into<Cow<'static, str>>,
     ) -> Self {
         Error::new(ErrorKind::Usage, Operation::CONFIGURE, expected)
-            .with(|inner| inner.field = Some(field.into()))
+            .with(|inner| inner.field = Some(text(field)))
     }
 
     /// The same error about a setting that goes by another name where it was given.
     pub(crate) fn naming(self, field: impl Into<Cow<'static, str>>) -> Self {
-        self.with(|inner| inner.field = Some(field.into()))
+        self.with(|inner| inner.field = Some(text(field)))
     }
 
     /// Keeps the whole of what the SDK said, for who asks for it by type; it is no cause and is shown
@@ -325,16 +195,16 @@ impl Error {
 
     /// What the call was about: a table, a role.
     pub(crate) fn on(self, subject: impl Into<Cow<'static, str>>) -> Self {
-        self.with(|inner| inner.subject = Some(subject.into()))
+        self.with(|inner| inner.subject = Some(text(subject)))
     }
 
     /// Which strategy or identity made the call.
     pub(crate) fn via(self, via: impl Into<Cow<'static, str>>) -> Self {
-        self.with(|inner| inner.via = Some(via.into()))
+        self.with(|inner| inner.via = Some(text(via)))
     }
 
     pub(crate) fn at(self, endpoint: impl Into<Cow<'static, str>>) -> Self {
-        self.with(|inner| inner.endpoint = Some(endpoint.into()))
+        self.with(|inner| inner.endpoint = Some(text(endpoint)))
     }
 
     pub(crate) fn with_status(self, status: u16) -> Self {
@@ -342,16 +212,16 @@ impl Error {
     }
 
     pub(crate) fn with_code(self, code: impl Into<Cow<'static, str>>) -> Self {
-        self.with(|inner| inner.code = Some(code.into()))
+        self.with(|inner| inner.code = Some(text(code)))
     }
 
     pub(crate) fn with_request_id(self, id: impl Into<Cow<'static, str>>) -> Self {
-        self.with(|inner| inner.request_id = Some(id.into()))
+        self.with(|inner| inner.request_id = Some(text(id)))
     }
 
     /// What mends it, where that is known.
     pub(crate) fn advice(&self) -> Option<&str> {
-        self.0.hint.as_deref()
+        self.0.hint.as_ref().map(Text::as_str)
     }
 
     /// The line without what mends it.
@@ -365,6 +235,35 @@ impl Error {
 
     pub(crate) fn after(self, elapsed: Duration) -> Self {
         self.with(|inner| inner.elapsed = Some(elapsed))
+    }
+
+    /// When the other side said that it may be asked again.
+    #[allow(dead_code)] // comes with the sources
+    pub(crate) fn with_retry_after(self, pause: Duration) -> Self {
+        self.with(|inner| inner.retry_after = Some(pause))
+    }
+
+    /// Keeps an error of this crate as the cause, and takes over what it says and what mends it: this
+    /// error knows the call, the cause knows the reason. The cause goes on to tell where and how often.
+    #[allow(dead_code)] // comes with the sources
+    pub(crate) fn because_of(self, cause: Error) -> Self {
+        let Inner {
+            message,
+            field,
+            hint,
+            ..
+        } = &*cause.0;
+        let reason = match field {
+            Some(field) => field.clone().then(message),
+            None => message.clone(),
+        };
+        let hint = hint.clone();
+        let below = cause.with(|inner| inner.told_above = true);
+        self.with(|inner| {
+            inner.message = inner.message.clone().then(&reason);
+            inner.hint = inner.hint.take().or(hint);
+            inner.cause = Some(Arc::new(below));
+        })
     }
 
     /// Shares a cause that somebody else holds too.
@@ -393,13 +292,13 @@ impl Error {
     /// The setting or argument that is wrong, for [`ErrorKind::Usage`].
     #[must_use]
     pub fn field(&self) -> Option<&str> {
-        self.0.field.as_deref()
+        self.0.field.as_ref().map(Text::as_str)
     }
 
     /// The AWS error code, for example `AccessDenied`.
     #[must_use]
     pub fn code(&self) -> Option<&str> {
-        self.0.code.as_deref()
+        self.0.code.as_ref().map(Text::as_str)
     }
 
     /// The HTTP status of the answer.
@@ -408,10 +307,16 @@ impl Error {
         self.0.http_status
     }
 
+    /// How long the other side asked to be left alone, by `Retry-After`.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
     /// The request id, for AWS support.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
-        self.0.request_id.as_deref()
+        self.0.request_id.as_ref().map(Text::as_str)
     }
 
     /// Whether credentials are the matter: none could be had, or the service refused them. A missing
@@ -440,47 +345,63 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Error {
+    /// This layer alone.
+    fn write_line(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &*self.0;
         write!(f, "{}", inner.operation)?;
         if let Some(subject) = &inner.subject {
-            write!(f, " on {}", OneLine(subject))?;
+            write!(f, " on {subject}")?;
         }
         if let Some(via) = &inner.via {
-            write!(f, " via {}", OneLine(via))?;
+            write!(f, " via {via}")?;
         }
         if let Some(endpoint) = &inner.endpoint {
-            write!(f, " at {}", OneLine(endpoint))?;
+            write!(f, " at {endpoint}")?;
         }
-        f.write_str(": ")?;
-        if let Some(field) = &inner.field {
-            write!(f, "{}: ", OneLine(field))?;
+        if !inner.told_above {
+            f.write_str(": ")?;
+            if let Some(field) = &inner.field {
+                write!(f, "{field}: ")?;
+            }
+            write!(f, "{}", inner.message)?;
         }
-        write!(f, "{}", OneLine(&inner.message))?;
         let mut facts = Facts::new(f);
         facts.add("http", inner.http_status)?;
-        facts.add("code", inner.code.as_deref().map(OneLine))?;
-        facts.add("request id", inner.request_id.as_deref().map(OneLine))?;
+        facts.add("code", inner.code.as_ref())?;
+        facts.add("request id", inner.request_id.as_ref())?;
         facts.add("attempts", inner.attempts)?;
         facts.add("after", inner.elapsed.map(Seconds))?;
+        facts.add("not again before", inner.retry_after.map(Seconds))?;
         facts.close()?;
-        if let Some(hint) = &inner.hint {
-            write!(f, "; {}", OneLine(hint))?;
+        match &inner.hint {
+            Some(hint) if !inner.told_above => write!(f, "; {hint}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_line(f)?;
+        if f.alternate() {
+            for layer in chain::below(self) {
+                write!(f, "; caused by: {layer}")?;
+            }
         }
         Ok(())
     }
 }
 
+/// What `fn main() -> Result` prints, so it is for people: the line, and below it each cause.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let inner = &*self.0;
-        f.debug_struct("Error")
-            .field("kind", &inner.kind)
-            .field("line", &format_args!("{self}"))
-            .field("terminal", &self.is_terminal())
-            .field("cause", &self.source().map(ToString::to_string))
-            .finish()
+        self.write_line(f)?;
+        for (layer, text) in chain::below(self).iter().enumerate() {
+            let start = if layer == 0 { "\n\nCaused by:\n" } else { "\n" };
+            write!(f, "{start}    {text}")?;
+        }
+        Ok(())
     }
 }
 
@@ -493,56 +414,6 @@ impl StdError for Error {
     }
 }
 
-/// Writes the facts that are known, in one pair of parentheses, or nothing.
-struct Facts<'a, 'f> {
-    f: &'a mut fmt::Formatter<'f>,
-    open: bool,
-}
-
-impl<'a, 'f> Facts<'a, 'f> {
-    fn new(f: &'a mut fmt::Formatter<'f>) -> Self {
-        Facts { f, open: false }
-    }
-
-    fn add(&mut self, name: &str, fact: Option<impl fmt::Display>) -> fmt::Result {
-        let Some(fact) = fact else { return Ok(()) };
-        let start = if self.open { ", " } else { " (" };
-        self.open = true;
-        write!(self.f, "{start}{name} {fact}")
-    }
-
-    fn close(self) -> fmt::Result {
-        if self.open {
-            self.f.write_str(")")?;
-        }
-        Ok(())
-    }
-}
-
-/// A text from outside, with what would break the line escaped.
-struct OneLine<'a>(&'a str);
-
-impl fmt::Display for OneLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
-            if c.is_control() {
-                write!(f, "{}", c.escape_default())?;
-            } else {
-                write!(f, "{c}")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-struct Seconds(Duration);
-
-impl fmt::Display for Seconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 < Duration::from_secs(1) {
-            write!(f, "{} ms", self.0.as_millis())
-        } else {
-            write!(f, "{:.1} s", self.0.as_secs_f64())
-        }
-    }
+fn text(text: impl Into<Cow<'static, str>>) -> Text {
+    Text::from(text.into())
 }

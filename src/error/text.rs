@@ -1,0 +1,538 @@
+//! Texts that may be shown: what the other side said, without what it must not say.
+//!
+//! A service may quote the request in its refusal: the canonical request with the session token, the
+//! signature, the key. So nothing of the other side goes into an [`Error`](super::Error) but as
+//! [`Quoted`], and every text that is put together at run time passes the same sieve as [`Text`].
+
+use aws_credential_types::Credentials;
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+use std::ops::Range;
+
+/// How many characters of a text of the other side are shown.
+pub(crate) const QUOTED_LIMIT: usize = 300;
+/// How much of it is looked at. Struck out secrets make it shorter, so it is more than is shown.
+const READ_LIMIT: usize = 16 * 1024;
+/// What stands in place of a secret.
+const STRUCK: &str = "***";
+/// So many letters and digits in a row that also stand in a secret are a part of it.
+const PART: usize = 10;
+/// A secret of fewer bytes than this would strike out ordinary words.
+const SHORTEST_SECRET: usize = 4;
+
+/// What a request or a cache holds that no text may show.
+#[derive(Clone, Default)]
+pub(crate) struct Secrets {
+    /// Letters and digits only, lower case; a part of one is as bad as the whole.
+    long: Vec<Vec<u8>>,
+    /// As they are; only the whole counts.
+    whole: Vec<String>,
+}
+
+impl Secrets {
+    /// Nothing is known; what looks like a secret is struck out all the same.
+    pub(crate) fn unknown() -> Self {
+        Secrets::default()
+    }
+
+    /// Secret, session token and key id.
+    pub(crate) fn of(credentials: &Credentials) -> Self {
+        let secrets = Secrets::default()
+            .and(credentials.secret_access_key())
+            .and_whole(credentials.access_key_id());
+        match credentials.session_token() {
+            Some(token) => secrets.and(token),
+            None => secrets,
+        }
+    }
+
+    /// One more, of which no part may be shown.
+    pub(crate) fn and(mut self, secret: &str) -> Self {
+        let letters: Vec<u8> = squeeze(secret).into_iter().map(|(byte, _)| byte).collect();
+        if letters.len() >= PART {
+            self.long.push(letters);
+            return self;
+        }
+        self.and_whole(secret)
+    }
+
+    fn and_whole(mut self, secret: &str) -> Self {
+        if secret.len() >= SHORTEST_SECRET {
+            self.whole.push(secret.to_owned());
+        }
+        self
+    }
+
+    /// Where they stand in a text.
+    fn find(&self, text: &str, found: &mut Vec<Range<usize>>) {
+        for secret in &self.whole {
+            found.extend(
+                text.match_indices(secret)
+                    .map(|(at, _)| at..at + secret.len()),
+            );
+        }
+        if self.long.is_empty() {
+            return;
+        }
+        let parts: HashSet<&[u8]> = self.long.iter().flat_map(|s| s.windows(PART)).collect();
+        let (letters, places): (Vec<u8>, Vec<Range<usize>>) = squeeze(text).into_iter().unzip();
+        for (at, window) in letters.windows(PART).enumerate() {
+            if parts.contains(window)
+                && let (Some(first), Some(last)) = (places.get(at), places.get(at + PART - 1))
+            {
+                found.push(widen(text, first.start..last.end, is_token));
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secrets")
+    }
+}
+
+/// Letters and digits, lower case, each with its place: a secret reads the same whether it is quoted
+/// raw, percent-encoded, in JSON, in XML, or broken into lines.
+fn squeeze(text: &str) -> Vec<(u8, Range<usize>)> {
+    let bytes = text.as_bytes();
+    let mut letters = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let length = escaped(bytes.get(at..).unwrap_or_default());
+        if length == 1 && byte.is_ascii_alphanumeric() {
+            letters.push((byte.to_ascii_lowercase(), at..at + 1));
+        }
+        at += length;
+    }
+    letters
+}
+
+/// How long the escaped character is that the bytes begin with; 1 where there is none.
+fn escaped(bytes: &[u8]) -> usize {
+    match bytes {
+        // of what is escaped in a secret, none is a letter or a digit
+        [b'%', a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => 3,
+        [b'\\', b'u', rest @ ..] if rest.len() >= 4 => 6,
+        [b'\\', _, ..] => 2,
+        [b'&', rest @ ..] => match rest.iter().take(8).position(|byte| *byte == b';') {
+            Some(end) => end + 2,
+            None => 1,
+        },
+        _ => 1,
+    }
+}
+
+fn is_token(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "+/=%_-".contains(c)
+}
+
+/// The range, and all around it that is of the same make.
+fn widen(text: &str, range: Range<usize>, same: fn(char) -> bool) -> Range<usize> {
+    let before = text.get(..range.start).unwrap_or_default();
+    let start = before.trim_end_matches(same).len();
+    let after = text.get(range.end..).unwrap_or_default();
+    let end = text.len() - after.trim_start_matches(same).len();
+    start..end.max(range.end)
+}
+
+/// What the values behind these names are, is nobody's business.
+const LABELS: [&str; 14] = [
+    "authorization",
+    "aws_secret_access_key",
+    "aws_session_token",
+    "credential",
+    "password",
+    "secretaccesskey",
+    "secret_access_key",
+    "security-token",
+    "sessiontoken",
+    "session_token",
+    "signature",
+    "tokencode",
+    "webidentitytoken",
+    "metadata-token",
+];
+
+/// Values behind a name that tells what they are, wherever they come from.
+fn find_labelled(text: &str, found: &mut Vec<Range<usize>>) {
+    let lower = text.to_ascii_lowercase();
+    for label in LABELS {
+        for (at, _) in lower.match_indices(label) {
+            let start = at + label.len();
+            let rest = lower.get(start..).unwrap_or_default();
+            let gap: usize = rest
+                .bytes()
+                .take_while(|byte| b"\"' :=>\\".contains(byte))
+                .count();
+            let between = rest.get(..gap).unwrap_or_default();
+            if !between.contains([':', '=', '>']) {
+                continue;
+            }
+            let value = rest.get(gap..).unwrap_or_default();
+            let value = value
+                .strip_prefix("aws4-hmac-sha256 ")
+                .or_else(|| value.strip_prefix("bearer "))
+                .unwrap_or(value);
+            let from = lower.len() - value.len();
+            let length = value
+                .find(|c: char| c.is_whitespace() || "\"'<>&,;".contains(c))
+                .unwrap_or(value.len());
+            if length > 0 {
+                found.push(from..from + length);
+            }
+        }
+    }
+}
+
+/// The digits of a signature, and the three parts of a JSON web token.
+const HEX_SIGNATURE: usize = 64;
+const SHORTEST_JWT: usize = 20;
+
+fn find_tokens(text: &str, found: &mut Vec<Range<usize>>) {
+    for (at, word) in words(text, |c| c.is_ascii_alphanumeric() || "_-.".contains(c)) {
+        let hex = word.len() >= HEX_SIGNATURE && word.bytes().all(|b| b.is_ascii_hexdigit());
+        let jwt = word.len() >= SHORTEST_JWT && word.starts_with("eyJ") && word.contains('.');
+        if hex || jwt {
+            found.push(at..at + word.len());
+        }
+    }
+}
+
+/// The length of a secret access key.
+const SECRET_KEY: usize = 40;
+/// No name and no word is as long as a session token.
+const SHORTEST_TOKEN: usize = 100;
+
+/// What looks like a secret access key or a session token in a text of the other side.
+fn find_lookalikes(text: &str, found: &mut Vec<Range<usize>>) {
+    let mixed = |word: &str| {
+        word.bytes().any(|b| b.is_ascii_digit())
+            && word.bytes().any(|b| b.is_ascii_uppercase())
+            && word.bytes().any(|b| b.is_ascii_lowercase())
+    };
+    for (at, word) in words(text, |c| c.is_ascii_alphanumeric() || "+/".contains(c)) {
+        if word.len() == SECRET_KEY && mixed(word) {
+            found.push(at..at + word.len());
+        }
+    }
+    for (at, word) in words(text, is_token) {
+        if word.len() >= SHORTEST_TOKEN && mixed(word) {
+            found.push(at..at + word.len());
+        }
+    }
+}
+
+/// The longest runs of such characters, with their places.
+fn words(text: &str, is_part: fn(char) -> bool) -> impl Iterator<Item = (usize, &str)> {
+    text.split(move |c| !is_part(c))
+        .filter(|word| !word.is_empty())
+        .map(move |word| (word.as_ptr() as usize - text.as_ptr() as usize, word))
+}
+
+/// The text with `***` for each of the ranges; they may overlap.
+fn strike(text: &str, mut ranges: Vec<Range<usize>>) -> Cow<'_, str> {
+    if ranges.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    ranges.sort_by_key(|range| range.start);
+    let mut struck = String::with_capacity(text.len());
+    let mut from = 0;
+    for range in ranges {
+        if range.end <= from {
+            continue;
+        }
+        if range.start >= from {
+            struck.push_str(text.get(from..range.start).unwrap_or_default());
+            struck.push_str(STRUCK);
+        }
+        from = range.end;
+    }
+    struck.push_str(text.get(from..).unwrap_or_default());
+    Cow::Owned(struck)
+}
+
+/// Whether a character would break the line, or change how it reads: controls, and Unicode's marks that
+/// are not seen or turn the direction of writing.
+fn breaks_the_line(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+fn on_one_line(text: Cow<'_, str>) -> Cow<'_, str> {
+    if !text.contains(breaks_the_line) {
+        return text;
+    }
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if breaks_the_line(c) {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+    Cow::Owned(line)
+}
+
+/// At most so many characters, the last of which says that there were more.
+fn shortened(text: &str, limit: usize) -> String {
+    if text.chars().nth(limit).is_none() {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(limit.saturating_sub(1)).collect();
+    short.push('…');
+    short
+}
+
+/// Where a service begins to repeat the request that it was sent.
+const QUOTES_THE_REQUEST: [&str; 5] = [
+    "canonical string",
+    "canonical request",
+    "canonicalrequest",
+    "string-to-sign",
+    "string to sign",
+];
+
+/// The text up to where it repeats the request, or the sentence that announces it.
+fn before_the_request(text: &str) -> &str {
+    let lower = text.to_ascii_lowercase();
+    let quoted = QUOTES_THE_REQUEST
+        .iter()
+        .filter_map(|sign| lower.find(sign));
+    let Some(at) = quoted.min() else { return text };
+    let before = text.get(..at).unwrap_or_default();
+    let sentence = before
+        .rfind(['\n', '.'])
+        .and_then(|end| before.get(..=end))
+        .unwrap_or_default();
+    sentence.trim_end()
+}
+
+/// What the other side said, on one line of at most 300 characters: what the request or the cache holds
+/// that is secret, and what looks like it, is struck out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Quoted(String);
+
+impl Quoted {
+    pub(crate) fn new(text: &str, secrets: &Secrets) -> Self {
+        let text = Self::struck(text, secrets);
+        Quoted(shortened(&on_one_line(Cow::Borrowed(&text)), QUOTED_LIMIT))
+    }
+
+    /// Only the first line: what follows in the refusal of a signature is the request.
+    pub(crate) fn first_line(text: &str, secrets: &Secrets) -> Self {
+        let text = text.trim_start();
+        let end = ["\n", "\r", "\\n"]
+            .iter()
+            .filter_map(|end| text.find(end))
+            .min()
+            .unwrap_or(text.len());
+        Self::new(text.get(..end).unwrap_or_default(), secrets)
+    }
+
+    /// Without the secrets, but not shortened: for what is read out of a text word by word.
+    pub(crate) fn struck(text: &str, secrets: &Secrets) -> String {
+        let end = text.floor_char_boundary(READ_LIMIT);
+        let text = before_the_request(text.get(..end).unwrap_or_default()).trim();
+        let mut found = Vec::new();
+        secrets.find(text, &mut found);
+        find_labelled(text, &mut found);
+        find_tokens(text, &mut found);
+        find_lookalikes(text, &mut found);
+        strike(text, found).into_owned()
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// This, or other words where nothing was said.
+    pub(crate) fn or(self, otherwise: &'static str) -> Cow<'static, str> {
+        if self.is_empty() {
+            Cow::Borrowed(otherwise)
+        } else {
+            Cow::Owned(self.0)
+        }
+    }
+}
+
+impl fmt::Display for Quoted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A part of an error's line: our own words, or [`Quoted`]. What is put together at run time is put on
+/// one line, and what a name or a shape shows to be a secret is struck out of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Text(Cow<'static, str>);
+
+impl Text {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Both, told one after the other.
+    pub(crate) fn then(self, more: &Text) -> Text {
+        Text(Cow::Owned(format!("{}: {}", self.0, more.0)))
+    }
+}
+
+impl From<&'static str> for Text {
+    fn from(ours: &'static str) -> Self {
+        Text(on_one_line(Cow::Borrowed(ours)))
+    }
+}
+
+impl From<String> for Text {
+    fn from(composed: String) -> Self {
+        let mut found = Vec::new();
+        find_labelled(&composed, &mut found);
+        find_tokens(&composed, &mut found);
+        let struck = strike(&composed, found);
+        Text(Cow::Owned(on_one_line(struck).into_owned()))
+    }
+}
+
+impl From<Cow<'static, str>> for Text {
+    fn from(text: Cow<'static, str>) -> Self {
+        match text {
+            Cow::Borrowed(ours) => ours.into(),
+            Cow::Owned(composed) => composed.into(),
+        }
+    }
+}
+
+impl From<Quoted> for Cow<'static, str> {
+    fn from(theirs: Quoted) -> Self {
+        Cow::Owned(theirs.0)
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "IQoJb3JpZ2luX2VjEJ//////////wEaCXVzLWVhc3QtMSJHMEUCIQDx+abc/def==";
+    const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+
+    fn secrets() -> Secrets {
+        Secrets::of(&Credentials::new(
+            "ASIAIOSFODNN7EXAMPLE",
+            SECRET,
+            Some(TOKEN.to_owned()),
+            None,
+            "test",
+        ))
+    }
+
+    #[test]
+    fn a_secret_is_struck_out_however_it_is_quoted() {
+        let percent = TOKEN
+            .replace('/', "%2F")
+            .replace('+', "%2b")
+            .replace('=', "%3D");
+        let json = TOKEN.replace('/', "\\/");
+        let xml = TOKEN.replace('/', "&#x2F;").replace('+', "&#43;");
+        let broken = format!("{}\n  {}", &TOKEN[..20], &TOKEN[20..]);
+        let part = &TOKEN[12..40];
+        for form in [
+            TOKEN,
+            SECRET,
+            &percent,
+            &json,
+            &xml,
+            &broken,
+            part,
+            &TOKEN.to_lowercase(),
+        ] {
+            let quoted = Quoted::new(&format!("no: x-y {form} (end)"), &secrets());
+            assert_eq!(quoted.as_str(), "no: x-y *** (end)", "{form}");
+        }
+        let key = Quoted::new("the key ASIAIOSFODNN7EXAMPLE is not known", &secrets());
+        assert_eq!(key.as_str(), "the key *** is not known");
+    }
+
+    #[test]
+    fn what_looks_like_a_secret_is_struck_out_without_knowing_it() {
+        for (text, shown) in [
+            (
+                "x-amz-security-token:abcdef rest",
+                "x-amz-security-token:*** rest",
+            ),
+            (
+                "Authorization: AWS4-HMAC-SHA256 Credential=AKIA/1, Signature=00",
+                "Authorization: AWS4-HMAC-SHA256 ***, Signature=***",
+            ),
+            (
+                r#"{"SecretAccessKey":"abc","x":1}"#,
+                r#"{"SecretAccessKey":"***","x":1}"#,
+            ),
+            (
+                "<SessionToken>abc</SessionToken>",
+                "<SessionToken>***</SessionToken>",
+            ),
+            (
+                "sent eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIx.c2ln back",
+                "sent *** back",
+            ),
+            (
+                "key wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY bad",
+                "key *** bad",
+            ),
+            (
+                "The security token included in the request is expired",
+                "The security token included in the request is expired",
+            ),
+            (
+                "Signature expired: 20260101T000000Z is now earlier than 20260101T000500Z",
+                "Signature expired: 20260101T000000Z is now earlier than 20260101T000500Z",
+            ),
+        ] {
+            assert_eq!(Quoted::new(text, &Secrets::unknown()).as_str(), shown);
+        }
+    }
+
+    #[test]
+    fn the_request_is_not_repeated() {
+        let text = "The request signature we calculated does not match. Check your key.\n\nThe Canonical String \
+                    for this request should have been\n'POST\n/\n";
+        assert_eq!(
+            Quoted::new(text, &Secrets::unknown()).as_str(),
+            "The request signature we calculated does not match. Check your key."
+        );
+        assert_eq!(
+            Quoted::first_line("no match\nPOST / AKID", &Secrets::unknown()).as_str(),
+            "no match"
+        );
+    }
+
+    #[test]
+    fn a_text_is_one_line_of_three_hundred_characters() {
+        let quoted = Quoted::new(&"ä\n\u{202e}".repeat(1_000), &Secrets::unknown());
+        assert_eq!(quoted.as_str().chars().count(), QUOTED_LIMIT);
+        assert!(quoted.as_str().starts_with("ä\\n\\u{202e}ä") && quoted.as_str().ends_with('…'));
+        let huge = Quoted::new(&"x".repeat(900_000), &Secrets::unknown());
+        assert_eq!(huge.as_str().chars().count(), QUOTED_LIMIT);
+    }
+
+    #[test]
+    fn our_own_words_stay_whole() {
+        let arn = format!(
+            "arn:aws:dynamodb:us-east-1:123456789012:table/{}",
+            "Xy1".repeat(60)
+        );
+        assert_eq!(Text::from(arn.clone()).as_str(), arn);
+    }
+}
