@@ -87,6 +87,11 @@ static PARTITIONS: [Row; 8] = [
     row("", "aws", "amazonaws.com"),
 ];
 
+/// What regions of the partition `aws` begin with (partition table of the AWS SDKs).
+const COMMERCIAL_AREAS: [&str; 9] = ["af", "ap", "ca", "eu", "il", "me", "mx", "sa", "us"];
+/// Services whose principal in China ends as its hosts do, as the console there writes it.
+const CHINESE_PRINCIPALS: [&str; 5] = ["codedeploy", "ec2", "elasticmapreduce", "logs", "s3"];
+
 impl Partition {
     /// The one that a region belongs to; `aws` where no other claims it.
     ///
@@ -110,6 +115,37 @@ impl Partition {
         Partition(others.iter().find(claims).unwrap_or(commercial))
     }
 
+    /// The same for a region that AWS has, or could have: `None` for what is of no form that regions of
+    /// a known partition have.
+    ///
+    /// ```
+    /// use aws_credential_strategies::iam::Partition;
+    ///
+    /// let china = Partition::of_known_region("cn-north-1").map(Partition::name);
+    /// assert_eq!(china, Some("aws-cn"));
+    /// assert_eq!(Partition::of_known_region("mars-north-1"), None);
+    /// ```
+    #[must_use]
+    pub fn of_known_region(region: &str) -> Option<Self> {
+        let partition = Self::of_region(region);
+        let area = match partition.0.regions {
+            "" => COMMERCIAL_AREAS
+                .iter()
+                .find(|area| region.split('-').next() == Some(area))?
+                .len(),
+            "eusc-" => "eusc-de".len(),
+            others => others.len() - 1,
+        };
+        // the place and its number: `north-1`
+        let (place, number) = region.get(area..)?.strip_prefix('-')?.split_once('-')?;
+        let known = !place.is_empty()
+            && place.bytes().all(|byte| byte.is_ascii_lowercase())
+            && !number.is_empty()
+            && number.bytes().all(|byte| byte.is_ascii_digit())
+            && (partition.0.regions != "eusc-" || region.starts_with("eusc-de-"));
+        known.then_some(partition)
+    }
+
     /// The one with this name, where it is known.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
@@ -123,6 +159,19 @@ impl Partition {
     #[must_use]
     pub fn name(self) -> &'static str {
         self.0.name
+    }
+
+    /// The name by which a service is trusted, for example `lambda`: of a form of its own in few
+    /// partitions, and for few services, whatever the host names there end in.
+    ///
+    /// China has `ec2.amazonaws.com.cn`; the European Sovereign Cloud refuses `ec2.amazonaws.eu`.
+    #[must_use]
+    pub fn service_principal(self, service: &str) -> String {
+        let suffix = match self.name() {
+            "aws-cn" if CHINESE_PRINCIPALS.contains(&service) => self.dns_suffix(),
+            _ => "amazonaws.com",
+        };
+        format!("{service}.{suffix}")
     }
 
     /// What the host names of its services end in: `amazonaws.com`, `amazonaws.com.cn`, …

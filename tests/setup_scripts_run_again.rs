@@ -2,11 +2,15 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use aws_credential_strategies::iam::{PermissionPolicy, TrustPolicy};
+use aws_credential_strategies::iam::{OidcProvider, Partition, PermissionPolicy, TrustPolicy};
+use aws_credential_strategies::{AssumeRole, InstanceProfile};
+use source_support::Recorder;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+mod source_support;
 
 /// Stands in for the AWS CLI: keeps roles, profiles and associations as files, and notes each call.
 const AWS: &str = r#"#!/usr/bin/env bash
@@ -41,6 +45,11 @@ case "$call" in
     option "$document" "$@" >"$STATE/$(option --role-name "$@").trust" ;;
   update-role) option --max-session-duration "$@" >/dev/null ;;
   put-role-policy) option --policy-document "$@" >"$STATE/$(option --role-name "$@").permission" ;;
+  get-open-id-connect-provider) cat "$STATE/provider" 2>/dev/null || missing ;;
+  create-open-id-connect-provider)
+    option --url "$@" >"$STATE/provider-url"
+    option --client-id-list "$@" >"$STATE/provider" ;;
+  add-client-id-to-open-id-connect-provider) option --client-id "$@" >>"$STATE/provider" ;;
   get-instance-profile) cat "$STATE/$(option --instance-profile-name "$@").profile" 2>/dev/null || missing ;;
   create-instance-profile) : >"$STATE/$(option --instance-profile-name "$@").profile" ;;
   wait) ;;
@@ -90,8 +99,15 @@ impl Account {
         if !output.status.success() {
             return Err(String::from_utf8(output.stderr).unwrap());
         }
+        fs::write(self.0.join("said"), &output.stderr).unwrap();
         let calls = fs::read_to_string(self.0.join("calls")).unwrap();
         Ok(calls.lines().map(str::to_owned).collect())
+    }
+
+    /// What a script says at its end.
+    fn says(&self, script: &str, settings: &[(&str, &str)]) -> String {
+        self.run(script, settings).unwrap();
+        fs::read_to_string(self.0.join("said")).unwrap()
     }
 
     fn trust(&self, role: &str) -> TrustPolicy {
@@ -209,6 +225,125 @@ fn option_b_across_accounts_wants_an_external_id() {
 }
 
 #[test]
+fn in_another_partition_all_of_it_is_of_that() {
+    let account = Account::new("china");
+    let china = ("REGION", "cn-north-1");
+    account.run("option-a.sh", &[china]).unwrap();
+    let partition = Partition::of_region("cn-north-1");
+    assert_eq!(
+        account.trust("EC2DynamoDBRole"),
+        TrustPolicy::ec2_in(partition)
+    );
+    let policy = account.permission("EC2DynamoDBRole").to_compact_json();
+    assert!(
+        policy.contains("arn:aws-cn:dynamodb:cn-north-1:"),
+        "{policy}"
+    );
+    account.run("option-b-caller.sh", &[china]).unwrap();
+    let said = account.says("option-b-target.sh", &[china]);
+    let role = format!("arn:aws-cn:iam::{ACCOUNT}:role/DynamoDBRole");
+    let line = format!("AssumeRole::builder(\"{role}\").region(\"cn-north-1\").build()?");
+    assert!(said.contains(&line), "{said}");
+    for file in fs::read_dir(&account.0).unwrap() {
+        let path = file.unwrap().path();
+        let is_document = path
+            .extension()
+            .is_some_and(|e| e == "trust" || e == "permission");
+        if is_document {
+            let text = fs::read_to_string(&path).unwrap();
+            assert!(!text.contains("arn:aws:"), "{}: {text}", path.display());
+        }
+    }
+}
+
+#[test]
+fn an_identity_from_outside_is_admitted_by_its_provider() {
+    let account = Account::new("github");
+    let trust = ("TRUST", "trust-github.json");
+    let refused = account.run("option-b-target.sh", &[trust]).unwrap_err();
+    assert!(refused.contains("needs GITHUB_REPOSITORY"), "{refused}");
+    let settings = [trust, ("GITHUB_REPOSITORY", "example/app")];
+    let said = account.says("option-b-target.sh", &settings);
+    assert!(
+        said.contains(".web_identity(fetch_token).build()?"),
+        "{said}"
+    );
+    let url = fs::read_to_string(account.0.join("provider-url")).unwrap();
+    assert_eq!(url.trim(), OidcProvider::github().url());
+    let expected = TrustPolicy::builder()
+        .web_identity(&OidcProvider::github(), ACCOUNT)
+        .subject("repo:example/app:ref:refs/heads/main")
+        .build()
+        .unwrap();
+    assert_eq!(account.trust("DynamoDBRole"), expected);
+    let again = account.run("option-b-target.sh", &settings).unwrap();
+    assert!(
+        !again.iter().any(|call| call.starts_with("create")),
+        "{again:?}"
+    );
+
+    // a provider that is known for other audiences gets this one too
+    account.put("provider", "another");
+    let calls = account.run("option-b-target.sh", &settings).unwrap();
+    assert!(
+        calls.iter().any(|call| call.starts_with("add-client-id")),
+        "{calls:?}"
+    );
+
+    let eks = [
+        ("TRUST", "trust-eks.json"),
+        (
+            "EKS_ISSUER",
+            "https://oidc.eks.us-east-1.amazonaws.com/id/0123",
+        ),
+        ("SERVICE_ACCOUNT", "shop:checkout"),
+    ];
+    let said = account.says("option-b-target.sh", &eks);
+    assert!(said.contains(".web_identity_from_env().build()?"), "{said}");
+    // an external id is not for tokens
+    let said = account.says(
+        "option-b-target.sh",
+        &[eks[0], eks[1], eks[2], ("EXTERNAL_ID", "partner/7")],
+    );
+    assert!(!said.contains("external_id"), "{said}");
+}
+
+/// Every form of the line that the scripts print, as code.
+#[test]
+fn the_lines_that_the_scripts_print_compile() {
+    fn fetch_token() -> std::future::Ready<Result<String, Box<dyn std::error::Error + Send + Sync>>>
+    {
+        std::future::ready(Ok("token".to_owned()))
+    }
+    let lines = || -> aws_credential_strategies::Result<()> {
+        InstanceProfile::builder().build()?;
+        let role = "arn:aws:iam::123456789012:role/DynamoDBRole";
+        let client = || Recorder::refusing();
+        AssumeRole::builder(role)
+            .region("us-east-1")
+            .http_client(client())
+            .build()?;
+        AssumeRole::builder(role)
+            .region("us-east-1")
+            .external_id("partner-7f3a")
+            .http_client(client())
+            .build()?;
+        AssumeRole::builder(role)
+            .region("us-east-1")
+            .web_identity(fetch_token)
+            .http_client(client())
+            .build()?;
+        // refused where the variables are not set, as here
+        let from_env = AssumeRole::builder(role)
+            .region("us-east-1")
+            .web_identity_from_env();
+        assert!(from_env.http_client(client()).build().is_err());
+        Ok(())
+    };
+    lines().unwrap();
+}
+
+#[test]
 fn it_stops_before_it_sets_up_the_wrong_thing() {
     let account = Account::new("wrong");
     let refused = |settings: &[(&str, &str)]| account.run("option-a.sh", settings).unwrap_err();
@@ -221,6 +356,7 @@ fn it_stops_before_it_sets_up_the_wrong_thing() {
         ("TABLE", "*"),
         ("TABLE", "My\"Table"),
         ("REGION", "us-east-1|e"),
+        ("REGION", "mars-north-1"),
         ("ROLE", "a/b"),
         ("INSTANCE_ID", "My instance"),
         ("PARTITION", "gov"),

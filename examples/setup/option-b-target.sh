@@ -24,11 +24,32 @@ fi
 trust="$(render "$TRUST")"
 permission="$(render permission-policy.json)"
 
+# identities from outside: the account has to know who issues their tokens
+identity=""
+case "$TRUST" in
+  trust-github.json)
+    ensure_provider token.actions.githubusercontent.com sts.amazonaws.com
+    identity=".web_identity(fetch_token)"
+    ;;
+  trust-eks.json)
+    ensure_provider "$EKS_ISSUER" sts.amazonaws.com
+    identity=".web_identity_from_env()"
+    ;;
+  trust-entra.json)
+    ensure_provider "sts.windows.net/$ENTRA_TENANT/" "$ENTRA_AUDIENCE"
+    identity=".web_identity(fetch_token)"
+    ;;
+esac
+
 # who may assume the role: the role of the instance, never the instance itself
 ensure_role "$TARGET_ROLE" "$trust"
 # what it may do
 ensure_permission "$TARGET_ROLE" DynamoDBAccess "$permission"
 
-external_id="${EXTERNAL_ID:+.external_id(\"$EXTERNAL_ID\")}"
+# only these two documents ask for it
+external_id=""
+if [[ "$TRUST" == trust-other-account.json || "$TRUST" == trust-any-of-account.json ]]; then
+  external_id="${EXTERNAL_ID:+.external_id(\"$EXTERNAL_ID\")}"
+fi
 say "done. In the application:
-  AssumeRole::builder(\"arn:$PARTITION:iam::$ACCOUNT_ID:role/$TARGET_ROLE\").region(\"$REGION\")$external_id.build()?"
+  AssumeRole::builder(\"arn:$PARTITION:iam::$ACCOUNT_ID:role/$TARGET_ROLE\").region(\"$REGION\")$external_id$identity.build()?"

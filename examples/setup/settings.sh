@@ -3,7 +3,6 @@
 
 REGION="${REGION:-us-east-1}"                              # where the table is
 TABLE="${TABLE:-MyTable}"                                  # the table
-PARTITION="${PARTITION:-aws}"                              # aws, aws-cn, aws-us-gov
 INSTANCE_ID="${INSTANCE_ID:-}"                             # the EC2 instance; empty: attach the profile later
 
 # Option A
@@ -16,7 +15,17 @@ CALLER_PROFILE="${CALLER_PROFILE:-EC2CallerProfile}"       # the container it go
 TARGET_ROLE="${TARGET_ROLE:-DynamoDBRole}"                 # the role to assume
 EXTERNAL_ID="${EXTERNAL_ID:-}"                             # required when the two are in different accounts
 TRUST="${TRUST:-}"                                         # another trust-*.json than the one that fits
+# Option B from outside of AWS, with TRUST=trust-github.json, trust-eks.json, trust-entra.json
+GITHUB_REPOSITORY="${GITHUB_REPOSITORY:-}"                 # OWNER/NAME
+GITHUB_BRANCH="${GITHUB_BRANCH:-main}"                     # whose jobs are admitted
+EKS_ISSUER="${EKS_ISSUER:-}"                               # aws eks describe-cluster --query cluster.identity.oidc.issuer
+SERVICE_ACCOUNT="${SERVICE_ACCOUNT:-}"                     # NAMESPACE:NAME
+ENTRA_TENANT="${ENTRA_TENANT:-}"                           # the id of the tenant
+ENTRA_AUDIENCE="${ENTRA_AUDIENCE:-}"                       # the application's id URI: api://...
+ENTRA_OBJECT="${ENTRA_OBJECT:-}"                           # the object id of the identity
 MAX_SESSION="${MAX_SESSION:-3600}"                         # seconds; a role session that assumes a role gets 1 h at most
+
+EKS_ISSUER="${EKS_ISSUER#https://}"
 
 export AWS_PAGER="" AWS_REGION="$REGION" AWS_DEFAULT_REGION="$REGION"
 
@@ -33,11 +42,40 @@ check() {
   [[ "$value" =~ ^$2$ ]] || fail "$1 is '$value', expected $2"
 }
 
+# The partition of a region, by the partition table of the AWS SDKs; nothing for what is no region.
+partition_of() {
+  local place='-[a-z]+-[0-9]+$'
+  if [[ "$1" =~ ^cn$place ]]; then echo aws-cn
+  elif [[ "$1" =~ ^us-gov$place ]]; then echo aws-us-gov
+  elif [[ "$1" =~ ^us-iso$place ]]; then echo aws-iso
+  elif [[ "$1" =~ ^us-isob$place ]]; then echo aws-iso-b
+  elif [[ "$1" =~ ^eu-isoe$place ]]; then echo aws-iso-e
+  elif [[ "$1" =~ ^us-isof$place ]]; then echo aws-iso-f
+  elif [[ "$1" =~ ^eusc-de$place ]]; then echo aws-eusc
+  elif [[ "$1" =~ ^(us-(gov|isob?|isof)|eu-isoe)- ]]; then :
+  elif [[ "$1" =~ ^(af|ap|ca|eu|il|me|mx|sa|us)$place ]]; then echo aws
+  fi
+}
+
+# The partition follows from the region, and what EC2 is called in trust policies follows from that.
+find_partition() {
+  local partition
+  partition="$(partition_of "$REGION")"
+  [[ -n "$partition" ]] || fail "REGION is '$REGION', expected a region of a partition that is known, such as us-east-1 or cn-north-1"
+  [[ "${PARTITION:-$partition}" == "$partition" ]] ||
+    fail "PARTITION is '$PARTITION', expected $partition, that of $REGION; it need not be set"
+  PARTITION="$partition"
+  case "$PARTITION" in
+    aws-cn) EC2_SERVICE=ec2.amazonaws.com.cn ;;
+    *) EC2_SERVICE=ec2.amazonaws.com ;;
+  esac
+}
+
 check_settings() {
   local name='[A-Za-z0-9_+=,.@-]{1,64}'
   check REGION '[a-z0-9-]+'
   check TABLE '[A-Za-z0-9_.-]{3,255}'
-  check PARTITION 'aws[a-z-]*'
+  find_partition
   check ROLE "$name"
   check INSTANCE_PROFILE "[A-Za-z0-9_+=,.@-]{1,128}"
   check CALLER_ROLE "$name"
@@ -48,6 +86,13 @@ check_settings() {
   check INSTANCE_ID '(i-[0-9a-f]{8,17})?'
   check MAX_SESSION '[0-9]{4,5}'
   check TRUST '(trust-[a-z0-9-]+[.]json)?'
+  check GITHUB_REPOSITORY '([A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+)?'
+  check GITHUB_BRANCH '[A-Za-z0-9_./-]+'
+  check EKS_ISSUER '([a-z0-9.-]+(/[A-Za-z0-9._-]+)*)?'
+  check SERVICE_ACCOUNT '([a-z0-9.-]+:[a-z0-9.-]+)?'
+  check ENTRA_TENANT '([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})?'
+  check ENTRA_AUDIENCE '([A-Za-z0-9:/._-]+)?'
+  check ENTRA_OBJECT '([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})?'
   check EXTERNAL_ID '([A-Za-z0-9_+=,.@:/-]{2,255})?'
 }
 
@@ -67,6 +112,14 @@ find_account() {
 render() {
   local document name
   document="$(sed -e 's|arn:aws:|arn:%PARTITION%:|g' \
+    -e 's|"ec2.amazonaws.com"|"%EC2_SERVICE%"|g' \
+    -e 's|oidc.eks.us-east-1.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE|%EKS_ISSUER%|g' \
+    -e 's|octo-org/octo-repo|%GITHUB_REPOSITORY%|g' \
+    -e 's|octo-branch|%GITHUB_BRANCH%|g' \
+    -e 's|octo-namespace:octo-account|%SERVICE_ACCOUNT%|g' \
+    -e 's|00000000-1111-2222-3333-444444444444|%ENTRA_TENANT%|g' \
+    -e 's|api://octo-audience|%ENTRA_AUDIENCE%|g' \
+    -e 's|55555555-6666-7777-8888-999999999999|%ENTRA_OBJECT%|g' \
     -e 's|us-east-1|%REGION%|g' \
     -e 's|123456789012|%ACCOUNT_ID%|g' \
     -e 's|111122223333|%CALLER_ACCOUNT_ID%|g' \
@@ -76,8 +129,9 @@ render() {
     -e 's|partner-7f3a|%EXTERNAL_ID%|g' \
     -e 's|i-1234567890abcdef0|%INSTANCE_ID%|g' \
     "$SETUP_DIRECTORY/$1")"
-  for name in PARTITION REGION ACCOUNT_ID CALLER_ACCOUNT_ID TABLE CALLER_ROLE TARGET_ROLE \
-    EXTERNAL_ID INSTANCE_ID; do
+  for name in PARTITION EC2_SERVICE REGION ACCOUNT_ID CALLER_ACCOUNT_ID TABLE CALLER_ROLE TARGET_ROLE \
+    EXTERNAL_ID INSTANCE_ID GITHUB_REPOSITORY GITHUB_BRANCH EKS_ISSUER SERVICE_ACCOUNT \
+    ENTRA_TENANT ENTRA_AUDIENCE ENTRA_OBJECT; do
     [[ "$document" != *"%$name%"* || -n "${!name}" ]] || fail "$1 needs $name: set it"
     document="${document//"%$name%"/${!name}}"
   done
@@ -113,6 +167,23 @@ ensure_role() {
     say "role $1: creating"
     retry "role $1" aws iam create-role --role-name "$1" \
       --max-session-duration "$MAX_SESSION" --assume-role-policy-document "$2"
+  fi
+}
+
+# ensure_provider ISSUER AUDIENCE: makes an OpenID Connect provider known to the account.
+ensure_provider() {
+  local arn="arn:$PARTITION:iam::$ACCOUNT_ID:oidc-provider/$1" known
+  if known="$(aws iam get-open-id-connect-provider --open-id-connect-provider-arn "$arn" \
+    --query 'ClientIDList[]' --output text 2>/dev/null)"; then
+    if [[ " ${known//$'\t'/ } " == *" $2 "* ]]; then
+      say "identity provider $1: there"
+    else
+      say "identity provider $1: there, adding the audience $2"
+      aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn "$arn" --client-id "$2"
+    fi
+  else
+    say "identity provider $1: creating"
+    aws iam create-open-id-connect-provider --url "https://$1" --client-id-list "$2" >/dev/null
   fi
 }
 

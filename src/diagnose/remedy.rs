@@ -1,6 +1,6 @@
 //! What mends a failed step: a command, or the policy document to set.
 
-use crate::arn::{Arn, without_path};
+use crate::arn::{Arn, Partition, without_path};
 use crate::error::{Error, ErrorKind};
 use crate::iam::{PermissionPolicy, Statement, TrustPolicy};
 use crate::source::{CallerIdentity, Platform, TokenClaims};
@@ -109,13 +109,13 @@ pub(super) fn no_role(error: &Error) -> String {
     advice(error, "ask again in a minute: the metadata service fails")
 }
 
-pub(super) fn no_document(error: &Error, role: Option<&str>) -> String {
+pub(super) fn no_document(error: &Error, role: Option<&str>, region: Option<&str>) -> String {
     if matches!(error.kind(), ErrorKind::AccessDenied(_)) {
         return format!(
             "set this trust policy, as trust.json:\n{1}\naws iam update-assume-role-policy \
              --role-name {0} --policy-document file://trust.json",
             role.unwrap_or("ROLE"),
-            TrustPolicy::ec2()
+            TrustPolicy::ec2_in(Partition::of_region(region.unwrap_or_default()))
         );
     }
     advice(

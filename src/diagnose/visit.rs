@@ -242,7 +242,10 @@ impl<T: FnMut(Progress<'_>) + Send> Visit<T> {
             );
             self.note_stand_in(stand_ins, what);
         }
-        let stop = match self.instance(&source, asked.now).await {
+        let stop = match self
+            .instance(&source, asked.sts.region().as_deref(), asked.now)
+            .await
+        {
             Ok(credentials) => {
                 let identity = match elsewhere(asked) {
                     Some(other) => other,
@@ -443,6 +446,7 @@ impl<T: FnMut(Progress<'_>) + Send> Visit<T> {
     async fn instance(
         &mut self,
         source: &ImdsSource,
+        region: Option<&str>,
         now: SystemTime,
     ) -> std::result::Result<Credentials, Box<Stop>> {
         use StepKind::{Clock, Document, HopLimit, Reachable, Role, Token};
@@ -529,7 +533,7 @@ impl<T: FnMut(Progress<'_>) + Send> Visit<T> {
             })
         };
         let credentials = fetched.map_err(|error| {
-            let remedy = remedy::no_document(&error, source.subject().as_deref());
+            let remedy = remedy::no_document(&error, source.subject().as_deref(), region);
             stop(remedy::in_one_line(&error), remedy)
         })?;
         let left = credentials

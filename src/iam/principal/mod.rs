@@ -109,8 +109,12 @@ pub(super) struct Principals {
 impl Principals {
     /// The EC2 service.
     pub(super) fn ec2() -> Self {
+        Principals::of_service("ec2.amazonaws.com".to_owned())
+    }
+
+    pub(super) fn of_service(name: String) -> Self {
         Principals {
-            service: vec!["ec2.amazonaws.com".to_owned()],
+            service: vec![name],
             ..Principals::default()
         }
     }

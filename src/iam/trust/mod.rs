@@ -10,6 +10,7 @@ use super::decode::{self, Element};
 use super::permission::{PermissionPolicy, size_of, unique, write_json};
 use super::principal::{Admission, Caller, Principals};
 use super::statement::{Conditions, Effect, Patterns, Statement, Version};
+use crate::arn::Partition;
 use crate::error::{Error, Result};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::fmt;
@@ -88,6 +89,16 @@ impl TrustPolicy {
                 conditions: Conditions::default(),
             }],
         }
+    }
+
+    /// The same by the name that the service has in a partition: `ec2.amazonaws.com.cn` in China.
+    #[must_use]
+    pub fn ec2_in(partition: Partition) -> Self {
+        let mut policy = TrustPolicy::ec2();
+        for statement in &mut policy.statements {
+            statement.principals = Principals::of_service(partition.service_principal("ec2"));
+        }
+        policy
     }
 
     /// Starts a policy of one statement: principals, then conditions that all must hold.

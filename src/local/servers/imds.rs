@@ -4,6 +4,7 @@
 //! metadata": a session token first, by PUT, then GETs that carry it.
 
 use super::server::{Respond, Server, Service};
+use crate::arn::Partition;
 use crate::local::account::{
     AccessKey, Account, Handout, Identity, InstalledRole, NewSession, ServiceCall, random_text,
     service_may_assume, timestamp,
@@ -208,6 +209,14 @@ impl Imds {
         }
     }
 
+    /// The names by which a role may trust EC2: in China it has two.
+    fn principals(&self) -> &'static [&'static str] {
+        match Partition::of_region(&self.account.region).name() {
+            "aws-cn" => &["ec2.amazonaws.com.cn", "ec2.amazonaws.com"],
+            _ => &["ec2.amazonaws.com"],
+        }
+    }
+
     fn document(&self, path: &str, fault: Option<&Fault>) -> Option<Answer> {
         let extended = path.strip_prefix(EXTENDED);
         if extended.is_some() && !lock(&self.state).extended {
@@ -224,12 +233,15 @@ impl Imds {
             return Some(self.failure_document(code, &role));
         }
         let instance = format!("instance/{}", self.account.instance_id);
-        let call = ServiceCall {
-            service: "ec2.amazonaws.com",
-            source_arn: self.account.arn("ec2", &instance),
-            session: NewSession::named(&self.account.instance_id),
-        };
-        if !service_may_assume(&self.account, &role, &call) {
+        let admitted = self.principals().iter().any(|service| {
+            let call = ServiceCall {
+                service,
+                source_arn: self.account.arn("ec2", &instance),
+                session: NewSession::named(&self.account.instance_id),
+            };
+            service_may_assume(&self.account, &role, &call)
+        });
+        if !admitted {
             return Some(self.failure_document("AssumeRoleUnauthorizedAccess", &role));
         }
         let key = match fault {
