@@ -334,7 +334,7 @@ async fn a_container_s_own_role_is_asked_and_not_the_host_s() {
         "{}",
         ended.out
     );
-    assert!(ended.out.contains("Provided::new"), "{}", ended.out);
+    assert!(ended.out.contains("Provided::container()"), "{}", ended.out);
     assert_eq!(cloud.imds().calls().total(), 0);
 }
 
@@ -364,7 +364,11 @@ async fn off_ec2_a_profile_will_do_and_a_missing_one_is_named() {
     let ended = run(&variables, &["--profile", "me"]).await;
     assert_eq!(ended.status, 0, "{}{}", ended.out, ended.err);
     assert!(ended.out.contains("✓ profile: me"), "{}", ended.out);
-    assert!(ended.out.contains(".profile_name(\"me\")"), "{}", ended.out);
+    assert!(
+        ended.out.contains("Provided::profile(\"me\")"),
+        "{}",
+        ended.out
+    );
     assert!(!ended.out.contains(keys.secret_access_key()));
     let ended = run(&variables, &["--profile", "nobody"]).await;
     assert_eq!(ended.status, 1, "{}{}", ended.out, ended.err);

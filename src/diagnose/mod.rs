@@ -94,9 +94,12 @@ impl Doctor {
             loader = loader.profile_name(name);
         }
         let settings = loader.load().await;
+        let env = Env::process();
+        // one that is not UTF-8 is named when the environment is read
+        let profile = profile.or_else(|| env.var("AWS_PROFILE").ok().flatten());
         let doctor = Doctor {
-            env: Env::process(),
-            providers: Providers::of_process(profile, &settings),
+            env,
+            providers: Providers::of_process(profile),
             ..Doctor::new()
         };
         doctor.sdk_config(&settings)

@@ -1,45 +1,51 @@
-//! The AWS SDK's own providers, for identities that are neither an instance's nor a role's.
+//! Sources for identities that are neither an instance's nor a role's.
 
-use aws_credential_types::provider::SharedCredentialsProvider;
+use crate::source::ProviderSource;
 
-/// What can be asked beside the metadata service; nothing, unless the process's environment is what is
-/// examined, since these providers read that.
+/// What can be asked beside the metadata service.
+///
+/// Nothing, unless the process's environment is what is examined, since the AWS SDK's providers read that.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Providers {
-    pub(super) container: Option<SharedCredentialsProvider>,
-    pub(super) profile: Option<Profile>,
+    of_process: bool,
+    /// Named by the caller or by `AWS_PROFILE`; else the default one is looked at.
+    profile: Option<String>,
 }
 
-#[derive(Clone, Debug)]
-pub(super) struct Profile {
-    /// `None` for the default one.
-    pub(super) name: Option<String>,
-    pub(super) provider: SharedCredentialsProvider,
-}
+/// The profile that nobody has to name.
+const DEFAULT_PROFILE: &str = "default";
 
-#[cfg(feature = "env")]
 impl Providers {
-    pub(super) fn of_process(profile: Option<String>, settings: &aws_types::SdkConfig) -> Self {
-        use aws_config::ecs::EcsCredentialsProvider;
-        use aws_config::profile::ProfileFileCredentialsProvider;
-        use aws_config::provider_config::ProviderConfig;
-
-        let mut config = ProviderConfig::without_region().with_region(settings.region().cloned());
-        if let Some(client) = settings.http_client() {
-            config = config.with_http_client(client);
-        }
-        let container = EcsCredentialsProvider::builder().configure(&config).build();
-        let name = profile.or_else(|| std::env::var("AWS_PROFILE").ok());
-        let mut files = ProfileFileCredentialsProvider::builder().configure(&config);
-        if let Some(name) = &name {
-            files = files.profile_name(name);
-        }
+    #[cfg(feature = "env")]
+    pub(super) fn of_process(profile: Option<String>) -> Self {
         Providers {
-            container: Some(SharedCredentialsProvider::new(container)),
-            profile: Some(Profile {
-                name,
-                provider: SharedCredentialsProvider::new(files.build()),
-            }),
+            of_process: true,
+            profile,
         }
+    }
+
+    pub(super) fn container(&self) -> Option<ProviderSource> {
+        #[cfg(feature = "env")]
+        if self.of_process {
+            return Some(ProviderSource::container());
+        }
+        None
+    }
+
+    pub(super) fn profile(&self) -> Option<ProviderSource> {
+        #[cfg(feature = "env")]
+        if self.of_process {
+            return Some(ProviderSource::profile(self.profile_name()));
+        }
+        None
+    }
+
+    pub(super) fn profile_name(&self) -> &str {
+        self.profile.as_deref().unwrap_or(DEFAULT_PROFILE)
+    }
+
+    /// Whether somebody counts on the profile, so that it is a fault when it gives nothing.
+    pub(super) fn names_profile(&self) -> bool {
+        self.of_process && self.profile.is_some()
     }
 }

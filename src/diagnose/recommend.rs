@@ -95,7 +95,7 @@ pub(super) enum Found {
     Elsewhere,
     Instance,
     Keys,
-    Profile(Option<String>),
+    Profile(String),
     /// A session of this role.
     WebIdentity(String),
 }
@@ -345,23 +345,11 @@ fn open_without_credentials(facts: &Facts<'_>) -> Parts {
 /// What an application writes to use these credentials as they are.
 fn line_for(found: &Found, region: Option<&str>) -> String {
     match found {
-        Found::Container => {
-            "Provided::new(\"container\", EcsCredentialsProvider::builder().build())".to_owned()
-        }
+        Found::Container => "Provided::container()".to_owned(),
         Found::Elsewhere => "Provided::new(\"elsewhere\", provider)".to_owned(),
         Found::Instance => "InstanceProfile::new()?".to_owned(),
-        Found::Keys => {
-            "Provided::new(\"environment\", EnvironmentVariableCredentialsProvider::new())"
-                .to_owned()
-        }
-        Found::Profile(None) => {
-            "Provided::new(\"profile\", ProfileFileCredentialsProvider::builder().build())"
-                .to_owned()
-        }
-        Found::Profile(Some(name)) => format!(
-            "Provided::new(\"profile\", ProfileFileCredentialsProvider::builder()\n    \
-             .profile_name({name:?})\n    .build())"
-        ),
+        Found::Keys => "Provided::environment()".to_owned(),
+        Found::Profile(name) => format!("Provided::profile({name:?})"),
         Found::WebIdentity(role) => format!(
             "AssumeRole::builder({role:?})\n    .region({:?})\n    .web_identity_from_env()\n    \
              .build()?",

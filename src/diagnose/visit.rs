@@ -12,8 +12,8 @@ use super::surroundings::{
 use crate::arn::account_in;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::source::{
-    CallerIdentity, CredentialSource, Env, ImdsSource, ImdsSourceBuilder, Platform, StsSettings,
-    StsSource, TokenCheck, TokenClaims, WebIdentityToken,
+    CallerIdentity, CredentialSource, Env, ImdsSource, ImdsSourceBuilder, Platform, ProviderSource,
+    StsSettings, StsSource, TokenCheck, TokenClaims, WebIdentityToken,
 };
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
@@ -205,16 +205,15 @@ impl<T: FnMut(Progress<'_>) + Send> Visit<T> {
             }
             _ if asked.base.is_some() => (elsewhere(asked), None),
             Origin::Container => {
-                let provider = asked.providers.container.clone();
-                let found = Found::Container;
+                let source = asked.providers.container();
                 let identity = self
-                    .provided(StepKind::Container, provider, &found, now)
+                    .provided(StepKind::Container, source, Found::Container, now)
                     .await;
-                (identity, Some(found))
+                (identity, Some(Found::Container))
             }
             Origin::Environment => {
-                let keys = Some(SharedCredentialsProvider::new(keys_of(&asked.env)?));
-                let identity = self.provided(StepKind::Keys, keys, &Found::Keys, now).await;
+                let keys = Some(ProviderSource::fixed(keys_of(&asked.env)?));
+                let identity = self.provided(StepKind::Keys, keys, Found::Keys, now).await;
                 (identity, Some(Found::Keys))
             }
             Origin::WebIdentity(token) => self.web_identity(asked, token).await?,
@@ -309,18 +308,18 @@ impl<T: FnMut(Progress<'_>) + Send> Visit<T> {
             let identity = Identity::new(Found::Keys, credentials);
             return Ok(Some((identity, Some((StepKind::Keys, seen)))));
         }
-        let Some(profile) = &asked.providers.profile else {
+        let Some(source) = asked.providers.profile() else {
             return Ok(None);
         };
         self.begin(StepKind::Profile);
-        match credentials_of(&profile.provider).await {
+        match in_time(&source).await {
             Ok(credentials) => {
-                let name = profile.name.as_deref().unwrap_or("default");
+                let name = asked.providers.profile_name();
                 let seen = format!("{name}: {}", describe(&credentials, asked.now));
-                let identity = Identity::new(Found::Profile(profile.name.clone()), credentials);
+                let identity = Identity::new(Found::Profile(name.to_owned()), credentials);
                 Ok(Some((identity, Some((StepKind::Profile, seen)))))
             }
-            Err(error) if profile.name.is_some() => {
+            Err(error) if asked.providers.names_profile() => {
                 self.failed(StepKind::Profile, &error, remedy::provider(&error));
                 Ok(None)
             }
@@ -332,11 +331,11 @@ impl<T: FnMut(Progress<'_>) + Send> Visit<T> {
     async fn provided(
         &mut self,
         kind: StepKind,
-        provider: Option<SharedCredentialsProvider>,
-        found: &Found,
+        source: Option<ProviderSource>,
+        found: Found,
         now: SystemTime,
     ) -> Option<Identity> {
-        let Some(provider) = provider else {
+        let Some(source) = source else {
             self.skip(
                 &[kind],
                 "the environment that was given is not the process's",
@@ -344,10 +343,10 @@ impl<T: FnMut(Progress<'_>) + Send> Visit<T> {
             return None;
         };
         self.begin(kind);
-        match credentials_of(&provider).await {
+        match in_time(&source).await {
             Ok(credentials) => {
                 self.passed(kind, describe(&credentials, now));
-                Some(Identity::new(found.clone(), credentials))
+                Some(Identity::new(found, credentials))
             }
             Err(error) => {
                 self.failed(kind, &error, remedy::provider(&error));
@@ -727,17 +726,16 @@ fn keys_of(env: &Env) -> Result<Credentials> {
     Ok(credentials)
 }
 
-async fn credentials_of(provider: &SharedCredentialsProvider) -> Result<Credentials> {
-    match tokio::time::timeout(PROVIDER_TIMEOUT, provider.provide_credentials()).await {
-        Ok(provided) => provided.map_err(|error| {
-            Error::recoverable("the credentials provider gave none").caused_by(error)
-        }),
-        Err(_) => Err(Error::new(
+async fn in_time(source: &ProviderSource) -> Result<Credentials> {
+    let fetched = tokio::time::timeout(PROVIDER_TIMEOUT, source.fetch()).await;
+    fetched.unwrap_or_else(|_| {
+        Err(Error::new(
             ErrorKind::Timeout,
             Operation::FETCH,
             "the credentials provider has not answered",
-        )),
-    }
+        )
+        .via(source.name()))
+    })
 }
 
 /// Key id, account and remaining life.
