@@ -8,6 +8,7 @@ use aws_credential_strategies::ErrorKind;
 use aws_credential_strategies::local::{
     DEFAULT_ACCOUNT, DEFAULT_REGION, DEFAULT_ROLE, LocalCloud, Role,
 };
+use aws_credential_types::provider::SharedCredentialsProvider;
 use local_support::try_send;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -169,4 +170,44 @@ async fn no_secret_shows_in_debug() {
     let shown = format!("{cloud:?}");
     assert!(!shown.contains(key.secret_access_key()));
     assert!(shown.contains("http://127.0.0.1:"));
+}
+
+#[tokio::test]
+async fn every_partition_names_what_is_its_own() {
+    for (region, partition) in [
+        ("us-east-1", "aws"),
+        ("cn-northwest-1", "aws-cn"),
+        ("us-gov-east-1", "aws-us-gov"),
+        ("us-iso-east-1", "aws-iso"),
+        ("us-isob-east-1", "aws-iso-b"),
+        ("eu-isoe-west-1", "aws-iso-e"),
+        ("us-isof-south-1", "aws-iso-f"),
+        ("eusc-de-east-1", "aws-eusc"),
+    ] {
+        let cloud = LocalCloud::builder().region(region).start().await.unwrap();
+        cloud.create_table(("MyTable", "id")).unwrap();
+        let root = format!("arn:{partition}:iam::123456789012:");
+        assert_eq!(cloud.role_arn("App"), format!("{root}role/App"));
+        let role = cloud.add_role(Role::new("App").path("/team/")).unwrap();
+        assert_eq!(role, format!("{root}role/team/App"));
+        assert!(cloud.oidc_provider_arn().starts_with(&root));
+        let config = cloud.sdk_config().into_builder();
+        let keys = SharedCredentialsProvider::new(cloud.create_access_key("deployer"));
+        let config = config.credentials_provider(keys).build();
+        let table = aws_sdk_dynamodb::Client::new(&config)
+            .describe_table()
+            .table_name(format!(
+                "arn:{partition}:dynamodb:{region}:123456789012:table/MyTable"
+            ))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(
+            table.table().unwrap().table_arn().unwrap(),
+            format!("arn:{partition}:dynamodb:{region}:123456789012:table/MyTable")
+        );
+        let whoami = aws_sdk_sts::Client::new(&config).get_caller_identity();
+        let arn = whoami.send().await.unwrap().arn().unwrap().to_owned();
+        assert_eq!(arn, format!("{root}user/deployer"));
+    }
 }

@@ -4,8 +4,9 @@
 //! and an index is a resource of its own. The condition keys are those of the developer guide, "Using
 //! IAM policy conditions for fine-grained access control".
 
-use super::expression::{names, partition_value};
+use super::expression::{names, partition_value, plain};
 use super::partiql;
+use super::schema::Schema;
 use iam_rs::{Context, ContextValue};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -74,18 +75,6 @@ impl Access {
             list("dynamodb:Attributes", attributes);
         }
         context
-    }
-}
-
-/// The partition key of a table, or of one of its indexes; `None` where there is no such thing.
-pub(in crate::local) trait Schema {
-    /// The name of the attribute.
-    fn partition_key(&self, table: &str, index: Option<&str>) -> Option<String>;
-}
-
-impl<F: Fn(&str, Option<&str>) -> Option<String>> Schema for F {
-    fn partition_key(&self, table: &str, index: Option<&str>) -> Option<String> {
-        self(table, index)
     }
 }
 
@@ -281,7 +270,7 @@ fn projected(request: &Value) -> &'static str {
 /// The value of the partition key in an item or a key.
 fn leading(item: Option<&Value>, key: Option<&str>) -> Option<BTreeSet<String>> {
     let value = item.and_then(|item| item.get(key?));
-    key.map(|_| BTreeSet::from([super::expression::plain(value)]))
+    key.map(|_| BTreeSet::from([plain(value)]))
 }
 
 fn keys(item: Option<&Value>) -> impl Iterator<Item = String> {

@@ -10,6 +10,7 @@ mod identity;
 mod partiql;
 mod policy;
 mod role;
+mod schema;
 mod state;
 mod variable;
 

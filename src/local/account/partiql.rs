@@ -1,8 +1,8 @@
 //! What a PartiQL statement asks for: its verb, table and index, the attributes it names, and the values
 //! of the partition key that it is confined to.
 
-use super::access::Schema;
 use super::expression::{UNKNOWN, plain};
+use super::schema::Schema;
 use serde_json::Value;
 use std::collections::BTreeSet;
 

@@ -121,8 +121,8 @@ impl Role {
 /// Whom a role admits: a [`TrustPolicy`], or a shorthand for one.
 ///
 /// A trust policy is enforced as it is written, conditions included. The shorthand also lets callers
-/// tag their sessions and set a source identity, which a policy has to allow by `sts:TagSession` and
-/// `sts:SetSourceIdentity`; its conditions are for callers, not for services.
+/// and services tag their sessions, and callers set a source identity, which a policy has to allow by
+/// `sts:TagSession` and `sts:SetSourceIdentity`; its conditions are for callers, not for services.
 #[derive(Clone, Debug, Default)]
 pub struct Trust {
     policies: Vec<TrustPolicy>,
