@@ -9,6 +9,7 @@ use aws_credential_strategies::local::{DEFAULT_ROLE, LocalCloud, Role, Trust};
 use aws_credential_strategies::{Credentials, ErrorKind};
 use aws_sdk_sts::Client;
 use aws_sdk_sts::error::ProvideErrorMetadata;
+use aws_sdk_sts::operation::assume_role::AssumeRoleOutput;
 use aws_sdk_sts::operation::assume_role::builders::AssumeRoleFluentBuilder;
 use aws_sdk_sts::types::Tag;
 use aws_smithy_types::retry::RetryConfig;
@@ -40,15 +41,7 @@ impl Caller {
             .send()
             .await
             .unwrap();
-        let keys = output.credentials().unwrap();
-        let keys = Credentials::new(
-            keys.access_key_id(),
-            keys.secret_access_key(),
-            Some(keys.session_token().to_owned()),
-            None,
-            "test",
-        );
-        let sts = client(&caller.cloud, keys);
+        let sts = client(&caller.cloud, keys_of(&output));
         Caller { sts, ..caller }
     }
 
@@ -71,6 +64,17 @@ fn client(cloud: &LocalCloud, credentials: Credentials) -> Client {
             .retry_config(RetryConfig::disabled())
             .credentials_provider(credentials)
             .build(),
+    )
+}
+
+fn keys_of(output: &AssumeRoleOutput) -> Credentials {
+    let keys = output.credentials().unwrap();
+    Credentials::new(
+        keys.access_key_id(),
+        keys.secret_access_key(),
+        Some(keys.session_token().to_owned()),
+        None,
+        "test",
     )
 }
 
@@ -189,30 +193,16 @@ async fn tags_that_are_inherited_have_to_be_let_through_too() {
         .send()
         .await
         .unwrap();
-    let keys = output.credentials().unwrap();
-    let keys = Credentials::new(
-        keys.access_key_id(),
-        keys.secret_access_key(),
-        Some(keys.session_token().to_owned()),
-        None,
-        "test",
-    );
-    let next = |trust: Trust| {
-        let role = caller
-            .cloud
-            .add_role(Role::new("Next").trust(trust))
-            .unwrap();
-        client(&caller.cloud, keys.clone())
-            .assume_role()
-            .role_arn(role)
-            .role_session_name("session")
+    let session = Caller {
+        sts: client(&caller.cloud, keys_of(&output)),
+        ..caller
     };
     let silent = policy(&[statement("Allow", "123456789012", ASSUME)]);
+    assert_eq!(refused(session.to(silent)).await.unwrap(), "sts:TagSession");
     assert_eq!(
-        refused(next(silent.into())).await.unwrap(),
-        "sts:TagSession"
+        refused(session.to(Trust::account("123456789012"))).await,
+        None
     );
-    assert_eq!(refused(next(Trust::account("123456789012"))).await, None);
 }
 
 #[tokio::test]
@@ -252,30 +242,19 @@ async fn the_source_identity_of_a_session_must_be_let_through() {
         .send()
         .await
         .unwrap();
-    let keys = output.credentials().unwrap();
-    let keys = Credentials::new(
-        keys.access_key_id(),
-        keys.secret_access_key(),
-        Some(keys.session_token().to_owned()),
-        None,
-        "test",
-    );
-    let next = |trust: Trust| {
-        let role = caller
-            .cloud
-            .add_role(Role::new("Next").trust(trust))
-            .unwrap();
-        client(&caller.cloud, keys.clone())
-            .assume_role()
-            .role_arn(role)
-            .role_session_name("session")
+    let session = Caller {
+        sts: client(&caller.cloud, keys_of(&output)),
+        ..caller
     };
     let silent = policy(&[statement("Allow", "123456789012", ASSUME)]);
     assert_eq!(
-        refused(next(silent.into())).await.unwrap(),
+        refused(session.to(silent)).await.unwrap(),
         "sts:SetSourceIdentity"
     );
-    assert_eq!(refused(next(Trust::account("123456789012"))).await, None);
+    assert_eq!(
+        refused(session.to(Trust::account("123456789012"))).await,
+        None
+    );
 }
 
 #[tokio::test]

@@ -109,10 +109,9 @@ pub(super) fn partition_value(request: &Value, key: &str) -> String {
         .get("KeyConditionExpression")
         .and_then(Value::as_str)
         .unwrap_or_default();
-    equal_to(expression, key, request).map_or(UNKNOWN.to_owned(), |value| {
-        let values = request.get("ExpressionAttributeValues");
-        plain(values.and_then(|values| values.get(value)))
-    })
+    let value = equal_to(expression, key, request)
+        .and_then(|value| request.get("ExpressionAttributeValues")?.get(value));
+    plain(value)
 }
 
 /// The placeholder that the key has to be equal to: `#k = :v`, somewhere among conditions joined by

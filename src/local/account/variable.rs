@@ -67,7 +67,7 @@ pub(super) fn put_in(document: &Value, context: &Context) -> Value {
             match part {
                 Part::Text(text) => filled.push_str(text),
                 Part::Variable { key, default, .. } => {
-                    match value(context, key).or(default.text()) {
+                    match value(context, key).or_else(|| default.text()) {
                         // a wildcard in a value would match what the policy does not say
                         Some(value) if !value.contains(['*', '?']) => filled.push_str(&value),
                         _ => return false,
@@ -95,7 +95,7 @@ pub(super) fn statements_mut(document: &mut Value) -> impl Iterator<Item = &mut 
 /// A value of a condition that matches nothing becomes one that equals nothing; a statement all of whose
 /// resources match nothing, or one of whose exceptions cannot be told, goes.
 fn for_each_text(document: &mut Value, mut change: impl FnMut(&mut String) -> bool) {
-    let mut keep = |statement: &mut Value| {
+    let keep = |statement: &mut Value| {
         if let Some(conditions) = statement
             .get_mut("Condition")
             .and_then(Value::as_object_mut)
@@ -130,14 +130,14 @@ fn for_each_text(document: &mut Value, mut change: impl FnMut(&mut String) -> bo
         let (_, unclear) = all("NotResource");
         unclear == 0 && (left > 0 || gone == 0)
     };
-    match document.get_mut("Statement") {
-        Some(Value::Array(statements)) => statements.retain_mut(keep),
-        Some(one) => {
-            if !keep(one) {
-                *one = Value::Array(Vec::new());
-            }
+    // one statement may stand without an array
+    if let Some(statement) = document.get_mut("Statement") {
+        if !statement.is_array() {
+            *statement = Value::Array(vec![statement.take()]);
         }
-        None => {}
+        if let Some(statements) = statement.as_array_mut() {
+            statements.retain_mut(keep);
+        }
     }
 }
 

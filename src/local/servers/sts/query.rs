@@ -4,6 +4,7 @@ use crate::local::account::Identity;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 
 /// The parameters of a query request, from the body or, with GET, the URL.
 pub(super) struct Parameters(Vec<(String, String)>);
@@ -104,25 +105,10 @@ impl Checks {
         &mut self,
         member: &str,
         value: Option<&str>,
-        bounds: &std::ops::RangeInclusive<usize>,
+        bounds: &RangeInclusive<usize>,
     ) {
-        let Some(value) = value else { return };
-        let length = value.chars().count();
-        if length < *bounds.start() {
-            let at_least = bounds.start();
-            self.add(
-                value,
-                member,
-                &format!("Member must have length greater than or equal to {at_least}"),
-            );
-        }
-        if length > *bounds.end() {
-            let at_most = bounds.end();
-            self.add(
-                value,
-                member,
-                &format!("Member must have length less than or equal to {at_most}"),
-            );
+        if let Some((value, constraint)) = beyond(value, bounds) {
+            self.add(value, member, &constraint);
         }
     }
 
@@ -131,20 +117,13 @@ impl Checks {
         &mut self,
         member: &str,
         value: Option<&str>,
-        bounds: &std::ops::RangeInclusive<usize>,
+        bounds: &RangeInclusive<usize>,
     ) {
-        let Some(value) = value else { return };
-        let length = value.chars().count();
-        let (than, bound) = if length < *bounds.start() {
-            ("greater", bounds.start())
-        } else if length > *bounds.end() {
-            ("less", bounds.end())
-        } else {
-            return;
-        };
-        self.0.push(format!(
-            "Value at '{member}' failed to satisfy constraint: Member must have length {than} than or equal to {bound}"
-        ));
+        if let Some((_, constraint)) = beyond(value, bounds) {
+            self.0.push(format!(
+                "Value at '{member}' failed to satisfy constraint: {constraint}"
+            ));
+        }
     }
 
     pub(super) fn pattern(
@@ -185,6 +164,21 @@ impl Checks {
         };
         Err(invalid(format!("{errors} detected: {}", self.0.join("; "))))
     }
+}
+
+/// A value that is too short or too long, and the constraint that it fails.
+fn beyond<'a>(value: Option<&'a str>, bounds: &RangeInclusive<usize>) -> Option<(&'a str, String)> {
+    let value = value?;
+    let length = value.chars().count();
+    let (than, bound) = if length < *bounds.start() {
+        ("greater", bounds.start())
+    } else if length > *bounds.end() {
+        ("less", bounds.end())
+    } else {
+        return None;
+    };
+    let constraint = format!("Member must have length {than} than or equal to {bound}");
+    Some((value, constraint))
 }
 
 pub(super) fn invalid(message: String) -> Refusal {
