@@ -1,15 +1,17 @@
 //! How a strategy plugs into any AWS SDK client: as provider, as identity cache, and as the one who
 //! replaces credentials that a service rejected.
 //!
-//! For a client that only needs credentials, a strategy is enough: [`config`] puts it into an
-//! [`SdkConfig`], for all clients built from it. For a client that also recovers from rejected
-//! credentials, its configuration is given one [`Recovery`], as in its example.
+//! [`client_config!`] wires the client of any service in one call, recovery included. Its parts are here
+//! too: [`config`] puts a strategy into an [`SdkConfig`], for all clients built from it, and one
+//! [`Recovery`] in a client's configuration replaces what the service rejects.
 
+mod client_config;
 mod identity_cache;
 mod provider;
 mod recovery;
 mod rejection;
 
+pub use client_config::client_config;
 pub use provider::SdkProvider;
 pub use recovery::Recovery;
 pub use rejection::REJECTION_CODES;

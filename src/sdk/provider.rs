@@ -48,6 +48,21 @@ impl<F: CredentialSource> ProvideCredentials for CredentialCache<F> {
     }
 }
 
+/// So that a boxed strategy goes where the SDK wants a provider. For an `Arc` the language has no such door,
+/// it is foreign as the trait is: there `SdkProvider::new(strategy)`.
+impl ProvideCredentials for Box<dyn CredentialStrategy> {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        provide(&**self)
+    }
+
+    fn fallback_on_interrupt(&self) -> Option<Credentials> {
+        self.current().map(|current| (*current).clone())
+    }
+}
+
 impl ProvideCredentials for dyn CredentialStrategy {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
     where
