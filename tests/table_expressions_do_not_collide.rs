@@ -82,6 +82,39 @@ async fn a_raw_request_that_replaces_a_placeholder_is_refused_by_name() {
 }
 
 #[tokio::test]
+async fn so_is_one_of_a_read() {
+    let (transport, table) = obliging();
+    let state = |names: &str| AttributeValue::S(names.into());
+    let filtered = table.query("id", "1").filter(attr("owner").eq("bob"));
+    let query = filtered.raw(move |query| query.expression_attribute_values(":v1", state("x")));
+    refused(query.count().await, &transport, &["query", ":v1"]);
+    let query = table
+        .query("id", "1")
+        .raw(|query| query.key_condition_expression("id = :id"));
+    refused(query.all::<Json>().await, &transport, &["#n0", "unused"]);
+    let scan = table.scan().filter(attr("owner").eq("bob"));
+    let scan = scan.raw(|scan| scan.expression_attribute_names("#n0", "state"));
+    refused(
+        scan.stream::<Json>().next().await.unwrap(),
+        &transport,
+        &["scan", "#n0", "owner"],
+    );
+    let get = table.get(("id", "1")).project(["owner"]);
+    let get = get.raw(|get| get.set_projection_expression(Some("state".into())));
+    refused(
+        get.send::<Json>().await,
+        &transport,
+        &["get", "#n0", "owner"],
+    );
+    let beside = table.scan().filter(attr("a").eq(1)).raw(|scan| {
+        let text = scan.get_filter_expression().clone().unwrap();
+        scan.filter_expression(format!("({text}) OR attribute_exists(b)"))
+    });
+    beside.count().await.unwrap();
+    assert_eq!(transport.count(), 1);
+}
+
+#[tokio::test]
 async fn a_raw_request_beside_the_placeholders_is_sent() {
     let (transport, table) = obliging();
     let set = table.update(("id", "1")).set("owner", "bob").raw(|update| {
@@ -195,6 +228,24 @@ async fn what_is_too_long_for_dynamodb_is_not_sent() {
         line.contains("condition") && line.contains("4096"),
         "{line}"
     );
+    let many = || Cond::all((0..400).map(|n| attr(path![format!("a{n}")]).eq(n)));
+    let line = error(table.scan().filter(many()).count().await.map(|_| ()));
+    assert!(line.contains("filter") && line.contains("4096"), "{line}");
+    let line = error(table.query("id", 1).key(many()).count().await.map(|_| ()));
+    assert!(
+        line.contains("key condition") && line.contains("4096"),
+        "{line}"
+    );
+    let paths = (0..900).map(|n| format!("a{n}"));
+    let line = error(
+        table
+            .get(("id", 1))
+            .project(paths)
+            .send::<Json>()
+            .await
+            .map(|_| ()),
+    );
+    assert!(line.contains("project") && line.contains("4096"), "{line}");
     let many = (0..400).fold(table.update(("id", 1)), |update, n| {
         update.set(format!("a{n}"), n)
     });
