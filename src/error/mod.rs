@@ -266,12 +266,6 @@ impl Error {
         })
     }
 
-    /// Shares a cause that somebody else holds too.
-    #[cfg_attr(not(feature = "table"), allow(dead_code))]
-    pub(crate) fn caused_by_shared(self, cause: Arc<dyn StdError + Send + Sync>) -> Self {
-        self.with(|inner| inner.cause = Some(cause))
-    }
-
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
         change(Arc::make_mut(&mut self.0));
         self

@@ -4,6 +4,9 @@ use super::decode::decode;
 use super::item::Attributes;
 use super::repeat::earlier_try_lost;
 use super::target::{Shared, Target};
+use crate::error::chain::{Broken, Told};
+use crate::error::codes::{Meaning, meaning};
+use crate::error::text::{Quoted, Secrets};
 use crate::error::{
     CancellationReason, Carried, CredentialFault, Denied, Error, ErrorKind, Operation, Result,
 };
@@ -25,13 +28,7 @@ pub(crate) use modeled::Modeled;
 const NO_REASON: &str = "None";
 /// HTTP's own refusal of a body that is too long.
 const PAYLOAD_TOO_LARGE: u16 = 413;
-const FIRST_SERVER_ERROR: u16 = 500;
-/// The refusals without a known code that pass by themselves.
-const REQUEST_TIMEOUT: u16 = 408;
-const TOO_EARLY: u16 = 425;
-const TOO_MANY_REQUESTS: u16 = 429;
-/// What the service does not do, it does not do later either.
-const NOT_IMPLEMENTED: u16 = 501;
+const FIRST_REFUSAL: u16 = 400;
 
 impl Error {
     /// The item that was there when a condition did not hold.
@@ -142,10 +139,10 @@ impl<'a> Call<'a> {
         let described = self.explain(described).after(self.started.elapsed());
         let detail: Arc<dyn StdError + Send + Sync> = Arc::new(error);
         let explained_elsewhere = described.source().is_some() || described.http_status().is_some();
-        let described = if explained_elsewhere {
-            described
-        } else {
-            described.caused_by_shared(Arc::clone(&detail))
+        let told = Told::chain(&*detail, &self.secrets());
+        let described = match told.filter(|_| !explained_elsewhere) {
+            Some(told) => described.caused_by(told),
+            None => described,
         };
         described.with_detail(detail)
     }
@@ -154,16 +151,17 @@ impl<'a> Call<'a> {
     /// AWS's list of common errors says 403.
     fn refused<E: Modeled + ProvideErrorMetadata>(&self, error: &E, status: u16) -> Error {
         let code = error.code().unwrap_or_default();
-        let message = error.message().unwrap_or_default();
+        let secrets = self.secrets();
+        let said = error.message().unwrap_or_default();
+        let message = Quoted::new(said, &secrets);
+        let message = message.as_str();
         let described = match code {
             "TransactionCanceledException" => canceled(error.cancellation_reasons(), message),
-            "ProvisionedThroughputExceededException"
-            | "ThrottlingException"
-            | "Throttling"
-            | "RequestLimitExceeded"
-            | "LimitExceededException" => throttled(message, error.throttling_reasons()),
             "ResourceNotFoundException" => self.no_such_table(message),
-            _ => by_code(code, message, status),
+            "AccessDeniedException" | "AccessDenied" => {
+                access_denied(&Quoted::struck(said, &secrets), message)
+            }
+            _ => by_code(code, message, status, error.throttling_reasons()),
         };
         let described = self.with_last_refresh(described);
         if code.is_empty() {
@@ -171,6 +169,12 @@ impl<'a> Call<'a> {
         } else {
             described.with_code(code.to_owned())
         }
+    }
+
+    /// What no text may show.
+    fn secrets(&self) -> Secrets {
+        let held = self.shared.strategy.current();
+        held.map_or_else(Secrets::unknown, |held| Secrets::of(&held))
     }
 
     /// Credentials that are rejected after the one repeat: what the strategy knows about why they were
@@ -218,7 +222,8 @@ impl<'a> Call<'a> {
                 new(ErrorKind::Timeout, "no connection or no answer in time")
             }
             SdkError::DispatchFailure(failure) if failure.is_io() => {
-                new(ErrorKind::Unreachable, "no connection, or it broke")
+                let broken = Broken::of(error);
+                new(ErrorKind::Unreachable, broken.message()).hint(broken.hint())
             }
             SdkError::DispatchFailure(failure) if failure.is_user() => {
                 new(ErrorKind::Other, "the HTTP client refused the request").needs_human()
@@ -302,7 +307,7 @@ fn no_credentials(error: &(dyn StdError + 'static)) -> Option<Error> {
     while let Some(current) = layer {
         if let Some(own) = current.downcast_ref::<Error>() {
             let kind = ErrorKind::Credential(CredentialFault::Unavailable);
-            let described = new(kind, "the strategy has no credentials").caused_by(own.clone());
+            let described = new(kind, "the strategy has no credentials").because_of(own.clone());
             return Some(if own.is_retryable() {
                 described
             } else {
@@ -385,75 +390,73 @@ fn throttled(message: &str, reasons: &[ThrottlingReason]) -> Error {
     new(ErrorKind::Throttled, text)
 }
 
-fn by_code(code: &str, message: &str, status: u16) -> Error {
+fn by_code(code: &str, message: &str, status: u16, throttling: &[ThrottlingReason]) -> Error {
     use CredentialFault::{Expired, Malformed, Signature, Unrecognized};
-    match code {
-        "ExpiredTokenException" | "ExpiredToken" => {
-            new(ErrorKind::Credential(Expired), or(message, "the session is over"))
+    let credential = |fault, otherwise| new(ErrorKind::Credential(fault), or(message, otherwise));
+    let listed = Some(code).filter(|code| !code.is_empty());
+    if listed.is_none() && status < FIRST_REFUSAL {
+        // a redirect leads nowhere, however often
+        return invalid(code, message, status).needs_human();
+    }
+    match meaning(listed, status) {
+        Meaning::Throttled => throttled(message, throttling),
+        Meaning::Contention => {
+            new(ErrorKind::Contention, or(message, "another write was in the way"))
         }
-        "UnrecognizedClientException" | "InvalidClientTokenId" | "InvalidToken" => {
-            new(ErrorKind::Credential(Unrecognized), or(message, "the key is not known")).hint(
-                "the key id or the session token is wrong or missing, the key is not known yet everywhere, or the region is not enabled for the account",
-            )
-        }
-        "InvalidSignatureException" | "SignatureDoesNotMatch" => {
-            new(ErrorKind::Credential(Signature), or(message, "the signature does not match"))
-                .needs_human()
-                .hint("a clock that is off has been corrected for already, so it is almost surely a wrong secret key")
-        }
-        "RequestExpired" | "RequestTimeTooSkewed" => {
-            new(ErrorKind::Credential(Signature), or(message, "the signature is too old"))
+        Meaning::Failed => new(ErrorKind::Service, or(message, "the service failed")),
+        Meaning::Denied => access_denied(message, message),
+        // DynamoDB says of a signature what EC2 says of a session
+        _ if matches!(code, "RequestExpired" | "RequestTimeTooSkewed") => {
+            credential(Signature, "the signature is too old")
                 .needs_human()
                 .hint("check this host's clock")
         }
-        "IncompleteSignatureException" | "IncompleteSignature"
-        | "MissingAuthenticationTokenException" | "MissingAuthenticationToken" => {
-            new(ErrorKind::Credential(Malformed), or(message, "the signature is incomplete"))
-                .needs_human()
-                .hint("something between here and the service, a proxy as a rule, strips the Authorization header")
-        }
-        "AccessDeniedException" | "AccessDenied" => access_denied(message),
-        "ConditionalCheckFailedException" => {
-            new(ErrorKind::Conflict, or(message, "the condition did not hold")).needs_human()
-        }
-        "TransactionConflictException" | "TransactionInProgressException"
-        | "ReplicatedWriteConflictException" => {
-            new(ErrorKind::Contention, or(message, "another write was in the way"))
-        }
-        "IdempotentParameterMismatchException" => {
-            let expected = or(message, "the token was used with other items before");
-            Error::usage("token", expected)
-        }
-        "ItemCollectionSizeLimitExceededException" | "RequestEntityTooLargeException"
-        | "RequestEntityTooLarge" => {
-            new(ErrorKind::TooLarge, or(message, "too large")).needs_human()
-        }
+        Meaning::Expired => credential(Expired, "the session is over"),
+        Meaning::Unrecognized => credential(Unrecognized, "the key is not known").hint(
+            "the key id or the session token is wrong or missing, the key is not known yet everywhere, or the region is not enabled for the account",
+        ),
+        Meaning::Signature => credential(Signature, "the signature does not match")
+            .needs_human()
+            .hint("a clock that is off has been corrected for already, so it is almost surely a wrong secret key"),
+        Meaning::Unsigned => credential(Malformed, "the signature is incomplete")
+            .needs_human()
+            .hint("something between here and the service, a proxy as a rule, strips the Authorization header"),
+        Meaning::Invalid => invalid(code, message, status).needs_human(),
+    }
+}
+
+/// A person has to change something: what is asked, or whom it goes to.
+fn invalid(code: &str, message: &str, status: u16) -> Error {
+    match code {
+        "ConditionalCheckFailedException" => new(
+            ErrorKind::Conflict,
+            or(message, "the condition did not hold"),
+        ),
+        "IdempotentParameterMismatchException" => Error::usage(
+            "token",
+            or(message, "the token was used with other items before"),
+        ),
+        "ItemCollectionSizeLimitExceededException"
+        | "RequestEntityTooLargeException"
+        | "RequestEntityTooLarge" => new(ErrorKind::TooLarge, or(message, "too large")),
         "ValidationException" if is_about_size(message) => {
-            new(ErrorKind::TooLarge, message.to_owned()).needs_human()
+            new(ErrorKind::TooLarge, message.to_owned())
         }
         "ValidationException" | "SerializationException" => {
-            new(ErrorKind::Invalid, or(message, "the request is not valid")).needs_human()
+            new(ErrorKind::Invalid, or(message, "the request is not valid"))
         }
-        "InternalServerError" | "InternalFailure" | "ServiceUnavailable"
-        | "ServiceUnavailableException" => new(ErrorKind::Service, or(message, "the service failed")),
         _ if status == PAYLOAD_TOO_LARGE => {
-            new(ErrorKind::TooLarge, or(message, "the request is too large")).needs_human()
+            new(ErrorKind::TooLarge, or(message, "the request is too large"))
         }
-        _ if status >= FIRST_SERVER_ERROR && status != NOT_IMPLEMENTED => {
-            new(ErrorKind::Service, or(message, "the service failed"))
-        }
-        _ => {
-            let described = match code {
-                // a web page of a proxy, a body that is no JSON
-                "" => new(ErrorKind::Malformed, or(message, "the answer is none of DynamoDB's")),
-                _ => new(ErrorKind::Other, or(message, "DynamoDB refused the request")),
-            };
-            match status {
-                REQUEST_TIMEOUT | TOO_EARLY => described,
-                TOO_MANY_REQUESTS => described.asks_for_fewer_calls(),
-                _ => described.needs_human(),
-            }
-        }
+        // a web page of a proxy, a body that is no JSON
+        "" => new(
+            ErrorKind::Malformed,
+            or(message, "the answer is none of DynamoDB's"),
+        ),
+        _ => new(
+            ErrorKind::Other,
+            or(message, "DynamoDB refused the request"),
+        ),
     }
 }
 
@@ -471,8 +474,9 @@ fn is_about_size(message: &str) -> bool {
     .any(|sign| message.contains(sign))
 }
 
-fn access_denied(message: &str) -> Error {
-    let denied = Denied::parse(message);
+/// The whole of what was said names who and what; the message is what is shown of it.
+fn access_denied(whole: &str, message: &str) -> Error {
+    let denied = Denied::parse(whole);
     let remedy = denied.remedy().unwrap_or_else(|| {
         "the role's policy, a session policy or a permissions boundary does not allow it".to_owned()
     });
