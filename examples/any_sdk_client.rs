@@ -1,6 +1,14 @@
 //! A strategy in an SDK client other than DynamoDB's: SQS, on a loopback server that rejects the first
 //! key it sees as expired. The request is repeated once, with new credentials; the caller sees success.
 
+#[path = "../src/bin/aws-credential-doctor/arguments.rs"]
+#[allow(dead_code, reason = "not every example has options")]
+mod arguments;
+#[path = "../src/bin/aws-credential-doctor/screen.rs"]
+#[allow(dead_code, reason = "not every example waits")]
+mod screen;
+
+use arguments::Program;
 use aws_credential_strategies::local::LocalCloud;
 use aws_credential_strategies::{CredentialStrategy, InstanceProfile, sdk};
 use bytes::Bytes;
@@ -10,13 +18,22 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use screen::tell;
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpListener;
 
+const PROGRAM: Program = Program {
+    name: "cargo run --example any_sdk_client --",
+    about: "The strategy in an SDK client other than DynamoDB's, and a key that its service rejects.",
+    options: &[],
+    notes: "",
+};
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
+    PROGRAM.read_or_exit();
     // Stands in for EC2; its metadata service has new keys each time it is asked.
     let cloud = LocalCloud::builder()
         .rotate_documents_after(Duration::ZERO)
@@ -39,20 +56,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let sqs = aws_sdk_sqs::Client::from_conf(config);
 
     let first = strategy.credentials().await?;
-    println!("the metadata service gave {}", first.access_key_id());
+    tell!("the metadata service gave {}", first.access_key_id());
     let fetched = strategy.status().fetches;
 
     let listed = sqs.list_queues().send().await?;
 
-    println!("the queues are {:?}\n", listed.queue_urls());
-    println!("what the server saw:");
+    tell!("the queues are {:?}\n", listed.queue_urls());
+    tell!("what the server saw:");
     let seen = queues.seen();
     for (n, request) in seen.iter().enumerate() {
         let answer = if n == 0 { "ExpiredToken" } else { "200" };
-        println!("  {request} -> {answer}");
+        tell!("  {request} -> {answer}");
     }
     let fetches = strategy.status().fetches - fetched;
-    println!("fetches for it: {fetches}");
+    tell!("fetches for it: {fetches}");
     if seen.len() != 2 || seen.first() == seen.last() || fetches != 1 {
         return Err("expected one repeat, with other keys, after one fetch".into());
     }

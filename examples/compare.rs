@@ -3,11 +3,20 @@
 //!
 //! Takes some 40 seconds. Ends with an error if a read failed, or if a refresh took more than one call.
 
+#[path = "../src/bin/aws-credential-doctor/arguments.rs"]
+#[allow(dead_code, reason = "not every example has options")]
+mod arguments;
+#[path = "../src/bin/aws-credential-doctor/screen.rs"]
+#[allow(dead_code, reason = "not every example waits")]
+mod screen;
+
+use arguments::Program;
 use aws_credential_strategies::local::{DEFAULT_ROLE, Fault, LocalCloud, Role, Trust};
 use aws_credential_strategies::{
     AssumeRole, CredentialStrategy, Dynamo, InstanceProfile, Status, Table,
 };
 use indicatif::{ProgressBar, ProgressStyle};
+use screen::tell;
 use serde_json::{Value, json};
 use std::error::Error;
 use std::sync::Arc;
@@ -15,6 +24,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 type Failure = Box<dyn Error + Send + Sync>;
+
+const PROGRAM: Program = Program {
+    name: "cargo run --example compare --",
+    about: "Options A and B side by side on the embedded cloud, with an outage of their source in the middle. Takes some 40 seconds.",
+    options: &[],
+    notes: "",
+};
 
 const SESSION: Duration = Duration::from_secs(12);
 /// A tenth of a session.
@@ -39,10 +55,12 @@ const LAST_PHASE: usize = 2;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    println!(
-        "{READERS} readers for each option, sessions of {} s, the source away for {} s\n",
+    PROGRAM.read_or_exit();
+    tell!(
+        "{READERS} readers for each option, sessions of {} s, the source away for {} s; takes {} s\n",
         SESSION.as_secs(),
-        OUTAGE.as_secs_f32()
+        OUTAGE.as_secs_f32(),
+        RUN.as_secs()
     );
     let bar = ProgressBar::new(RUN.as_secs()).with_style(ProgressStyle::with_template(
         "[{bar:40}] {pos}/{len} s  {msg}",
@@ -63,7 +81,7 @@ async fn main() -> Result<(), Failure> {
     let lanes: [Lane; 2] = lanes.into();
     print(&lanes);
     lanes.iter().try_for_each(Lane::verdict)?;
-    println!(
+    tell!(
         "\nOne call for each refresh, however many readers; while its source is away, a refresh repeats\n\
          its call. No read failed, the outage included; it lasts to the first refresh that works again."
     );
@@ -316,25 +334,19 @@ impl Lane {
 
 fn print(lanes: &[Lane; 2]) {
     for lane in lanes {
-        println!("{}", lane.name);
-        println!("  the application has to know: {}", lane.knows);
-        println!("  a source call is one:        {}", lane.asks);
+        tell!("{}", lane.name);
+        tell!("  the application has to know: {}", lane.knows);
+        tell!("  a source call is one:        {}", lane.asks);
     }
-    print!("\n{:<34}", "");
-    for lane in lanes {
-        print!(" {:^29}", lane.name);
-    }
-    print!("\n{:<34}", "");
-    for phase in lanes.iter().flat_map(|_| PHASES) {
-        print!(" {phase:>9}");
-    }
-    println!();
+    let options = lanes.iter().map(|lane| format!(" {:^29}", lane.name));
+    tell!("\n{:<34}{}", "", options.collect::<String>());
+    let phases = lanes.iter().flat_map(|_| PHASES);
+    let phases = phases.map(|phase| format!(" {phase:>9}"));
+    tell!("{:<34}{}", "", phases.collect::<String>());
     let row = |name: &str, value: &dyn Fn(&Phase) -> String| {
-        print!("{name:<34}");
-        for phase in lanes.iter().flat_map(|lane| &lane.phases) {
-            print!(" {:>9}", value(phase));
-        }
-        println!();
+        let phases = lanes.iter().flat_map(|lane| &lane.phases);
+        let values = phases.map(|phase| format!(" {:>9}", value(phase)));
+        tell!("{name:<34}{}", values.collect::<String>());
     };
     row("source calls", &|phase| phase.counts.calls.to_string());
     row("refreshes tried", &|phase| {

@@ -1,14 +1,30 @@
 //! A third strategy: keys from a file that something else keeps up to date. A source of 20 lines, and
 //! the cache around it does what it does for Options A and B.
 
+#[path = "../src/bin/aws-credential-doctor/arguments.rs"]
+#[allow(dead_code, reason = "not every example has options")]
+mod arguments;
+#[path = "../src/bin/aws-credential-doctor/screen.rs"]
+#[allow(dead_code, reason = "not every example waits")]
+mod screen;
+
+use arguments::Program;
 use aws_credential_strategies::local::LocalCloud;
 use aws_credential_strategies::{
     CredentialCache, CredentialSource, Credentials, Dynamo, Error, RefreshPolicy, Result,
 };
+use screen::tell;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+
+const PROGRAM: Program = Program {
+    name: "cargo run --example custom_source --",
+    about: "A third strategy in about 20 lines: keys from a file that something else keeps up to date.",
+    options: &[],
+    notes: "",
+};
 
 /// How long keys from the file are taken to be good, as the file does not say.
 const LIFETIME: Duration = Duration::from_secs(3600);
@@ -46,6 +62,7 @@ impl CredentialSource for KeyFile {
 
 #[tokio::main]
 async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+    PROGRAM.read_or_exit();
     let cloud = LocalCloud::start().await?;
     cloud.create_table(("MyTable", "id"))?;
     cloud.put_item("MyTable", &json!({ "id": "123", "name": "Ada" }))?;
@@ -66,28 +83,29 @@ async fn use_it(
     let read = || table.get(("id", "123")).send::<Value>();
 
     if let Err(error) = read().await {
-        println!("without the file: {error}");
+        tell!("without the file: {error}");
         let mut cause = std::error::Error::source(&error);
         while let Some(because) = cause {
-            println!("  because: {because}");
+            tell!("  because: {because}");
             cause = because.source();
         }
     }
 
     let old = write_keys(cloud, file)?;
-    println!("with keys {old}: {}", read().await?.unwrap_or_default());
+    tell!("with keys {old}: {}", read().await?.unwrap_or_default());
 
     let new = write_keys(cloud, file)?;
     cloud.revoke(&old);
-    println!(
+    tell!(
         "{old} is deleted, {new} is in the file: {}",
         read().await?.unwrap_or_default()
     );
 
     let status = strategy.status();
-    println!(
+    tell!(
         "fetches: {}, of which brought new keys: {}",
-        status.fetches, status.generation
+        status.fetches,
+        status.generation
     );
     Ok(())
 }

@@ -1,14 +1,30 @@
 //! The least policy that a program needs, found by running it: the operations of a session store under
 //! a policy of three actions, what is denied, the policy that would do, and the same run under it.
 
+#[path = "../src/bin/aws-credential-doctor/arguments.rs"]
+#[allow(dead_code, reason = "not every example has options")]
+mod arguments;
+#[path = "../src/bin/aws-credential-doctor/screen.rs"]
+#[allow(dead_code, reason = "not every example waits")]
+mod screen;
+
+use arguments::Program;
 use aws_credential_strategies::iam::{PermissionPolicy, Statement};
 use aws_credential_strategies::local::{
     DEFAULT_ROLE, KeyType, LocalCloud, NewIndex, NewTable, Role, Trust,
 };
 use aws_credential_strategies::table::{attr, sort};
 use aws_credential_strategies::{Dynamo, ErrorKind, InstanceProfile, Result, Table};
+use screen::tell;
 use serde::{Deserialize, Serialize};
 use std::error::Error;
+
+const PROGRAM: Program = Program {
+    name: "cargo run --example least_privilege --",
+    about: "The least policy that a program needs, found by running it.",
+    options: &[],
+    notes: "",
+};
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Session {
@@ -20,6 +36,7 @@ struct Session {
 
 #[tokio::main]
 async fn main() -> std::result::Result<(), Box<dyn Error>> {
+    PROGRAM.read_or_exit();
     let cloud = LocalCloud::start().await?;
     let by_user = NewIndex::new("byUser", "user").sort_key("created", KeyType::Number);
     cloud.create_table(NewTable::new("Sessions", "id").index(by_user))?;
@@ -32,17 +49,17 @@ async fn main() -> std::result::Result<(), Box<dyn Error>> {
 
     let strategy = InstanceProfile::builder().endpoint(cloud.imds_endpoint());
     let db = Dynamo::new(strategy.build()?, &cloud.sdk_config());
-    println!("under GetItem, PutItem and Query on the table:\n");
+    tell!("under GetItem, PutItem and Query on the table:\n");
     let denied = run(&db.table("Sessions")).await?;
 
     let least = db.recorder().policy("aws", region, account)?;
-    println!("\n{denied} denied. The least policy for what this program does:\n\n{least}");
+    tell!("\n{denied} denied. The least policy for what this program does:\n\n{least}");
     if let Err(error) = db.recorder().assert_within(&three) {
-        println!("\nin a unit test, `assert_within(&policy)` says so without a call:\n  {error}");
+        tell!("\nin a unit test, `assert_within(&policy)` says so without a call:\n  {error}");
     }
 
     install(&cloud, &least)?;
-    println!("\nwith that policy, and no other, installed:\n");
+    tell!("\nwith that policy, and no other, installed:\n");
     match run(&db.table("Sessions")).await? {
         0 => Ok(()),
         denied => Err(format!("{denied} operations are denied still").into()),
@@ -66,7 +83,7 @@ async fn run(table: &Table<InstanceProfile>) -> Result<usize> {
     let mut denied = 0;
     let mut tell = |what: &str, outcome: Result<()>| match outcome {
         Ok(()) => {
-            println!("  ok      {what}");
+            tell!("  ok      {what}");
             Ok(())
         }
         Err(error) => {
@@ -74,9 +91,9 @@ async fn run(table: &Table<InstanceProfile>) -> Result<usize> {
                 return Err(error);
             };
             denied += 1;
-            println!("  denied  {what}");
+            tell!("  denied  {what}");
             if let Some(remedy) = denial.remedy() {
-                println!("          {remedy}");
+                tell!("          {remedy}");
             }
             Ok(())
         }

@@ -22,6 +22,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let table = dynamodb.table(&place.table);
 
     let item: Option<Value> = table.get(("id", "123")).send().await?;
-    println!("{:#}", item.unwrap_or_default());
+    support::show(item);
     Ok(())
 }

@@ -1,16 +1,49 @@
 //! Where Options A and B run: on the embedded cloud, or with `-- --aws` on whatever the standard AWS
 //! variables point at.
 
+#[path = "../../src/bin/aws-credential-doctor/arguments.rs"]
+#[allow(dead_code, reason = "two examples with the same options")]
+mod arguments;
+#[path = "../../src/bin/aws-credential-doctor/screen.rs"]
+#[allow(dead_code, reason = "nothing here waits")]
+mod screen;
+
+use arguments::{Only, Opt, Program};
 use aws_config::BehaviorVersion;
 use aws_credential_strategies::iam::{PermissionPolicy, Statement};
 use aws_credential_strategies::local::{DEFAULT_ROLE, LocalCloud, Role, Trust};
 use aws_credential_strategies::strategy::InstanceProfileBuilder;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::error::Error;
 
-const USAGE: &str = "usage: [--aws [--table <name>] [--region <region>] [--role-arn <arn>]]";
+const PROGRAM: Program = Program {
+    name: "cargo run --example option_a -- (or option_b)",
+    about: "Reads the item 123 of a table with the credentials of Option A or B: on the embedded cloud, or with --aws on AWS.",
+    options: &[
+        Opt::flag("aws", "on whatever the standard AWS variables point at"),
+        Opt::value("table", "NAME", "the table; MyTable").only(Only::With("aws")),
+        Opt::value(
+            "region",
+            "REGION",
+            "in place of AWS_REGION and the profile's",
+        )
+        .only(Only::With("aws")),
+        Opt::value(
+            "role-arn",
+            "ARN",
+            "the role that Option B assumes; A needs none",
+        )
+        .only(Only::With("aws")),
+    ],
+    notes: "",
+};
+
+/// Shows the item; a reader of stdout that has gone is no fault.
+pub(crate) fn show(item: Option<Value>) {
+    screen::say(&format!("{:#}", item.unwrap_or_default()));
+}
 
 /// Region, endpoints and names; no credentials.
 pub(crate) struct Place {
@@ -26,17 +59,18 @@ pub(crate) struct Place {
 impl Place {
     /// What the command line asks for.
     pub(crate) async fn from_args() -> Result<Self, Box<dyn Error>> {
-        let arguments = Arguments::read()?;
-        if !arguments.aws {
+        let given = PROGRAM.read_or_exit();
+        if !given.has("aws") {
             return Place::embedded().await;
         }
         let mut settings = aws_config::defaults(BehaviorVersion::latest()).no_credentials();
-        if let Some(region) = arguments.region {
-            settings = settings.region(region);
+        if let Some(region) = given.value("region") {
+            settings = settings.region(Region::new(region.to_owned()));
         }
+        let sample = format!("arn:aws:iam::123456789012:role/{DEFAULT_ROLE}");
         Ok(Place {
-            table: arguments.table,
-            role_arn: arguments.role_arn,
+            table: given.value("table").unwrap_or("MyTable").to_owned(),
+            role_arn: given.value("role-arn").unwrap_or(&sample).to_owned(),
             sdk_config: settings.load().await,
             cloud: None,
         })
@@ -83,38 +117,5 @@ impl Place {
             Some(cloud) => strategy.endpoint(cloud.imds_endpoint()),
             None => strategy,
         }
-    }
-}
-
-struct Arguments {
-    aws: bool,
-    table: String,
-    region: Option<Region>,
-    role_arn: String,
-}
-
-impl Arguments {
-    fn read() -> Result<Self, String> {
-        let mut read = Arguments {
-            aws: false,
-            table: "MyTable".to_owned(),
-            region: None,
-            role_arn: format!("arn:aws:iam::123456789012:role/{DEFAULT_ROLE}"),
-        };
-        let mut arguments = std::env::args().skip(1);
-        while let Some(name) = arguments.next() {
-            let no_value = || format!("{name}: no value; {USAGE}");
-            match name.as_str() {
-                "--aws" => read.aws = true,
-                "--table" => read.table = arguments.next().ok_or_else(no_value)?,
-                "--region" => {
-                    let region = arguments.next().ok_or_else(no_value)?;
-                    read.region = Some(Region::new(region));
-                }
-                "--role-arn" => read.role_arn = arguments.next().ok_or_else(no_value)?,
-                _ => return Err(format!("{name}: not known; {USAGE}")),
-            }
-        }
-        Ok(read)
     }
 }

@@ -97,7 +97,7 @@ fn admitting(role_arn: &str, claims: &TokenClaims) -> Option<TrustPolicy> {
     let audience = claims
         .authorized_party
         .as_ref()
-        .or(claims.audiences.first())?;
+        .or_else(|| claims.audiences.first())?;
     let trust = TrustPolicy::builder().oidc(&provider, audience);
     trust.subject(claims.subject.as_deref()?).build().ok()
 }

@@ -11,6 +11,8 @@ use std::process::ExitCode;
 /// The exit status of a command line that cannot be understood.
 pub(crate) const USAGE: u8 = 2;
 
+const VERSION: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
+
 /// What a program takes.
 pub(crate) struct Program {
     /// As it is called: `cargo run --example doctor --`.
@@ -96,14 +98,30 @@ impl Program {
                 Err(ExitCode::SUCCESS)
             }
             Ok(Line::Version) => {
-                say(concat!(
-                    env!("CARGO_PKG_NAME"),
-                    " ",
-                    env!("CARGO_PKG_VERSION")
-                ));
+                say(VERSION);
                 Err(ExitCode::SUCCESS)
             }
             Err(wrong) => Err(self.refuse(&wrong)),
+        }
+    }
+
+    /// The same, and ends the process where there is nothing to run.
+    #[allow(dead_code, reason = "for programs whose main returns something else")]
+    pub(crate) fn read_or_exit(&self) -> Given {
+        match self.understand(std::env::args_os().skip(1)) {
+            Ok(Line::Run(given)) => given,
+            Ok(Line::Help) => {
+                say(&self.help());
+                std::process::exit(0)
+            }
+            Ok(Line::Version) => {
+                say(VERSION);
+                std::process::exit(0)
+            }
+            Err(wrong) => {
+                self.refuse(&wrong);
+                std::process::exit(i32::from(USAGE))
+            }
         }
     }
 

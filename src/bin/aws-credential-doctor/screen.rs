@@ -27,6 +27,14 @@ pub(crate) fn say(text: &str) {
     }
 }
 
+/// [`say`] with the arguments of `println!`.
+#[allow(unused_macros, reason = "for examples")]
+macro_rules! tell {
+    ($($part:tt)*) => { crate::screen::say(&format!($($part)*)) };
+}
+#[allow(unused_imports, reason = "for examples")]
+pub(crate) use tell;
+
 /// The same to stderr.
 pub(crate) fn warn(text: &str) {
     let _ = writeln!(stderr().lock(), "{text}");
