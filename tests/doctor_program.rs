@@ -565,13 +565,17 @@ async fn no_secret_is_shown() {
         }
     });
     let sts = Server::start(|_| {
-        let body = "<ErrorResponse><Error><Type>Sender</Type><Code>InvalidClientTokenId</Code>\
-                    <Message>The security token included in the request is invalid.</Message></Error>\
-                    <RequestId>1</RequestId></ErrorResponse>";
+        // a service that quotes what it was sent, as some do
+        let body = format!(
+            "<ErrorResponse><Error><Type>Sender</Type><Code>SignatureDoesNotMatch</Code><Message>The \
+             request signature we calculated does not match the signature you provided.\n\nThe Canonical \
+             String for this request should have been\n'POST\n/\n\nx-amz-security-token:{SECRET}'\
+             </Message></Error><RequestId>1</RequestId></ErrorResponse>"
+        );
         reply(
             "403 Forbidden",
             "Content-Type: text/xml\nConnection: close",
-            body,
+            &body,
         )
     });
     let variables = [
