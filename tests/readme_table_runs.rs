@@ -441,3 +441,38 @@ async fn batches_and_transactions_write_and_read() -> Result<()> {
     assert_eq!(answer.table_names().len(), 2);
     Ok(())
 }
+
+#[tokio::test]
+async fn batches_are_of_several_tables_and_of_what_comes() -> Result<()> {
+    let db = database().await;
+    create_table(db.client(), "Other", "id", None).await;
+    let (table, other) = (db.table("MyTable"), db.table("Other"));
+    let a = user("a", 1);
+    db.batch_write()
+        .write(table.put(&a))
+        .write(other.delete(("id", "b")))
+        .send()
+        .await?
+        .complete()?;
+    let users = (0..60).map(|n| user(&format!("u{n}"), n));
+    table
+        .batch_write()
+        .send_iter(users.map(|user| table.put(&user)))
+        .await?
+        .complete()?;
+    let users = (60..70).map(|n| user(&format!("u{n}"), n));
+    let stream = futures_util::stream::iter(users.map(|user| other.put(&user)));
+    let batch = other.batch_write();
+    batch.send_stream(stream).await?.complete()?;
+    let keys = [("id", "a"), ("id", "u7")];
+    let more = [("id", "u61"), ("id", "nobody")];
+    let mut found = db
+        .batch_get()
+        .table(table.batch_get(keys))
+        .table(other.batch_get(more))
+        .send()
+        .await?;
+    assert_eq!(found.items::<User>("MyTable")?.complete()?.len(), 2);
+    assert_eq!(found.items::<User>("Other")?.complete()?.len(), 1);
+    Ok(())
+}

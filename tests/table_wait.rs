@@ -66,3 +66,26 @@ async fn any_other_error_ends_it() {
         .unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::AccessDenied(_)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_passes_is_waited_for() {
+    let answers = [
+        Answer::error("ThrottlingException", "slow down"),
+        Answer::error_with(500, "InternalServerError", json!({})),
+        status("CREATING"),
+        Answer::error_with(503, "ServiceUnavailable", json!({})),
+        status("ACTIVE"),
+    ];
+    let transport = Transport::replay(answers);
+    let table = transport.dynamo().table("MyTable");
+    table.wait_until_active(Duration::MAX).await.unwrap();
+    assert_eq!(transport.count(), 5);
+
+    let failing = Transport::new(|_| Answer::error_with(500, "InternalServerError", json!({})));
+    let table = failing.dynamo().table("MyTable");
+    let error = table.wait_until_active(Duration::from_secs(10)).await;
+    let error = error.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Timeout);
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(cause.contains("InternalServerError"), "{cause}");
+}

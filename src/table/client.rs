@@ -1,5 +1,7 @@
 //! `Dynamo`: one strategy, one SDK client, any number of tables.
 
+use super::batch::several::BatchGetTables;
+use super::batch::write::BatchWrite;
 use super::endpoint::EndpointSettings;
 use super::handle::Table;
 use super::name::TableName;
@@ -14,7 +16,7 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Region, StalledStreamProtectionConfig};
 use aws_types::SdkConfig;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// How long one attempt may take, credentials included, where the [`SdkConfig`] does not say: 15 s.
@@ -136,7 +138,7 @@ impl<S: CredentialStrategy> Dynamo<S> {
         let config = builder
             .retry_partition(recovery.retry_partition())
             .retry_classifier(recovery.clone())
-            .interceptor(recovery)
+            .interceptor(recovery.clone())
             .interceptor(recorder.clone())
             .interceptor(MarkRepeats)
             .build();
@@ -147,6 +149,8 @@ impl<S: CredentialStrategy> Dynamo<S> {
                 strategy: any,
                 endpoint,
                 recorder,
+                recovery,
+                without_retries: OnceLock::new(),
             }),
             strategy,
             prefix: None,
@@ -207,6 +211,16 @@ impl<S: CredentialStrategy + ?Sized> Dynamo<S> {
     #[must_use]
     pub fn strategy(&self) -> &Arc<S> {
         &self.strategy
+    }
+
+    /// Reads of many items, in any of the tables, in as few requests as DynamoDB takes.
+    pub fn batch_get(&self) -> BatchGetTables {
+        BatchGetTables::new(Arc::clone(&self.shared))
+    }
+
+    /// Writes of many items, in any of the tables: `db.batch_write().write(users.put(&user)).write(..)`.
+    pub fn batch_write(&self) -> BatchWrite {
+        BatchWrite::new(Arc::clone(&self.shared), None)
     }
 
     /// Writes on several items, in any of the tables, that happen all or not at all.

@@ -1,6 +1,7 @@
 //! Which IAM permissions each operation needs, known without sending it.
 
 use super::batch::get::BatchGet;
+use super::batch::several::BatchGetTables;
 use super::batch::write::BatchWrite;
 use super::read::get::Get;
 use super::read::query::Query;
@@ -25,7 +26,6 @@ macro_rules! on_table {
 // conditions and returned items need no action of their own
 on_table! {
     BatchGet: "dynamodb:BatchGetItem",
-    BatchWrite: "dynamodb:BatchWriteItem",
     Check: "dynamodb:ConditionCheckItem",
     Delete: "dynamodb:DeleteItem",
     Get: "dynamodb:GetItem",
@@ -51,6 +51,25 @@ macro_rules! on_table_or_index {
 on_table_or_index! {
     Query: "dynamodb:Query",
     Scan: "dynamodb:Scan",
+}
+
+impl Requires for BatchGetTables {
+    fn grants(&self) -> Vec<Grant> {
+        let tables = self.tables();
+        tables
+            .map(|table| Grant::on_table("dynamodb:BatchGetItem", table))
+            .collect()
+    }
+}
+
+impl Requires for BatchWrite {
+    /// Of several tables, those that writes were added for.
+    fn grants(&self) -> Vec<Grant> {
+        let tables = self.tables().into_iter();
+        tables
+            .map(|table| Grant::on_table("dynamodb:BatchWriteItem", table))
+            .collect()
+    }
 }
 
 impl Requires for TransactGet {

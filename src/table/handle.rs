@@ -90,14 +90,15 @@ impl<S: CredentialStrategy + ?Sized> Table<S> {
         Scan::new(self.target.clone())
     }
 
-    /// Reads many items by their keys.
+    /// Reads many items by their keys; [`Dynamo::batch_get`](super::Dynamo::batch_get) those of several
+    /// tables.
     pub fn batch_get<K: IntoKey>(&self, keys: impl IntoIterator<Item = K>) -> BatchGet {
         BatchGet::new(self.target.clone(), keys)
     }
 
-    /// Writes and deletes many items.
+    /// Writes and deletes many items; [`Dynamo::batch_write`](super::Dynamo::batch_write) in several tables.
     pub fn batch_write(&self) -> BatchWrite {
-        BatchWrite::new(self.target.clone())
+        BatchWrite::new(Arc::clone(&self.target.shared), Some(self.target.clone()))
     }
 
     /// Requires a condition of an item in a transaction that does not write it.

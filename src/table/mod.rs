@@ -28,6 +28,7 @@ mod operations;
 mod raw;
 mod read;
 mod repeat;
+mod retries;
 mod target;
 mod transaction;
 mod value;
@@ -35,9 +36,12 @@ mod wait;
 mod write;
 
 pub use batch::Backoff;
-pub use batch::get::{BatchGet, BatchItems, MOST_KEYS_PER_REQUEST};
+pub use batch::found::{BatchItems, BatchTables};
+pub use batch::get::{BatchGet, MOST_KEYS_PER_REQUEST};
+pub use batch::several::BatchGetTables;
 pub use batch::write::{
-    BatchItem, BatchReport, BatchWrite, DEFAULT_BATCH_CONCURRENCY, MOST_WRITES_PER_REQUEST,
+    BatchItem, BatchLeft, BatchRefused, BatchReport, BatchWrite, DEFAULT_BATCH_CONCURRENCY,
+    MOST_WRITES_PER_REQUEST,
 };
 pub use client::{DEFAULT_ATTEMPT_TIMEOUT, DEFAULT_OPERATION_TIMEOUT, Dynamo};
 pub use decode::from_item;

@@ -2,11 +2,13 @@
 
 use super::endpoint::EndpointSettings;
 use super::name::TableName;
+use super::retries::without_retries;
 use crate::iam::PolicyRecorder;
+use crate::sdk::Recovery;
 use crate::strategy::CredentialStrategy;
 use aws_sdk_dynamodb::Client;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Any strategy: what [`Dynamo::erase`](super::Dynamo::erase) leaves, so that tables of different strategies are of one type.
 pub type AnyStrategy = dyn CredentialStrategy;
@@ -17,6 +19,17 @@ pub(crate) struct Shared {
     pub(crate) strategy: Arc<AnyStrategy>,
     pub(crate) endpoint: EndpointSettings,
     pub(crate) recorder: PolicyRecorder,
+    pub(crate) recovery: Recovery,
+    /// What batches send with, once there is one.
+    pub(crate) without_retries: OnceLock<Client>,
+}
+
+impl Shared {
+    /// The same client without retries, but for the one after rejected credentials.
+    pub(crate) fn batch_client(&self) -> &Client {
+        self.without_retries
+            .get_or_init(|| without_retries(&self.client, self.recovery.clone()))
+    }
 }
 
 /// One table of one client: what an operation is sent to.

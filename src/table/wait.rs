@@ -17,14 +17,18 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 pub(crate) async fn until_active(target: &Target, max: Duration) -> Result<()> {
     let call = Call::on(target, DESCRIBE);
     target.name.check().map_err(|error| call.explain(error))?;
-    let deadline = Instant::now() + max;
+    // a time that is beyond the clock's reach never comes
+    let deadline = Instant::now().checked_add(max);
     let mut pause = FIRST_PAUSE;
     let mut seen = "not answered about".to_owned();
+    let mut last = None;
     loop {
         let request = target.client().describe_table().table_name(target.table());
-        let Ok(described) = timeout_at(deadline, request.send()).await else {
-            break;
+        let described = match deadline {
+            Some(deadline) => timeout_at(deadline, request.send()).await,
+            None => Ok(request.send().await),
         };
+        let Ok(described) = described else { break };
         match described.map_err(|error| call.failed(error)) {
             Ok(output) => match output.table.and_then(|table| table.table_status) {
                 Some(TableStatus::Active) => return Ok(()),
@@ -35,15 +39,24 @@ pub(crate) async fn until_active(target: &Target, max: Duration) -> Result<()> {
             Err(error) if *error.kind() == ErrorKind::NoSuchTable => {
                 "not there".clone_into(&mut seen);
             }
+            // throttled, no connection, no answer: what passes is waited for like the rest
+            Err(error) if error.is_retryable() => {
+                "not answered about".clone_into(&mut seen);
+                last = Some(error);
+            }
             Err(error) => return Err(error),
         }
         let next = Instant::now() + pause;
-        if next >= deadline {
+        if deadline.is_some_and(|deadline| next >= deadline) {
             break;
         }
         sleep_until(next).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
     let message = format!("the table is {seen} after {} s", max.as_secs_f32());
-    Err(call.explain(Error::new(ErrorKind::Timeout, DESCRIBE, message)))
+    let error = Error::new(ErrorKind::Timeout, DESCRIBE, message);
+    Err(call.explain(match last {
+        Some(last) => error.caused_by(last),
+        None => error,
+    }))
 }

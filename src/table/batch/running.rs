@@ -1,8 +1,8 @@
 //! A few futures at the same time, in the task of whoever waits for them.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 /// Futures in flight; dropping it drops them.
 ///
@@ -23,23 +23,20 @@ impl<T> Running<T> {
     }
 
     /// The next one that is ready; `None` when none is left.
-    pub(crate) async fn next(&mut self) -> Option<T> {
-        poll_fn(|cx| {
-            for position in 0..self.0.len() {
-                let Some(future) = self.0.get_mut(position) else {
-                    break;
-                };
-                if let Poll::Ready(output) = future.as_mut().poll(cx) {
-                    drop(self.0.swap_remove(position));
-                    return Poll::Ready(Some(output));
-                }
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        for position in 0..self.0.len() {
+            let Some(future) = self.0.get_mut(position) else {
+                break;
+            };
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                drop(self.0.swap_remove(position));
+                return Poll::Ready(Some(output));
             }
-            if self.0.is_empty() {
-                Poll::Ready(None)
-            } else {
-                Poll::Pending
-            }
-        })
-        .await
+        }
+        if self.0.is_empty() {
+            Poll::Ready(None)
+        } else {
+            Poll::Pending
+        }
     }
 }

@@ -2,23 +2,27 @@
 
 use super::backoff::Backoff;
 use super::identity::identity_of;
-use super::running::Running;
+use super::listed::Listed;
+use super::schedule::{Account, Answer, Entry, Given, Kind, Schedule};
 use crate::error::{Error, ErrorKind, Result};
-use crate::table::error::Call;
+use crate::table::error::{Call, Subject};
 use crate::table::item::{Attributes, to_attributes};
 use crate::table::key::IntoKey;
 use crate::table::operations::BATCH_WRITE;
 use crate::table::raw::RawEach;
-use crate::table::target::Target;
+use crate::table::target::{Shared, Target};
 use crate::table::write::delete::{Delete, delete_request};
 use crate::table::write::put::{Put, put_request};
 use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemOutput;
 use aws_sdk_dynamodb::operation::batch_write_item::builders::BatchWriteItemFluentBuilder;
-use aws_sdk_dynamodb::types::AttributeValue;
-use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, WriteRequest};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity, WriteRequest};
+use futures_core::Stream;
 use serde::Serialize;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::fmt;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
 /// How many writes DynamoDB takes in one request;
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html>.
@@ -28,18 +32,25 @@ pub const MOST_WRITES_PER_REQUEST: usize = 25;
 /// not to throttle a small table by itself.
 pub const DEFAULT_BATCH_CONCURRENCY: usize = 4;
 
-/// Puts and deletes of one table, as many as you like; made by
-/// [`Table::batch_write`](crate::table::Table::batch_write).
+/// Puts and deletes, as many as you like; made by [`Table::batch_write`](crate::table::Table::batch_write)
+/// for one table, by [`Dynamo::batch_write`](crate::table::Dynamo::batch_write) for several.
 ///
 /// They go out in requests of [`MOST_WRITES_PER_REQUEST`], a few at the same time. What DynamoDB leaves
-/// unprocessed is repeated with [`Backoff`]; what is left in the end comes back. Nothing is dropped.
+/// unprocessed is repeated, with fewer requests in flight and time between them as long as that gets more
+/// of each through, and with [`Backoff`] when nothing gets through; what is left in the end comes back. A
+/// write that is not valid is found by dividing its request, and the others go on. Nothing is dropped.
+///
+/// The SDK's retries are switched off within, but for the one after rejected credentials, so a throttled
+/// table costs the other requests of this client none of their retry quota.
 ///
 /// A batch is no transaction: each write stands for itself, in no order. Two writes to one key are
 /// refused by DynamoDB in one request and race in two: [`dedupe_by`](Self::dedupe_by) keeps the last.
 #[must_use = "an operation does nothing until it is sent"]
 pub struct BatchWrite {
-    pub(crate) target: Target,
-    requests: Vec<WriteRequest>,
+    shared: Arc<Shared>,
+    /// The table of `put` and `delete`.
+    target: Option<Target>,
+    writes: Vec<Write>,
     dedupe_by: Vec<String>,
     backoff: Backoff,
     concurrency: usize,
@@ -48,41 +59,72 @@ pub struct BatchWrite {
     problem: Option<Error>,
 }
 
-/// A write that can be put in a batch: a [`Put`] or a [`Delete`] without a condition.
+/// A write that can be put in a batch: a [`Put`] or a [`Delete`] without a condition, or one that a batch
+/// [left](BatchReport::unprocessed).
 #[derive(Debug)]
-pub struct BatchItem(Part);
-
-#[derive(Debug)]
-enum Part {
-    Delete(Delete),
-    Put(Put),
+pub struct BatchItem {
+    target: Target,
+    request: Result<WriteRequest>,
 }
 
-/// What became of a batch: written and unprocessed together are what was given.
-#[derive(Debug)]
-#[must_use = "what is unprocessed was not written: look, or call complete()"]
+/// What became of a batch: written, unprocessed and refused together are what was given.
+#[must_use = "what is unprocessed or refused was not written: look, or call complete()"]
 #[non_exhaustive]
 pub struct BatchReport {
     /// How many writes DynamoDB took.
     pub written: usize,
-    /// What it did not take, for [`BatchWrite::requests`] of a later batch.
-    pub unprocessed: Vec<WriteRequest>,
-    /// What stopped the batch, or the last throttling, if anything is unprocessed.
+    /// What it did not take though nothing is wrong with it, for [`BatchWrite::writes`] of a later batch.
+    pub unprocessed: Vec<BatchLeft>,
+    /// The writes that are not valid, or too large, each with what DynamoDB says of it alone.
+    pub refused: Vec<BatchRefused>,
+    /// What stopped the batch, or a table's part of it, or the last throttling, if anything is unprocessed.
     ///
-    /// After an error without an answer (a timeout, a broken connection) the writes of that request count
-    /// as unprocessed, though DynamoDB may have taken them. Repeating them does no harm.
+    /// After an error without an answer (a timeout, a broken connection) the writes of that request are
+    /// repeated, and count as unprocessed in the end, though DynamoDB may have taken them. Repeating them
+    /// does no harm.
     pub error: Option<Error>,
-    /// How many requests were made, not counting the SDK's own repeats.
+    /// How many requests were made, not counting those repeated with new credentials.
     pub requests: usize,
-    /// The capacity units consumed, if they were asked for.
+    /// The capacity units consumed, of all requests and tables, if they were asked for.
     pub capacity: Option<f64>,
+    about: About,
+}
+
+/// A write that was not made.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct BatchLeft {
+    /// The write.
+    pub request: WriteRequest,
+    /// The how manieth it was of those given, counted from 0, where DynamoDB gave it back as it was.
+    pub position: Option<usize>,
+    target: Target,
+}
+
+/// A write that DynamoDB refuses, and why.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct BatchRefused {
+    /// The write; none where it could not be made a request.
+    pub request: Option<WriteRequest>,
+    /// The how manieth it was of those given, counted from 0.
+    pub position: Option<usize>,
+    /// The reason.
+    pub error: Error,
+}
+
+/// What a batch is about, for the error that is made of its report.
+struct About {
+    shared: Arc<Shared>,
+    tables: Vec<String>,
 }
 
 impl BatchWrite {
-    pub(crate) fn new(target: Target) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, target: Option<Target>) -> Self {
         BatchWrite {
+            shared,
             target,
-            requests: Vec::new(),
+            writes: Vec::new(),
             dedupe_by: Vec::new(),
             backoff: Backoff::new(),
             concurrency: DEFAULT_BATCH_CONCURRENCY,
@@ -92,47 +134,42 @@ impl BatchWrite {
         }
     }
 
-    /// Writes this item.
+    /// Writes this item, to the batch's own table.
     pub fn put<T: Serialize + ?Sized>(self, item: &T) -> Self {
         let request = to_attributes(item).and_then(put_request);
-        self.push(request)
+        self.push_own(request, "put")
     }
 
-    /// Deletes the item of this key.
+    /// Deletes the item of this key, of the batch's own table.
     pub fn delete(self, key: impl IntoKey) -> Self {
         let request = key.into_key().and_then(delete_request);
-        self.push(request)
+        self.push_own(request, "delete")
     }
 
-    /// Writes what a [`Put`] or a [`Delete`] of the same table says.
-    pub fn write(self, write: impl Into<BatchItem>) -> Self {
-        let write: BatchItem = write.into();
-        let target = match &write.0 {
-            Part::Delete(delete) => &delete.target,
-            Part::Put(put) => &put.target,
-        };
-        let ours = target.is_same(&self.target);
-        let request = match write.0 {
-            _ if !ours => Err(Error::usage(
-                "write",
-                format!(
-                    "expected an operation on this table of this client, not on table {}",
-                    target.table()
-                ),
-            )),
-            Part::Delete(delete) => delete.into_batch(),
-            Part::Put(put) => put.into_batch(),
-        };
-        self.push(request)
-    }
-
-    /// Writes these: what a [`BatchReport`] left unprocessed.
-    pub fn requests(mut self, requests: impl IntoIterator<Item = WriteRequest>) -> Self {
-        self.requests.extend(requests);
+    /// Writes what a [`Put`] or a [`Delete`] says: of the same table, or of any in a batch of several.
+    pub fn write(mut self, write: impl Into<BatchItem>) -> Self {
+        let write = write.into();
+        self.push(write);
         self
     }
 
-    /// Keeps only the last write to each key, given the names of the table's key attributes.
+    /// Writes all of these, for example what a [`BatchReport`] left unprocessed.
+    pub fn writes<W: Into<BatchItem>>(mut self, writes: impl IntoIterator<Item = W>) -> Self {
+        for write in writes {
+            self.push(write.into());
+        }
+        self
+    }
+
+    /// Writes these requests of the SDK's to the batch's own table.
+    pub fn requests(self, requests: impl IntoIterator<Item = WriteRequest>) -> Self {
+        requests
+            .into_iter()
+            .fold(self, |batch, request| batch.push_own(Ok(request), "put"))
+    }
+
+    /// Keeps only the last write to each key, given the names of the table's key attributes; not of what
+    /// a [stream](Self::send_stream) gives.
     pub fn dedupe_by<N: Into<String>>(mut self, key: impl IntoIterator<Item = N>) -> Self {
         self.dedupe_by = key.into_iter().map(Into::into).collect();
         self
@@ -144,7 +181,7 @@ impl BatchWrite {
         self
     }
 
-    /// How many requests are in flight; default [`DEFAULT_BATCH_CONCURRENCY`], 0 is as 1.
+    /// How many requests are in flight at most; default [`DEFAULT_BATCH_CONCURRENCY`], 0 is as 1.
     pub fn concurrency(mut self, requests: usize) -> Self {
         self.concurrency = requests;
         self
@@ -180,217 +217,381 @@ impl BatchWrite {
     ///
     /// When the future is dropped, any of the writes may have happened.
     pub async fn send(self) -> Result<BatchReport> {
-        let target = self.target.clone();
-        let call = Call::on(&target, BATCH_WRITE);
-        if let Some(problem) = self.problem {
-            return Err(call.explain(problem));
-        }
-        let requests = target
-            .name
-            .check()
-            .and_then(|()| dedupe(self.requests, &self.dedupe_by))
-            .map_err(|error| call.explain(error))?;
-        let sending = Sending {
-            target: target.clone(),
-            concurrency: self.concurrency.max(1),
-            capacity: self.capacity,
-            raw: self.raw,
-            report: BatchReport {
-                written: 0,
-                unprocessed: requests,
-                error: None,
-                requests: 0,
-                capacity: None,
-            },
-        };
-        Ok(sending.run(self.backoff).await)
+        self.run(None).await
     }
 
-    fn push(mut self, request: Result<WriteRequest>) -> Self {
-        match request {
-            Ok(request) => self.requests.push(request),
+    /// Writes what was added, and then what an iterator gives, which is asked for more as requests go
+    /// out: no more than a few requests are in memory.
+    ///
+    /// Items that cannot be written are among [`BatchReport::refused`]. When the batch ends early the rest
+    /// of the iterator is not asked for; give `&mut iterator` to go on with it.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send), of what was added.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, any of the writes may have happened.
+    ///
+    /// ```
+    /// # use aws_credential_strategies::{CredentialStrategy, Result, Table};
+    /// # async fn example<S: CredentialStrategy>(table: Table<S>) -> Result<()> {
+    /// #[derive(serde::Serialize)]
+    /// struct Reading { sensor: u32, at: u64 }
+    ///
+    /// let readings = (0..1_000_000).map(|at| table.put(&Reading { sensor: 7, at }));
+    /// table.batch_write().send_iter(readings).await?.complete()?;
+    /// # Ok(()) }
+    /// ```
+    pub async fn send_iter<W: Into<BatchItem>>(
+        self,
+        writes: impl IntoIterator<Item = W, IntoIter: Send>,
+    ) -> Result<BatchReport> {
+        self.send_stream(Listed::new(writes)).await
+    }
+
+    /// Writes what was added, and then what a stream gives, as [`send_iter`](Self::send_iter) does; when the
+    /// batch ends early, the rest is left in the stream.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send), of what was added.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, any of the writes may have happened, and what was taken from the stream
+    /// is gone.
+    pub async fn send_stream<W: Into<BatchItem>>(
+        self,
+        writes: impl Stream<Item = W> + Send,
+    ) -> Result<BatchReport> {
+        let writes = pin!(Writes {
+            position: self.writes.len(),
+            shared: Arc::clone(&self.shared),
+            only: self.target.clone(),
+            writes: pin!(writes),
+        });
+        self.run(Some(writes)).await
+    }
+
+    async fn run(
+        self,
+        more: Option<Pin<&mut (dyn Stream<Item = Given<Writing>> + Send)>>,
+    ) -> Result<BatchReport> {
+        let about = About {
+            tables: self.tables().into_iter().map(str::to_owned).collect(),
+            shared: Arc::clone(&self.shared),
+        };
+        if let Some(problem) = self.problem {
+            return Err(about.explain(problem));
+        }
+        let writes = dedupe(self.writes, &self.dedupe_by).map_err(|error| about.explain(error))?;
+        let writing = Writing {
+            shared: self.shared,
+            capacity: self.capacity,
+            raw: self.raw,
+        };
+        let schedule = Schedule::new(writing, writes, self.backoff, self.concurrency)
+            .of_one_table(self.target.is_some());
+        Ok(BatchReport::of(schedule.run(more).await, about))
+    }
+
+    fn push_own(mut self, request: Result<WriteRequest>, verb: &'static str) -> Self {
+        let Some(target) = self.target.clone() else {
+            let expected =
+                format!("expected write(table.{verb}(..)): this batch is of no one table");
+            self.problem
+                .get_or_insert_with(|| Error::usage(verb, expected));
+            return self;
+        };
+        self.push(BatchItem { target, request });
+        self
+    }
+
+    fn push(&mut self, write: BatchItem) {
+        let position = self.writes.len();
+        match Write::of(write, position, &self.shared, self.target.as_ref()) {
+            Ok(write) => self.writes.push(write),
             Err(problem) => {
-                let position = self.requests.len();
-                let field = problem.field().map(str::to_owned);
-                let field = field.map_or_else(
-                    || format!("write {position}"),
-                    |field| format!("write {position}, {field}"),
-                );
-                self.problem.get_or_insert_with(|| problem.naming(field));
+                self.problem.get_or_insert(problem);
             }
         }
-        self
+    }
+
+    /// The tables, each once.
+    pub(crate) fn tables(&self) -> Vec<&str> {
+        let own = self.target.iter().map(Target::table);
+        let mut tables: Vec<_> = own
+            .chain(self.writes.iter().map(|write| write.target.table()))
+            .collect();
+        tables.sort_unstable();
+        tables.dedup();
+        tables
     }
 }
 
 impl BatchReport {
+    fn of(account: Account<Writing>, about: About) -> Self {
+        let left = account.unprocessed.into_iter().map(|write| BatchLeft {
+            request: write.request,
+            position: write.position,
+            target: write.target,
+        });
+        let refused = account
+            .refused
+            .into_iter()
+            .map(|(write, error)| BatchRefused {
+                request: Some(write.request),
+                position: write.position,
+                error,
+            });
+        let invalid = account
+            .invalid
+            .into_iter()
+            .map(|(position, error)| BatchRefused {
+                request: None,
+                position: Some(position),
+                error: about.explain(error),
+            });
+        BatchReport {
+            written: account.processed,
+            unprocessed: left.collect(),
+            refused: refused.chain(invalid).collect(),
+            error: account.error,
+            requests: account.requests,
+            capacity: account.capacity,
+            about,
+        }
+    }
+
     /// Whether everything was written.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.unprocessed.is_empty()
+        self.unprocessed.is_empty() && self.refused.is_empty()
     }
 
     /// Makes an error of an incomplete batch; keep the report instead where the rest must be repeated.
     ///
     /// # Errors
     ///
-    /// What stopped the batch, or [`ErrorKind::Throttled`] when DynamoDB left writes unprocessed to the
-    /// end.
+    /// The first refusal, naming which write it was; else what stopped the batch, or
+    /// [`ErrorKind::Throttled`] when DynamoDB left writes unprocessed to the end. It names the tables and the
+    /// strategy.
     pub fn complete(self) -> Result<()> {
-        if self.is_complete() {
+        let (unprocessed, refused) = (self.unprocessed.len(), self.refused.len());
+        let given = self.written + unprocessed + refused;
+        if let Some(first) = self.refused.into_iter().next() {
+            let which = first.position.map(|position| format!("write {position}"));
+            let which = which.unwrap_or_else(|| "a write".to_owned());
+            return Err(first.error.naming(format!(
+                "{which} ({refused} of {given} refused, {unprocessed} unprocessed)"
+            )));
+        }
+        if unprocessed == 0 {
             return Ok(());
         }
         Err(self.error.unwrap_or_else(|| {
-            let message = format!(
-                "{} of {} writes are unprocessed",
-                self.unprocessed.len(),
-                self.unprocessed.len() + self.written
-            );
-            Error::new(ErrorKind::Throttled, BATCH_WRITE, message)
+            let message = format!("{unprocessed} of {given} writes are unprocessed");
+            let error = Error::new(ErrorKind::Throttled, BATCH_WRITE, message);
+            self.about.explain(error)
         }))
+    }
+}
+
+impl BatchLeft {
+    /// The table's name or ARN.
+    #[must_use]
+    pub fn table(&self) -> &str {
+        self.target.table()
+    }
+}
+
+impl About {
+    fn explain(&self, error: Error) -> Error {
+        let tables: Vec<&str> = self.tables.iter().map(String::as_str).collect();
+        Call::about(&self.shared, BATCH_WRITE, Subject::Tables(&tables)).explain(error)
     }
 }
 
 impl From<Delete> for BatchItem {
     fn from(delete: Delete) -> Self {
-        BatchItem(Part::Delete(delete))
+        BatchItem {
+            target: delete.target.clone(),
+            request: delete.into_batch(),
+        }
     }
 }
 
 impl From<Put> for BatchItem {
     fn from(put: Put) -> Self {
-        BatchItem(Part::Put(put))
+        BatchItem {
+            target: put.target.clone(),
+            request: put.into_batch(),
+        }
     }
 }
 
-/// A batch under way: what is unprocessed is in the report, except what is in flight.
-struct Sending {
-    target: Target,
-    concurrency: usize,
-    capacity: bool,
-    raw: RawEach<BatchWriteItemFluentBuilder>,
-    report: BatchReport,
+impl From<BatchLeft> for BatchItem {
+    fn from(left: BatchLeft) -> Self {
+        BatchItem {
+            target: left.target,
+            request: Ok(left.request),
+        }
+    }
 }
 
-/// A request, and what came of it.
-type Sent = (Vec<WriteRequest>, Result<BatchWriteItemOutput>);
+/// A write as a batch sends it.
+struct Write {
+    target: Target,
+    position: Option<usize>,
+    request: WriteRequest,
+}
 
-impl Sending {
-    async fn run(mut self, backoff: Backoff) -> BatchReport {
-        let mut idle = 0;
-        while !self.report.unprocessed.is_empty() {
-            let before = self.report.written;
-            let stopped = self.round().await;
-            if stopped || self.report.unprocessed.is_empty() {
-                break;
-            }
-            idle = if self.report.written > before {
-                0
+impl Write {
+    /// `only` is the one table that a batch is of.
+    fn of(
+        write: BatchItem,
+        position: usize,
+        shared: &Arc<Shared>,
+        only: Option<&Target>,
+    ) -> Result<Self> {
+        let BatchItem { target, request } = write;
+        let ours = match only {
+            Some(only) => target.is_same(only),
+            None => Arc::ptr_eq(&target.shared, shared),
+        };
+        if !ours {
+            let expected = format!(
+                "expected an operation on this table of this client, not on table {}; Dynamo::batch_write takes several tables",
+                target.table()
+            );
+            return Err(Error::usage(format!("write {position}"), expected));
+        }
+        let request = request.and_then(|request| target.name.check().map(|()| request));
+        let request = request.map_err(|problem| {
+            let field = match problem.field() {
+                Some(field) => format!("write {position}, {field}"),
+                None => format!("write {position}"),
+            };
+            problem.naming(field)
+        })?;
+        Ok(Write {
+            target,
+            position: Some(position),
+            request,
+        })
+    }
+}
+
+impl Entry for Write {
+    fn target(&self) -> &Target {
+        &self.target
+    }
+
+    fn is(&self, left: &Self) -> bool {
+        self.request == left.request && self.target.table() == left.target.table()
+    }
+}
+
+/// A stream of writes, checked one by one.
+struct Writes<'a, W> {
+    position: usize,
+    shared: Arc<Shared>,
+    only: Option<Target>,
+    writes: Pin<&'a mut W>,
+}
+
+impl<W: Stream<Item: Into<BatchItem>>> Stream for Writes<'_, W> {
+    type Item = Given<Writing>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        this.writes.as_mut().poll_next(cx).map(|write| {
+            let position = this.position;
+            this.position += 1;
+            let write = Write::of(write?.into(), position, &this.shared, this.only.as_ref());
+            Some(write.map_err(|error| (position, error)))
+        })
+    }
+}
+
+/// How a batch of writes is sent.
+struct Writing {
+    shared: Arc<Shared>,
+    capacity: bool,
+    raw: RawEach<BatchWriteItemFluentBuilder>,
+}
+
+impl Kind for Writing {
+    const MOST: usize = MOST_WRITES_PER_REQUEST;
+    type Entry = Write;
+    type Found = ();
+
+    fn send(
+        &self,
+        writes: &[Write],
+    ) -> Result<impl Future<Output = Result<Answer<Self>>> + Send + 'static> {
+        let mut requests: HashMap<String, Vec<WriteRequest>> = HashMap::with_capacity(1);
+        let mut targets: Vec<Target> = Vec::with_capacity(1);
+        for write in writes {
+            let table = write.target.table();
+            if let Some(requests) = requests.get_mut(table) {
+                requests.push(write.request.clone());
             } else {
-                idle + 1
-            };
-            if backoff.is_over(idle) {
-                break;
-            }
-            tokio::time::sleep(backoff.wait(idle)).await;
-        }
-        if self.report.unprocessed.is_empty() {
-            self.report.error = None;
-        }
-        self.report
-    }
-
-    /// Sends each write once; `true` when an error says that no more should be sent.
-    async fn round(&mut self) -> bool {
-        let mut waiting = chunks(std::mem::take(&mut self.report.unprocessed));
-        let mut running = Running::new();
-        let mut stopped = false;
-        loop {
-            while !stopped && running.len() < self.concurrency {
-                let Some(chunk) = waiting.pop_front() else {
-                    break;
-                };
-                self.report.requests += 1;
-                let (target, raw) = (self.target.clone(), self.raw.clone());
-                running.push(send(target, chunk, self.capacity, raw));
-            }
-            let Some((mut chunk, result)) = running.next().await else {
-                break;
-            };
-            match result {
-                Ok(output) => self.took(chunk.len(), output),
-                Err(error) if *error.kind() == ErrorKind::TooLarge && chunk.len() > 1 => {
-                    let half = chunk.split_off(chunk.len() / 2);
-                    waiting.push_front(half);
-                    waiting.push_front(chunk);
-                }
-                Err(error) => {
-                    // nothing of this request was taken, for want of capacity: that is a round without
-                    // progress, not the end
-                    stopped |= !error.is_throttled();
-                    self.report.unprocessed.append(&mut chunk);
-                    self.report.error = Some(error);
-                }
+                requests.insert(table.to_owned(), vec![write.request.clone()]);
+                targets.push(write.target.clone());
             }
         }
-        self.report
-            .unprocessed
-            .extend(waiting.into_iter().flatten());
-        stopped
-    }
-
-    fn took(&mut self, given: usize, output: BatchWriteItemOutput) {
-        let left = output.unprocessed_items.unwrap_or_default();
-        let left: Vec<WriteRequest> = left.into_values().flatten().collect();
-        self.report.written += given.saturating_sub(left.len());
-        self.report.unprocessed.extend(left);
-        let units = output.consumed_capacity.unwrap_or_default();
-        let units = units.into_iter().filter_map(|c| c.capacity_units);
-        for units in units {
-            self.report.capacity = Some(self.report.capacity.unwrap_or_default() + units);
-        }
+        let capacity = self.capacity.then_some(ReturnConsumedCapacity::Total);
+        let request = self
+            .shared
+            .batch_client()
+            .batch_write_item()
+            .set_request_items(Some(requests))
+            .set_return_consumed_capacity(capacity);
+        let request = self.raw.apply(request);
+        let shared = Arc::clone(&self.shared);
+        Ok(async move {
+            let tables: Vec<&str> = targets.iter().map(Target::table).collect();
+            let call = Call::about(&shared, BATCH_WRITE, Subject::Tables(&tables));
+            let output = request.send().await.map_err(|error| call.failed(error))?;
+            Ok(answer(output, &targets))
+        })
     }
 }
 
-async fn send(
-    target: Target,
-    chunk: Vec<WriteRequest>,
-    capacity: bool,
-    raw: RawEach<BatchWriteItemFluentBuilder>,
-) -> Sent {
-    let call = Call::on(&target, BATCH_WRITE);
-    let request = target
-        .client()
-        .batch_write_item()
-        .set_request_items(Some(HashMap::from([(
-            target.table().to_owned(),
-            chunk.clone(),
-        )])))
-        .set_return_consumed_capacity(capacity.then_some(ReturnConsumedCapacity::Total));
-    let sent = raw.apply(request).send().await;
-    (chunk, sent.map_err(|error| call.failed(error)))
-}
-
-fn chunks(mut requests: Vec<WriteRequest>) -> VecDeque<Vec<WriteRequest>> {
-    let mut chunks = VecDeque::new();
-    while requests.len() > MOST_WRITES_PER_REQUEST {
-        let rest = requests.split_off(MOST_WRITES_PER_REQUEST);
-        chunks.push_back(std::mem::replace(&mut requests, rest));
+fn answer(output: BatchWriteItemOutput, targets: &[Target]) -> Answer<Writing> {
+    // whatever the table is called in an answer about one: a name that was an ARN
+    let only = targets.first().filter(|_| targets.len() == 1);
+    let left = output.unprocessed_items.unwrap_or_default();
+    let left = left.into_iter().filter_map(|(table, requests)| {
+        let target = targets.iter().find(|target| target.table() == table);
+        let target = target.or(only)?;
+        Some(requests.into_iter().map(|request| Write {
+            target: target.clone(),
+            position: None,
+            request,
+        }))
+    });
+    let left = left.flatten().collect();
+    let units = output.consumed_capacity.unwrap_or_default();
+    let units = units.into_iter().filter_map(|c| c.capacity_units);
+    Answer {
+        found: (),
+        left,
+        capacity: units.reduce(|sum, units| sum + units),
     }
-    if !requests.is_empty() {
-        chunks.push_back(requests);
-    }
-    chunks
 }
 
 /// The last write to each key, in the order of these.
-fn dedupe(requests: Vec<WriteRequest>, key: &[String]) -> Result<Vec<WriteRequest>> {
+fn dedupe(writes: Vec<Write>, key: &[String]) -> Result<Vec<Write>> {
     if key.is_empty() {
-        return Ok(requests);
+        return Ok(writes);
     }
     let mut last = HashMap::new();
-    for (position, request) in requests.iter().enumerate() {
-        let attributes = attributes(request);
+    for (position, write) in writes.iter().enumerate() {
+        let attributes = attributes(&write.request);
         let mut parts = Vec::with_capacity(key.len());
         for name in key {
             let value: Option<&AttributeValue> = attributes.and_then(|a| a.get(name));
@@ -400,16 +601,16 @@ fn dedupe(requests: Vec<WriteRequest>, key: &[String]) -> Result<Vec<WriteReques
             })?;
             parts.push((name.as_str(), value));
         }
-        last.insert(identity_of(parts), position);
+        last.insert((write.target.table(), identity_of(parts)), position);
     }
-    let mut kept = vec![false; requests.len()];
+    let mut kept = vec![false; writes.len()];
     for position in last.into_values() {
         if let Some(kept) = kept.get_mut(position) {
             *kept = true;
         }
     }
-    let kept = requests.into_iter().zip(kept).filter(|(_, kept)| *kept);
-    Ok(kept.map(|(request, _)| request).collect())
+    let kept = writes.into_iter().zip(kept).filter(|(_, kept)| *kept);
+    Ok(kept.map(|(write, _)| write).collect())
 }
 
 fn attributes(request: &WriteRequest) -> Option<&Attributes> {
@@ -423,9 +624,23 @@ fn attributes(request: &WriteRequest) -> Option<&Attributes> {
 impl fmt::Debug for BatchWrite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BatchWrite")
-            .field("table", &self.target)
-            .field("writes", &self.requests.len())
+            .field("tables", &self.tables())
+            .field("writes", &self.writes.len())
             .field("backoff", &self.backoff)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for BatchReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BatchReport")
+            .field("tables", &self.about.tables)
+            .field("written", &self.written)
+            .field("unprocessed", &self.unprocessed)
+            .field("refused", &self.refused)
+            .field("error", &self.error)
+            .field("requests", &self.requests)
+            .field("capacity", &self.capacity)
             .finish_non_exhaustive()
     }
 }
