@@ -487,3 +487,18 @@ async fn every_page_is_asked_for_in_the_same_words() {
     assert!(sent.iter().all(|body| *body == sent[0]));
     assert_eq!(sent[0]["ReturnConsumedCapacity"], "INDEXES");
 }
+
+#[tokio::test]
+async fn a_raw_change_that_means_another_attribute_is_refused_before_it_is_sent() {
+    let silent = Transport::silent();
+    let filtered = || query(&silent).filter(attr("n").ge(0));
+    let renamed = filtered().raw(|query| query.expression_attribute_names("#n0", "other"));
+    let error = renamed.page::<Json>().await.unwrap_err();
+    assert_eq!(error.field(), Some("raw"), "{error}");
+    let unused = filtered().raw(|query| query.set_filter_expression(None));
+    let error = unused.count().await.unwrap_err();
+    assert!(error.to_string().contains("#n1"), "{error}");
+    let scan = table(&silent).scan().project(["a"]);
+    let scan = scan.raw(|scan| scan.expression_attribute_names("#n0", "b"));
+    assert_eq!(scan.page::<Json>().await.unwrap_err().field(), Some("raw"));
+}
