@@ -27,6 +27,10 @@
 //!
 //! Not there:
 //!
+//! - Of DynamoDB: throttling and capacity, the delay of global indexes, transactions that conflict, the
+//!   legacy parameters' own checks, a limit on operators in PartiQL; expressions that
+//!   nest more than 32 parentheses and NOTs are refused, which DynamoDB follows further. Its expressions are checked as
+//!   DynamoDB checks them, in front of the engine where that lets more pass.
 //! - TLS, account-based endpoints, DAX, more than one region or instance at a time, IMDSv1.
 //! - IAM's own API: roles, users, providers and policies are installed by the methods here, and hold at
 //!   once, where IAM takes a while.

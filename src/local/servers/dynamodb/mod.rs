@@ -3,6 +3,7 @@
 //! Dynoxide speaks DynamoDB's wire protocol, error texts and all, but its router is private, so it
 //! listens on a loopback port of its own, one for each account, and this server stands in front.
 
+mod strict;
 mod table;
 mod table_arn;
 
@@ -32,6 +33,7 @@ use std::fmt;
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
+use strict::{Refusal, refusal};
 use table_arn::{ByName, by_name};
 use tokio::sync::oneshot;
 
@@ -151,6 +153,13 @@ impl DynamoDb {
         };
         if let Err(refusal) = self.authorize(&key, &operation, &body) {
             return *refusal;
+        }
+        match refusal(&operation, &body) {
+            Some(Refusal::Invalid(message)) => {
+                return error(StatusCode::BAD_REQUEST, "ValidationException", &message);
+            }
+            Some(Refusal::Canceled(reasons)) => return canceled(reasons),
+            None => {}
         }
         let mut answer = self.forward(account, Request::from_parts(head, body)).await;
         if !repeated.is_empty() {
@@ -400,6 +409,22 @@ fn access_denied(message: &str) -> Answer {
     let body = json!({
         "__type": "com.amazon.coral.service#AccessDeniedException",
         "Message": message,
+    });
+    answer(StatusCode::BAD_REQUEST, body.to_string().into())
+}
+
+/// A transaction that is not carried out, with a reason for each of its items.
+fn canceled(reasons: Value) -> Answer {
+    let codes = reasons.as_array().into_iter().flatten();
+    let codes: Vec<&str> = codes.filter_map(|reason| reason["Code"].as_str()).collect();
+    let message = format!(
+        "Transaction cancelled, please refer cancellation reasons for specific reasons [{}]",
+        codes.join(", ")
+    );
+    let body = json!({
+        "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+        "Message": message,
+        "CancellationReasons": reasons,
     });
     answer(StatusCode::BAD_REQUEST, body.to_string().into())
 }
