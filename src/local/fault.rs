@@ -18,7 +18,8 @@ pub(super) type Answer = Response<Bytes>;
 /// One way in which a call to an embedded server fails.
 ///
 /// Faults of the transport fit every server. Those that begin with `Document` change what the
-/// metadata service says about credentials, and leave every other call alone.
+/// metadata service, or the container credential endpoint, says about credentials, and leave every other
+/// call alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {

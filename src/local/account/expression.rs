@@ -159,7 +159,20 @@ pub(super) fn plain(value: Option<&Value>) -> String {
 #[cfg(test)]
 mod tests {
     use super::{UNKNOWN, names, partition_value};
+    use proptest::prelude::*;
     use serde_json::json;
+
+    proptest! {
+        #[test]
+        fn any_text_is_read(text in r"(#n|:v|id|é|_|-| |=|<|\.|\(|\)|\[0\]|AND|SET|,){0,20}") {
+            let request = json!({
+                "KeyConditionExpression": text,
+                "ExpressionAttributeNames": { "#n": "name" },
+            });
+            names(&request);
+            partition_value(&request, "id");
+        }
+    }
 
     #[test]
     fn each_expression_names_its_attributes() {

@@ -396,6 +396,7 @@ impl Condition<'_> {
 #[cfg(test)]
 mod tests {
     use super::{Statement, read};
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
     fn schema(table: &str, index: Option<&str>) -> Option<String> {
@@ -506,6 +507,83 @@ mod tests {
                 "{statement}"
             );
             assert_eq!(join(read.attributes), attributes, "{statement}");
+        }
+    }
+
+    /// A condition on `id` and `x`, as text and as what it says about an item.
+    #[derive(Clone, Debug)]
+    enum Says {
+        Id(&'static str),
+        IdAmong(Vec<&'static str>),
+        XBetween(u8, u8),
+        Not(Box<Says>),
+        And(Box<Says>, Box<Says>),
+        Or(Box<Says>, Box<Says>),
+    }
+
+    impl Says {
+        fn text(&self) -> String {
+            match self {
+                Says::Id(id) => format!("id = '{id}'"),
+                Says::IdAmong(ids) => {
+                    let ids: Vec<_> = ids.iter().map(|id| format!("'{id}'")).collect();
+                    format!("\"id\" IN [{}]", ids.join(", "))
+                }
+                Says::XBetween(from, to) => format!("x BETWEEN {from} AND {to}"),
+                Says::Not(inner) => format!("NOT ({})", inner.text()),
+                Says::And(a, b) => format!("({}) AND ({})", a.text(), b.text()),
+                // by precedence, without parentheses where they are not needed
+                Says::Or(a, b) => format!("{} or {}", a.text(), b.text()),
+            }
+        }
+
+        fn holds(&self, id: &str, x: u8) -> bool {
+            match self {
+                Says::Id(wanted) => *wanted == id,
+                Says::IdAmong(ids) => ids.contains(&id),
+                Says::XBetween(from, to) => (*from..=*to).contains(&x),
+                Says::Not(inner) => !inner.holds(id, x),
+                Says::And(a, b) => a.holds(id, x) && b.holds(id, x),
+                Says::Or(a, b) => a.holds(id, x) || b.holds(id, x),
+            }
+        }
+    }
+
+    const IDS: [&str; 3] = ["a", "b", "c"];
+
+    fn says() -> impl Strategy<Value = Says> {
+        let id = || proptest::sample::select(&IDS[..]);
+        let leaf = prop_oneof![
+            id().prop_map(Says::Id),
+            proptest::collection::vec(id(), 1..3).prop_map(Says::IdAmong),
+            (0..3_u8, 0..3_u8).prop_map(|(from, to)| Says::XBetween(from, to)),
+        ];
+        leaf.prop_recursive(4, 16, 2, |inner| {
+            let pair = (inner.clone(), inner.clone());
+            prop_oneof![
+                inner.prop_map(|inner| Says::Not(Box::new(inner))),
+                pair.clone()
+                    .prop_map(|(a, b)| Says::And(Box::new(a), Box::new(b))),
+                pair.prop_map(|(a, b)| Says::Or(Box::new(a), Box::new(b))),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_item_outside_of_the_partitions_fits(says in says()) {
+            let read = of(&format!("SELECT * FROM T WHERE {}", says.text()), &[]);
+            if let Some(keys) = read.leading_keys {
+                for id in IDS {
+                    let fits = (0..3).any(|x| says.holds(id, x));
+                    prop_assert!(!fits || keys.contains(id), "{id} fits {}", says.text());
+                }
+            }
+        }
+
+        #[test]
+        fn any_text_is_read(text in r#"(SELECT|INSERT INTO|UPDATE|é| |T|id|WHERE|=|'|"|\?|\(|\[|\{|<|:|,|\.|-1|AND|NOT|IN){0,20}"#) {
+            of(&text, &[]);
         }
     }
 }
