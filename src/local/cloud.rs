@@ -36,7 +36,7 @@ pub const DEFAULT_INSTANCE_ID: &str = "i-1234567890abcdef0";
 pub(super) const START: Operation = Operation::new("start the embedded cloud");
 const CHANGE: Operation = Operation::new("change the embedded cloud");
 
-/// An embedded cloud: one account, one region, one instance. See the [module](self).
+/// An embedded cloud: one account, one region, one instance. See the [module](super).
 ///
 /// Everything listens on 127.0.0.1. Dropping it ends the servers and every connection.
 #[derive(Debug)]
