@@ -6,11 +6,13 @@ mod doctor_support;
 mod source_support;
 
 use aws_credential_strategies::diagnose::{Choice, Diagnosis, Doctor, Host, Outcome, StepKind};
-use aws_credential_strategies::local::{DEFAULT_ROLE, Fault, LocalCloud, Role, StsCall, Trust};
+use aws_credential_strategies::local::{
+    DEFAULT_ROLE, Fault, ImdsCall, LocalCloud, Role, StsCall, Trust,
+};
 use aws_credential_strategies::source::ImdsSource;
 use aws_types::region::Region;
 use doctor_support::{Server, azure, google, openstack, reply, web_server};
-use source_support::{PATIENCE, imds};
+use source_support::{BRIEF, PATIENCE, imds};
 
 /// A doctor who finds this where the metadata service would be.
 async fn examine(server: &Server) -> Diagnosis {
@@ -288,6 +290,30 @@ async fn hosts_without_an_aws_identity_say_what_to_do_there() {
         assert_eq!(diagnosis.recommendation().choice(), Choice::Open);
         assert!(server.seen().is_empty(), "{:?}", server.seen());
     }
+}
+
+#[tokio::test]
+async fn a_pod_is_told_whose_role_it_has_and_how_to_get_its_own() {
+    let cloud = LocalCloud::start().await.unwrap();
+    let doctor = || {
+        Doctor::new()
+            .environment([("KUBERNETES_SERVICE_HOST", "10.0.0.1")])
+            .imds(imds(&cloud).answer_timeout(BRIEF))
+            .sdk_config(&cloud.sdk_config())
+    };
+    let diagnosis = doctor().examine().await.unwrap();
+    assert_eq!(diagnosis.host(), Some(Host::Kubernetes));
+    let objection = diagnosis.recommendation().objection().unwrap();
+    assert!(objection.contains("every pod on the node"), "{objection}");
+    cloud.imds().fail_on(ImdsCall::Token, Fault::Hang);
+    let diagnosis = doctor().examine().await.unwrap();
+    let (step, _, remedy) = failure(&diagnosis);
+    assert_eq!(step, StepKind::HopLimit);
+    assert!(
+        remedy.contains("--http-put-response-hop-limit 2"),
+        "{remedy}"
+    );
+    assert!(remedy.contains("EKS Pod Identity"), "{remedy}");
 }
 
 #[tokio::test]

@@ -167,6 +167,8 @@ const CHAINING: &str = "Option B on EC2 within one account is chaining for nothi
 const CHAINING_ELSEWHERE: &str = "assuming a role of the same account from here is chaining for \
      nothing: it costs a second role, an STS call per refresh and a one-hour cap; give its permissions \
      to the role that is here already";
+const SHARED_NODE: &str = "every pod on the node has that role; one of its own, by EKS Pod Identity or a \
+     role for its service account (IRSA), may do less";
 const LASTING_KEYS: &str = "keys in environment or profile are of a user as a rule, and last until \
      somebody deletes them: off EC2 an identity provider's token and a role (AssumeRole, \
      web_identity_..) do without";
@@ -262,6 +264,12 @@ fn with_credentials(facts: &Facts<'_>, found: &Found, unseen: &mut Vec<String>) 
 fn as_it_is(facts: &Facts<'_>, found: &Found) -> Parts {
     let code = Some(line_for(found, facts.region));
     match found {
+        Found::Instance if facts.host == Some(Host::Kubernetes) => (
+            Choice::InstanceProfile,
+            "the metadata service gives this pod the role of its node".to_owned(),
+            code,
+            Some(SHARED_NODE),
+        ),
         Found::Instance => (
             Choice::InstanceProfile,
             "code on EC2 that uses its own account's services has all it needs from the instance's \

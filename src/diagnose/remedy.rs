@@ -4,25 +4,19 @@ use crate::arn::{Arn, Partition, without_path};
 use crate::error::{Error, ErrorKind};
 use crate::iam::{PermissionPolicy, Statement, TrustPolicy};
 use crate::source::{CallerIdentity, Platform, TokenClaims};
-use std::error::Error as StdError;
 
 pub(super) const CLOCK: &str = "set the clock: sudo chronyc makestep (on EC2 with \
      `server 169.254.169.123 prefer iburst` in chrony.conf)";
 pub(super) const EXPIRED: &str = "the metadata service cannot renew them at the moment, or this host's \
      clock is ahead; AWS may still accept them";
+/// Beside the remedy for a lost token answer.
+pub(super) const POD_ROLE: &str = "\nor give the pod a role of its own, which needs no metadata service: EKS \
+     Pod Identity, or a role for its service account (IRSA)";
 pub(super) const CALLER: &str = "see that the provider of the base credentials works by itself";
 
 /// An error and the layers below it, on one line, without what mends it.
 pub(super) fn in_one_line(error: &Error) -> String {
-    let outer = error.without_advice();
-    let mut line = outer.to_string();
-    let mut layer = StdError::source(&outer);
-    while let Some(current) = layer {
-        line.push_str(": ");
-        line.extend(current.to_string().chars().filter(|c| !c.is_control()));
-        layer = current.source();
-    }
-    line
+    format!("{:#}", error.without_advice())
 }
 
 pub(super) fn unreachable(error: &Error) -> String {
@@ -33,16 +27,17 @@ pub(super) fn unreachable(error: &Error) -> String {
     }
 }
 
-/// The cause, with the name of who answers where that is known.
+/// The cause; where it is known who answers, just that.
 pub(super) fn not_ec2(error: &Error, platform: Option<Platform>) -> String {
-    let cause = in_one_line(error);
-    match platform {
-        Some(platform) => {
-            let name = platform.as_str();
-            format!("this is not EC2's metadata service, it looks like {name}'s: {cause}")
-        }
-        None => cause,
-    }
+    let Some(platform) = platform else {
+        return in_one_line(error);
+    };
+    let name = platform.as_str();
+    let status = match error.http_status() {
+        Some(status) => format!(" (http {status} to the request for a session token)"),
+        None => String::new(),
+    };
+    format!("this is not EC2's metadata service, it looks like {name}'s{status}")
 }
 
 pub(super) fn no_token(error: &Error, platform: Option<Platform>) -> String {

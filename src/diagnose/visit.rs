@@ -478,10 +478,14 @@ impl<T: FnMut(Progress<'_>) + Send> Visit<T> {
                     false => (Token, vec![HopLimit, Role, Document, Clock]),
                 };
                 let metadata = self.not_ec2(&error, platform);
+                let mut remedy = remedy::no_token(&error, platform);
+                if lost && self.host == Some(Host::Kubernetes) {
+                    remedy.push_str(remedy::POD_ROLE);
+                }
                 return Err(Box::new(Stop {
                     step,
                     cause: remedy::not_ec2(&error, platform),
-                    remedy: remedy::no_token(&error, platform),
+                    remedy,
                     rest,
                     why: "there is no session token to ask with",
                     metadata,

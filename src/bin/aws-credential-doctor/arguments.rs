@@ -90,39 +90,30 @@ enum Line {
 impl Program {
     /// Reads this process's command line; otherwise the status to end with, when everything has been
     /// said: help was asked for, or the line is wrong.
+    #[allow(dead_code, reason = "for programs whose main returns a status")]
     pub(crate) fn read(&self) -> Result<Given, ExitCode> {
-        match self.understand(std::env::args_os().skip(1)) {
-            Ok(Line::Run(given)) => Ok(given),
-            Ok(Line::Help) => {
-                say(&self.help());
-                Err(ExitCode::SUCCESS)
-            }
-            Ok(Line::Version) => {
-                say(VERSION);
-                Err(ExitCode::SUCCESS)
-            }
-            Err(wrong) => Err(self.refuse(&wrong)),
-        }
+        self.given().map_err(ExitCode::from)
     }
 
     /// The same, and ends the process where there is nothing to run.
     #[allow(dead_code, reason = "for programs whose main returns something else")]
     pub(crate) fn read_or_exit(&self) -> Given {
-        match self.understand(std::env::args_os().skip(1)) {
-            Ok(Line::Run(given)) => given,
-            Ok(Line::Help) => {
-                say(&self.help());
-                std::process::exit(0)
-            }
-            Ok(Line::Version) => {
-                say(VERSION);
-                std::process::exit(0)
-            }
+        self.given()
+            .unwrap_or_else(|status| std::process::exit(i32::from(status)))
+    }
+
+    fn given(&self) -> Result<Given, u8> {
+        let text = match self.understand(std::env::args_os().skip(1)) {
+            Ok(Line::Run(given)) => return Ok(given),
+            Ok(Line::Help) => self.help(),
+            Ok(Line::Version) => VERSION.to_owned(),
             Err(wrong) => {
                 self.refuse(&wrong);
-                std::process::exit(i32::from(USAGE))
+                return Err(USAGE);
             }
-        }
+        };
+        say(&text);
+        Err(0)
     }
 
     /// Says what is wrong with the command line, and how it goes.
