@@ -47,6 +47,7 @@ pub(crate) enum Better {
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Target {
+    AtLeast(f64),
     AtMost(f64),
 }
 
@@ -141,6 +142,11 @@ impl Figure {
         self
     }
 
+    pub(crate) fn at_least(mut self, value: f64) -> Self {
+        self.target = Some(Target::AtLeast(value));
+        self
+    }
+
     pub(crate) fn at_most(mut self, value: f64) -> Self {
         self.target = Some(Target::AtMost(value));
         self
@@ -149,6 +155,8 @@ impl Figure {
     fn judged(mut self) -> Self {
         self.verdict = match self.target {
             None => Verdict::Shown,
+            Some(Target::AtLeast(least)) if self.ours >= least => Verdict::Met,
+            Some(Target::AtLeast(least)) => Verdict::MissedBy(least - self.ours),
             Some(Target::AtMost(most)) if self.ours <= most => Verdict::Met,
             Some(Target::AtMost(most)) => Verdict::MissedBy(self.ours - most),
         };
@@ -170,6 +178,7 @@ impl Figure {
 impl Target {
     pub(crate) fn text(self) -> String {
         match self {
+            Target::AtLeast(value) => format!("≥ {}", number(value)),
             Target::AtMost(value) => format!("≤ {}", number(value)),
         }
     }

@@ -282,7 +282,7 @@ impl Judge {
         self.tell("conditions: a set in it", tags);
         for (label, condition) in conditions() {
             let update = table.update(key("cond", "c")).set("touched", 1);
-            let attempt = update.only_if(condition).attempt::<Json>().await;
+            let attempt = update.only_if(condition).attempt::<Item>().await;
             let held = attempt.map(|attempt| attempt.is_written());
             self.tell(&format!("condition: {label}"), held);
         }

@@ -187,6 +187,20 @@ async fn a_consumer_away_for_a_minute_at_a_time_finds_the_scan_where_it_was() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn four_segments_are_read_four_times_as_fast_as_one() {
+    let mut took = Vec::new();
+    for segments in [1, 4] {
+        let transport = Transport::new(segmented(796, &Arc::default()));
+        let transport = transport.pausing(Duration::from_millis(5));
+        let begin = tokio::time::Instant::now();
+        let count = scan(&transport).segments(segments).count().await.unwrap();
+        assert_eq!(count, 796);
+        took.push(begin.elapsed());
+    }
+    assert!(took[0] >= took[1] * 39 / 10, "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn on_one_thread_nothing_is_asked_while_items_are_handed_out() {
     let transport = Transport::new(segmented(80, &Arc::default()));
     let transport = transport.pausing(Duration::from_millis(50));

@@ -3,6 +3,7 @@
 mod cancel;
 mod fleet;
 mod herd;
+mod many;
 mod outage;
 mod refresh_cost;
 mod resolve;
@@ -23,12 +24,13 @@ pub(crate) struct Row {
 }
 
 /// In order; the rows of a group run at once, as all but the first of it only wait and count.
-pub(crate) const GROUPS: [&[Row]; 6] = [
+pub(crate) const GROUPS: [&[Row]; 7] = [
     &[resolve::ROW],
     &[refresh_cost::ROW],
     &[stall::ROW],
     &[outage::ROW, herd::ROW, cancel::ROW],
     &[table_op::ROW],
+    &[many::ROW],
     &[fleet::ROW],
 ];
 
@@ -37,7 +39,12 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Row> {
 }
 
 /// What callgrind counts.
-pub(crate) const KERNELS: [Kernel; 3] = [refresh_cost::kernel, resolve::kernel, table_op::kernel];
+pub(crate) const KERNELS: [Kernel; 4] = [
+    many::kernel,
+    refresh_cost::kernel,
+    resolve::kernel,
+    table_op::kernel,
+];
 
 /// Runs on the two threads that every row has.
 fn on_two_threads<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {

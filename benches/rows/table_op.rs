@@ -261,7 +261,7 @@ fn run(plan: &Plan, figures: &mut Figures) -> Result<(), Failure> {
                 "× sdk",
                 of(OURS) / of(RAW),
             )
-            .at_most(1.03),
+            .at_most(if operation == "get" { 0.98 } else { 0.985 }),
         );
     }
     Ok(())

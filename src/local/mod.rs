@@ -27,7 +27,7 @@
 //!
 //! Not there:
 //!
-//! - Of DynamoDB: throttling and capacity, the delay of global indexes, transactions that conflict, the
+//! - Of DynamoDB: a projection of `TransactGetItems` without the key, throttling and capacity, the delay of global indexes, transactions that conflict, the
 //!   legacy parameters' own checks, a limit on operators in PartiQL; expressions that
 //!   nest more than 32 parentheses and NOTs are refused, which DynamoDB follows further. Its expressions are checked as
 //!   DynamoDB checks them, in front of the engine where that lets more pass.

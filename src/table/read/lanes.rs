@@ -58,7 +58,7 @@ enum LaneState {
     Idle,
     /// With the `Limit` of the request, where it has one.
     Asked(Option<i32>),
-    Arrived(RawPage),
+    Arrived(Box<RawPage>),
 }
 
 /// A page that is handed out, and where it began.
@@ -128,10 +128,10 @@ impl Lanes {
         while let Poll::Ready(Some(answered)) = self.in_flight.poll_join_next(cx) {
             self.arrived(answered);
         }
-        if self.in_flight.is_empty() || self.reads_ahead() {
-            if let Some(taken) = self.take() {
-                return Poll::Ready(Some(Ok(taken)));
-            }
+        if (self.in_flight.is_empty() || self.reads_ahead())
+            && let Some(taken) = self.take()
+        {
+            return Poll::Ready(Some(Ok(taken)));
         }
         if !self.in_flight.is_empty() {
             return Poll::Pending;
@@ -174,9 +174,9 @@ impl Lanes {
 
     /// Asks for the next page of every lane that has none, as far as it may.
     fn ask(&mut self, left: Option<usize>) -> Result<()> {
-        let Some(request) = self.request.clone().filter(|_| self.problem.is_none()) else {
+        if self.problem.is_some() || self.request.is_none() {
             return Ok(());
-        };
+        }
         let all_idle = self.lanes.iter().all(|lane| lane.is_idle());
         if !all_idle && !self.reads_ahead() {
             return Ok(());
@@ -189,6 +189,9 @@ impl Lanes {
             });
             self.rest += 1;
         }
+        let Some(request) = &self.request else {
+            return Ok(());
+        };
         let runtime = Handle::try_current()
             .map_err(|error| Error::usage("runtime", "expected one of tokio's").caused_by(error));
         let coming = self.lanes.iter().map(Lane::coming);
@@ -241,7 +244,7 @@ impl Lanes {
                 if let Some(units) = units {
                     self.capacity = Some(self.capacity.unwrap_or_default() + units);
                 }
-                lane.state = LaneState::Arrived(page);
+                lane.state = LaneState::Arrived(Box::new(page));
             }
             Err(error) => {
                 lane.state = LaneState::Idle;
@@ -267,7 +270,7 @@ impl Lanes {
         if page.last_key.is_some() {
             self.lanes.push(lane);
         }
-        Some(Taken { page, place })
+        Some(Taken { page: *page, place })
     }
 
     /// Whether requests are in flight while items are handed out: where there are threads for them, and
