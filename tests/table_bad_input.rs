@@ -239,7 +239,7 @@ async fn paths_and_conditions_are_checked() {
         refused(
             table
                 .get(("id", 1))
-                .project(&["ok", bad])
+                .project(["ok", bad])
                 .send::<Json>()
                 .await,
             "get",
@@ -551,7 +551,7 @@ async fn a_key_without_a_name_is_told_what_to_write() {
     refused(table.get("123").send::<Json>().await, "get", &names);
     refused(table.get(&123).send::<Json>().await, "get", &names);
     refused(
-        table.get(&("id", "123")).send::<Json>().await,
+        table.get(&["id", "123"]).send::<Json>().await,
         "get",
         &names,
     );

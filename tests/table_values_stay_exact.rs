@@ -377,6 +377,22 @@ fn a_map_whose_keys_are_no_strings_is_refused_without_a_panic() {
 }
 
 #[test]
+fn a_number_of_serde_json_is_one_also_with_arbitrary_precision() {
+    // what serde_json hands over when some crate of the program has switched that on
+    #[derive(Serialize)]
+    #[serde(rename = "$serde_json::private::Number")]
+    struct Arbitrary {
+        #[serde(rename = "$serde_json::private::Number")]
+        digits: &'static str,
+    }
+    let digits = "12345678901234567890.123456789";
+    let item = to_item(&HashMap::from([("n", Arbitrary { digits })])).unwrap();
+    assert_eq!(item["n"], AttributeValue::N(digits.to_owned()));
+    let error = to_item(&HashMap::from([("n", Arbitrary { digits: "1e999" })])).unwrap_err();
+    assert!(error.to_string().contains("attribute n"), "{error}");
+}
+
+#[test]
 fn sets_are_sets_where_asked() {
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
     struct Tagged {

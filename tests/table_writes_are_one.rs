@@ -32,7 +32,7 @@ async fn table() -> (aws_credential_strategies::Dynamo<Fixed>, Table<Fixed>) {
 }
 
 /// What every write does, whichever it is: `write` makes it anew, each time on the row that holds 1.
-async fn suite<V: Verb>(table: &Table<Fixed>, write: impl Fn() -> Write<V>) {
+async fn suite<V: Verb>(table: &Table<Fixed>, write: impl Fn() -> Write<V> + Send + Sync) {
     let reset = async || table.put(&row(1)).send().await.unwrap();
     let fails = || write().only_if(attr("n").gt(5));
     let holds = || {

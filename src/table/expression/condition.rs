@@ -11,7 +11,7 @@ use std::ops::{BitAnd, BitOr, Not};
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html>.
 pub const MOST_IN: usize = 100;
 
-/// A condition, made with [`attr`](super::attr) and [`size`](super::size) and joined with `&`, `|` and `!`.
+/// A condition, made with [`attr`](crate::table::attr) and [`size`](crate::table::size) and joined with `&`, `|` and `!`.
 ///
 /// ```
 /// use aws_credential_strategies::table::{attr, size};
@@ -286,7 +286,7 @@ macro_rules! comparisons {
                 Cond(Node::Between(self.into_operand(), low, high))
             }
 
-            /// Equal to one of these; up to [`MOST_IN`](super::MOST_IN) of them.
+            /// Equal to one of these; up to [`MOST_IN`](crate::table::MOST_IN) of them.
             pub fn is_in<T: IntoOperand>(self, list: impl IntoIterator<Item = T>) -> Cond {
                 let list = list.into_iter().map(|value| value.into_operand());
                 Cond(Node::In(self.into_operand(), list.collect()))

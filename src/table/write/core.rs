@@ -25,8 +25,8 @@ use std::future::Future;
 /// A write of one item: [`Put`](crate::table::Put), [`Update`](crate::table::Update) or
 /// [`Delete`](crate::table::Delete).
 ///
-/// It can be sent, or put in a [transaction](crate::table::TransactWrite), and unless it is an update in a
-/// [batch](crate::table::BatchWrite).
+/// It can be sent, be a part of a [transaction](crate::table::TransactWrite), and be one of a
+/// [batch](crate::table::BatchWrite) unless it is an update or has a condition.
 ///
 /// # A write that was repeated
 ///
