@@ -218,7 +218,7 @@ impl PermissionPolicy {
     /// let policy = PermissionPolicy::for_grants(grants, "aws", "us-east-1", "123456789012")?;
     /// assert!(policy.size() > PermissionPolicy::MANAGED_SIZE_MAX);
     /// let managed = policy.split(PermissionPolicy::MANAGED_SIZE_MAX)?;
-    /// assert_eq!(managed.len(), 3);
+    /// assert_eq!(managed.len(), 2);
     /// # Ok::<(), aws_credential_strategies::Error>(())
     /// ```
     pub fn split(&self, limit: usize) -> Result<Vec<PermissionPolicy>> {
