@@ -10,6 +10,9 @@ const ACCOUNT_DIGITS: usize = 12;
 const NAME_MAX: usize = 64;
 /// Path and name of a role: IAM allows 512 and 64 characters.
 const ROLE_PATH_MAX: usize = 512 + NAME_MAX;
+/// Lengths of a role's ARN in a request to STS:
+/// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>.
+const GIVEN_ROLE_LENGTHS: RangeInclusive<usize> = 20..=2_048;
 /// A region is a label of a host name.
 const LABEL_MAX: usize = 63;
 /// Shortest and longest DynamoDB table and index name:
@@ -389,6 +392,27 @@ impl RoleArn {
             partition: partition.to_owned(),
             account: account.to_owned(),
             name: name.to_owned(),
+        })
+    }
+
+    /// What another vendor's STS calls a role, as it was given; taken apart where it has the form of AWS.
+    pub(crate) fn as_given(text: &str) -> Result<Self> {
+        if let Ok(role) = Self::parse(text) {
+            return Ok(role);
+        }
+        let printable = text.chars().all(|c| !c.is_control() && !c.is_whitespace());
+        if !printable || !GIVEN_ROLE_LENGTHS.contains(&text.chars().count()) {
+            return Err(Error::usage(
+                Self::FIELD,
+                "expected 20 to 2048 printable characters: this endpoint is not one of AWS, so its STS \
+                 judges what they say, such as arn:aws:iam::123456789012:role/App",
+            ));
+        }
+        Ok(RoleArn {
+            text: text.to_owned(),
+            partition: String::new(),
+            account: String::new(),
+            name: without_path(text).to_owned(),
         })
     }
 

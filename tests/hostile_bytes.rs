@@ -30,6 +30,14 @@ const ANSWERS: &[&[u8]] = &[
     include_bytes!("data/hostile/sts_response/whole"),
 ];
 
+const REFUSALS: &[&[u8]] = &[
+    include_bytes!("data/hostile/refusal/cbor"),
+    include_bytes!("data/hostile/refusal/json"),
+    include_bytes!("data/hostile/refusal/json_nested"),
+    include_bytes!("data/hostile/refusal/nested"),
+    include_bytes!("data/hostile/refusal/prefixed"),
+];
+
 /// What the secrets of the seeds end in; the seeds have it nowhere else.
 const HIDDEN: &str = "do-not-show";
 
@@ -219,6 +227,31 @@ proptest! {
 }
 
 proptest! {
+    #![proptest_config(cases(2_000))]
+
+    #[test]
+    fn refusals(body in hostile(REFUSALS)) {
+        let (code, message) = fuzzing::refusal(&body);
+        if let Some(code) = code {
+            prop_assert!(!code.is_empty() && code.trim() == code, "{:?}", code);
+        }
+        prop_assert!(message.is_none_or(|message| !message.trim().is_empty()));
+    }
+
+    #[test]
+    fn texts_of_the_other_side(body in hostile(REFUSALS), at in any::<Index>()) {
+        const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+        let mut text = String::from_utf8_lossy(&body).into_owned();
+        let at = text.floor_char_boundary(at.index(text.len() + 1));
+        text.insert_str(at, SECRET);
+        let shown = fuzzing::quoted(&text, SECRET);
+        prop_assert!(shown.chars().count() <= 300);
+        prop_assert!(!shown.chars().any(char::is_control), "{}", shown);
+        prop_assert!(!shown.contains(&SECRET[..20]) && !shown.contains(&SECRET[20..]), "{}", shown);
+    }
+}
+
+proptest! {
     #![proptest_config(cases(16))]
 
     #[test]
@@ -231,6 +264,9 @@ proptest! {
         prop_assert!(fuzzing::credential_document(&objects).is_err());
         prop_assert!(fuzzing::sts_response(200, &elements).is_err());
         prop_assert!(fuzzing::sts_response(400, &elements).is_err());
+        for body in [&arrays, &objects, &elements] {
+            let _ = fuzzing::refusal(body);
+        }
     }
 }
 

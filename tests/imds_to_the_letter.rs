@@ -101,9 +101,16 @@ async fn a_configured_name_finds_the_plain_path_too() {
 }
 
 #[tokio::test]
-async fn only_404_is_a_reason_to_take_the_plain_path() {
+async fn only_404_is_a_reason_to_take_the_plain_path_where_the_other_has_answered() {
     for status in [400, 403, 500] {
         let (cloud, source) = cloud_and_source().await;
+        source.fetch().await.unwrap();
+        cloud
+            .imds()
+            .fail_next_on(ImdsCall::ExtendedDocument, 1, Fault::Status(404));
+        cloud
+            .imds()
+            .fail_next_on(ImdsCall::Document, 1, Fault::Status(404));
         cloud
             .imds()
             .fail_on(ImdsCall::ExtendedList, Fault::Status(status));
@@ -210,11 +217,13 @@ async fn a_role_that_never_has_a_document_is_listed_again_three_times() {
     cloud
         .imds()
         .fail_on(ImdsCall::ExtendedDocument, Fault::Status(404));
+    cloud.imds().fail_on(ImdsCall::Document, Fault::Status(404));
     let error = fails(&source).await;
     assert_eq!(*error.kind(), ErrorKind::NoRole);
     let calls = cloud.imds().calls();
     assert_eq!((calls.extended_list, calls.extended_document), (4, 4));
-    insta::assert_snapshot!(golden(&cloud, &error), @r##"fetch credentials on role EC2DynamoDBRole at http://imds/latest/meta-data/iam/security-credentials-extended/EC2DynamoDBRole: the role is listed, but the metadata service has no credentials for it (http 404, after [elapsed])"##);
+    assert_eq!(calls.document, 4);
+    insta::assert_snapshot!(golden(&cloud, &error), @r##"fetch credentials on role EC2DynamoDBRole at http://imds/latest/meta-data/iam/security-credentials/EC2DynamoDBRole: the role is listed, but the metadata service has no credentials for it (http 404, after [elapsed])"##);
 }
 
 #[tokio::test]
@@ -367,8 +376,8 @@ async fn a_body_over_64_kib_is_refused_and_one_below_is_not() {
 // The session token.
 
 #[tokio::test]
-async fn a_token_is_left_alone_two_minutes_before_it_ends() {
-    for (ttl, tokens) in [(120, 2), (600, 1)] {
+async fn a_token_is_left_alone_a_quarter_of_its_life_before_it_ends() {
+    for (ttl, tokens) in [(1, 2), (120, 1), (600, 1)] {
         let cloud = LocalCloud::start().await.unwrap();
         let source = imds(&cloud)
             .token_ttl(Duration::from_secs(ttl))
@@ -376,6 +385,9 @@ async fn a_token_is_left_alone_two_minutes_before_it_ends() {
             .build()
             .unwrap();
         source.fetch().await.unwrap();
+        if tokens == 2 {
+            tokio::time::sleep(Duration::from_secs(ttl)).await;
+        }
         source.fetch().await.unwrap();
         assert_eq!(cloud.imds().calls().token, tokens, "{ttl} s");
     }
@@ -437,7 +449,9 @@ async fn version_one_alone_is_never_used() {
         cloud.imds().fail_on(ImdsCall::Token, Fault::Status(status));
         let error = fails(&source).await;
         assert_eq!(error.http_status(), Some(status));
-        assert_eq!(cloud.imds().calls().total(), 1, "no GET without a token");
+        let calls = cloud.imds().calls();
+        let gets = calls.extended_list + calls.list + calls.extended_document + calls.document;
+        assert_eq!((calls.token, gets), (1, 0), "no GET without a token");
     }
 }
 
@@ -503,7 +517,7 @@ async fn lasting_failures_end_the_fetch_with_status_and_path() {
 }
 
 #[tokio::test]
-async fn the_budget_is_for_the_whole_fetch() {
+async fn each_request_has_its_own_budget() {
     let (cloud, source) = cloud_and_source().await;
     cloud
         .imds()
@@ -518,8 +532,17 @@ async fn the_budget_is_for_the_whole_fetch() {
     let calls = cloud.imds().calls();
     assert_eq!(
         (calls.token, calls.extended_list, calls.extended_document),
-        (2, 2, 1)
+        (2, 2, 3)
     );
+}
+
+#[tokio::test]
+async fn at_most_eight_attempts_of_a_fetch_fail() {
+    let cloud = LocalCloud::start().await.unwrap();
+    cloud.imds().fail(Fault::Status(500));
+    let source = imds(&cloud).max_attempts(10).build().unwrap();
+    fails(&source).await;
+    assert_eq!(cloud.imds().calls().total(), 8);
 }
 
 #[tokio::test]
@@ -598,21 +621,29 @@ async fn a_service_that_keeps_no_connection_open_is_served_by_as_many() {
         .await
         .unwrap()
         .join("")
-        .replace(&endpoint[7..], "host");
+        .replace(&endpoint[7..], "host")
+        .replace(
+            concat!("aws-credential-strategies/", env!("CARGO_PKG_VERSION")),
+            "ours",
+        );
     insta::assert_snapshot!(requests.replace('\r', "").trim_end(), @r##"
     PUT /base/latest/api/token HTTP/1.1
     host: host
     accept: */*
+    user-agent: ours
     x-aws-ec2-metadata-token-ttl-seconds: 21600
+    content-length: 0
 
     GET /base/latest/meta-data/iam/security-credentials-extended/ HTTP/1.1
     host: host
     accept: */*
+    user-agent: ours
     x-aws-ec2-metadata-token: the-token
 
     GET /base/latest/meta-data/iam/security-credentials-extended/App HTTP/1.1
     host: host
     accept: */*
+    user-agent: ours
     x-aws-ec2-metadata-token: the-token
     "##);
 }

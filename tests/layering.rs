@@ -335,3 +335,33 @@ fn what_is_allowed_is_not_reported() {
         );
     }
 }
+
+/// What may follow `arn:aws:` in code: the account of all examples, and the name that the DynamoDB engine
+/// below the embedded one gives itself.
+const NO_ARN_OF_OURS: [&str; 2] = ["iam::123456789012:", "dynamodb:dynoxide:"];
+
+/// Places where an ARN is put together for the commercial partition alone.
+fn fixed_partitions(files: &[(String, String)]) -> Vec<String> {
+    let mut found = Vec::new();
+    for (path, text) in files {
+        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for line in code(text).lines() {
+            let ours = line
+                .match_indices("arn:aws:")
+                .map(|(at, literal)| &line[at + literal.len()..])
+                .any(|rest| !NO_ARN_OF_OURS.iter().any(|known| rest.starts_with(known)));
+            if ours {
+                found.push(format!("{path}: {}", line.trim()));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn no_arn_is_written_for_one_partition_alone() {
+    assert_eq!(fixed_partitions(&sources()), Vec::<String>::new());
+    let planted = r#"let arn = format!("arn:aws:iam::{account}:role/App"); // arn:aws:s3:::x"#;
+    let file = ("local/x.rs".to_owned(), planted.to_owned());
+    assert_eq!(fixed_partitions(&[file]).len(), 1);
+}

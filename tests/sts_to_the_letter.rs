@@ -359,8 +359,8 @@ async fn a_base_without_credentials_is_named_and_its_error_kept() {
     assert!(error.is_retryable());
     assert_eq!(cloud.sts().calls().total(), 0);
     insta::assert_snapshot!(golden(&cloud, &error), @r##"
-    assume role on arn:aws:iam::123456789012:role/App via InstanceProfile at us-east-1: no base credentials to sign the call with (after [elapsed])
-      <- fetch credentials at http://imds/latest/meta-data/iam/security-credentials/: no role is attached to this instance (http 404, after [elapsed]); attach one with aws iam add-role-to-instance-profile --instance-profile-name PROFILE --role-name ROLE and aws ec2 associate-iam-instance-profile --instance-id INSTANCE --iam-instance-profile Name=PROFILE
+    assume role on arn:aws:iam::123456789012:role/App via InstanceProfile at us-east-1: no base credentials to sign the call with: no role is attached to this instance (after [elapsed]); attach one with aws iam add-role-to-instance-profile --instance-profile-name PROFILE --role-name ROLE and aws ec2 associate-iam-instance-profile --instance-id INSTANCE --iam-instance-profile Name=PROFILE
+      <- fetch credentials at http://imds/latest/meta-data/iam/security-credentials/ (http 404, after [elapsed])
     "##);
 }
 
@@ -388,9 +388,8 @@ async fn what_only_a_person_can_mend_is_found_wherever_it_stands_in_the_chain() 
     let error = fails(&source).await;
     assert!(error.is_terminal());
     insta::assert_snapshot!(golden(&cloud, &error), @r##"
-    assume role on arn:aws:iam::123456789012:role/App via a credentials provider at us-east-1: no base credentials to sign the call with (after [elapsed])
-      <- fetch credentials: the credentials provider gave none (code AccessDeniedException)
-      <- an error occurred while loading credentials
+    assume role on arn:aws:iam::123456789012:role/App via a credentials provider at us-east-1: no base credentials to sign the call with: the credentials provider gave none (after [elapsed])
+      <- fetch credentials (code AccessDeniedException)
       <- Error { code: "AccessDeniedException", message: "no" }
     "##);
 }
@@ -663,15 +662,6 @@ async fn what_the_answer_lacks_is_named() {
             "<Expiration>2099-01-31T12:00:00.5Z</Expiration>",
             "Credentials.Expiration",
         ),
-        (
-            "<Arn>arn:aws:sts::123456789012:assumed-role/App/s</Arn>",
-            "AssumedRoleUser.Arn",
-        ),
-        (
-            "arn:aws:sts::123456789012:assumed-role/App/s",
-            "AssumedRoleUser.Arn",
-        ),
-        (":123456789012:assumed-role/App/s", "AssumedRoleUser.Arn"),
     ] {
         answer(&WHOLE.replace(part, ""));
         let error = fails(&source).await;
@@ -682,20 +672,12 @@ async fn what_the_answer_lacks_is_named() {
     let user = WHOLE.find("<AssumedRoleUser>").unwrap();
     let credentials = WHOLE.find("<Credentials>").unwrap();
     let end = WHOLE.find("</AssumeRoleResult>").unwrap();
-    for (xml, missing) in [
-        (
-            format!("{}{}", &WHOLE[..user], &WHOLE[end..]),
-            "lacks AssumedRoleUser",
-        ),
-        (
-            format!("{}{}", &WHOLE[..credentials], &WHOLE[user..]),
-            "lacks Credentials",
-        ),
-    ] {
-        answer(&xml);
-        let error = fails(&source).await;
-        assert!(error.to_string().contains(missing), "{missing}: {error}");
-    }
+    // what decorates is not required
+    answer(&format!("{}{}", &WHOLE[..user], &WHOLE[end..]));
+    assert_eq!(source.fetch().await.unwrap().account_id(), None);
+    answer(&format!("{}{}", &WHOLE[..credentials], &WHOLE[user..]));
+    let error = fails(&source).await;
+    assert!(error.to_string().contains("lacks Credentials"), "{error}");
 }
 
 #[tokio::test]
@@ -736,14 +718,14 @@ async fn codes_are_told_apart_by_what_mends_them() {
         (
             "SignatureDoesNotMatch",
             credential(CredentialFault::Signature),
-            false,
+            true,
         ),
         (
             "IncompleteSignature",
             credential(CredentialFault::Malformed),
-            false,
+            true,
         ),
-        ("SomethingNew", ErrorKind::Other, false),
+        ("SomethingNew", ErrorKind::Other, true),
     ] {
         cloud
             .sts()
@@ -926,10 +908,7 @@ async fn a_service_that_is_not_there_hangs_or_is_another_is_told_apart() {
         texts.push(golden(&cloud, &error));
     }
     insta::assert_snapshot!(texts.join("\n"), @r##"
-    assume role on arn:aws:iam::123456789012:role/App via a credentials provider of account 123456789012 at http://closed in us-east-1: cannot reach STS (attempts 3, after [elapsed]); is the endpoint reachable from here: route, security group, VPC endpoint, proxy?
-      <- io error
-      <- client error (Connect)
-      <- tcp connect error
+    assume role on arn:aws:iam::123456789012:role/App via a credentials provider of account 123456789012 at http://closed in us-east-1: nobody listens at the endpoint: connection refused (attempts 3, after [elapsed]); is it the right port, and is the service or proxy running there?
       <- Connection refused (os error 111)
     assume role on arn:aws:iam::123456789012:role/App via a credentials provider of account 123456789012 at http://sts in us-east-1: no answer in time (attempts 3, after [elapsed])
       <- operation attempt timeout (single attempt) occurred after [elapsed]

@@ -54,9 +54,6 @@ pub enum ErrorKind {
     Unreachable,
     /// A setting or an argument is wrong; [`Error::field`](super::Error::field) names it. Nothing was sent.
     Usage,
-    /// Somebody answers, and it is not the service that was meant: another cloud's metadata service, a
-    /// web server.
-    WrongService,
 }
 
 /// What is the matter with the credentials.

@@ -4,15 +4,11 @@
 //! on the facts travel with it: which call, which endpoint, which status and AWS code, how long it
 //! took, and what mends it.
 
-#[allow(dead_code)] // the rooms move over one by one
 pub(crate) mod body;
-#[allow(dead_code)] // the rooms move over one by one
 pub(crate) mod chain;
-#[allow(dead_code)] // the rooms move over one by one
 pub(crate) mod codes;
 mod kind;
 mod line;
-#[allow(dead_code)] // the rooms move over one by one
 pub(crate) mod text;
 
 #[cfg(feature = "table")]
@@ -238,14 +234,12 @@ impl Error {
     }
 
     /// When the other side said that it may be asked again.
-    #[allow(dead_code)] // comes with the sources
     pub(crate) fn with_retry_after(self, pause: Duration) -> Self {
         self.with(|inner| inner.retry_after = Some(pause))
     }
 
     /// Keeps an error of this crate as the cause, and takes over what it says and what mends it: this
     /// error knows the call, the cause knows the reason. The cause goes on to tell where and how often.
-    #[allow(dead_code)] // comes with the sources
     pub(crate) fn because_of(self, cause: Error) -> Self {
         let Inner {
             message,

@@ -57,6 +57,13 @@ impl Secrets {
         self.and_whole(secret)
     }
 
+    /// These and those.
+    pub(crate) fn with(mut self, others: Secrets) -> Self {
+        self.long.extend(others.long);
+        self.whole.extend(others.whole);
+        self
+    }
+
     fn and_whole(mut self, secret: &str) -> Self {
         if secret.len() >= SHORTEST_SECRET {
             self.whole.push(secret.to_owned());

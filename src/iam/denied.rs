@@ -1,6 +1,7 @@
 //! What a denial says, and what would end it.
 
 use super::statement::Statement;
+use crate::arn::{Arn, is_account, without_path};
 use crate::error::Denied;
 
 impl Denied {
@@ -35,7 +36,7 @@ impl Denied {
             .and_then(word)
             .filter(|action| action.contains(':')),
             resource: after(message, &["on resource: ", "on resource "]).and_then(word),
-            reason: reason(message).map(str::to_owned),
+            reason: reason(message).map(|reason| reason.chars().take(REASON_LIMIT).collect()),
         }
     }
 
@@ -63,9 +64,42 @@ impl Denied {
                     .to_owned(),
             );
         }
-        let statement = self.statement_to_add()?;
-        let place = self.place();
-        Some(format!("add to {place}: {statement}"))
+        match self.policy() {
+            Policy::Trust => Some(format!(
+                "add to {}: {}",
+                self.trust_policy(),
+                self.trusting()
+            )),
+            Policy::Other(place) => {
+                let statement = self.statement_to_add()?;
+                Some(format!("add to {place}: {statement}"))
+            }
+        }
+    }
+
+    /// The trust policy that decides, by the name of its role.
+    fn trust_policy(&self) -> String {
+        let role = self.resource.as_deref().and_then(Arn::split);
+        match role.and_then(|arn| arn.resource.strip_prefix("role/")) {
+            Some(role) => format!("the trust policy of the role {}", without_path(role)),
+            None => "the trust policy of the role".to_owned(),
+        }
+    }
+
+    /// The statement of a trust policy that admits this caller to the action, beside assuming the role.
+    fn trusting(&self) -> String {
+        let action = self.action.as_deref().unwrap_or(ASSUME_ROLE);
+        let principal = self.principal.as_deref().map_or_else(
+            || "THE CALLER'S ROLE OR USER".to_owned(),
+            |principal| role_of_session(principal).unwrap_or_else(|| principal.to_owned()),
+        );
+        let actions = if action.starts_with(ASSUME_ROLE) {
+            serde_json::json!(action)
+        } else {
+            serde_json::json!([ASSUME_ROLE, action])
+        };
+        let principal = serde_json::json!({ "AWS": principal });
+        format!(r#"{{"Effect":"Allow","Principal":{principal},"Action":{actions}}}"#)
     }
 
     /// Whether a policy denies, rather than none allowing.
@@ -75,17 +109,19 @@ impl Denied {
             .is_some_and(|reason| reason.to_ascii_lowercase().contains("explicit deny"))
     }
 
-    /// The policy that lacks the statement; by the reason where it names one.
-    fn place(&self) -> &'static str {
+    /// The policy that lacks the statement: by the reason where it names one, and by the action, since some
+    /// are for the role's or the key's own policy to allow.
+    fn policy(&self) -> Policy {
         let reason = self
             .reason
             .as_deref()
             .unwrap_or_default()
             .to_ascii_lowercase();
-        if reason.contains("session policy") {
+        let action = self.action.as_deref().unwrap_or_default();
+        let of_role = action.starts_with("sts:");
+        let of_key = action.starts_with("kms:");
+        Policy::Other(if reason.contains("session policy") {
             "the session policy that the role was assumed with"
-        } else if reason.contains("resource-based policy") {
-            "the policy of the resource, with the caller as principal"
         } else if reason.contains("permissions boundary") {
             "the permissions boundary of the caller"
         } else if reason.contains("service control policy") {
@@ -94,16 +130,69 @@ impl Denied {
             "the resource control policy of the organization"
         } else if reason.contains("vpc endpoint policy") {
             "the policy of the VPC endpoint"
-        } else if self
-            .action
-            .as_deref()
-            .is_some_and(|action| action.starts_with("sts:AssumeRole"))
-        {
+        } else if reason.contains("resource-based policy") {
+            if of_role {
+                return Policy::Trust;
+            } else if of_key {
+                "the key policy, with the caller as principal"
+            } else {
+                "the policy of the resource, with the caller as principal"
+            }
+        } else if reason.contains("identity-based policy") {
+            "the caller's permission policy"
+        } else if BESIDE_ASSUMING.contains(&action) || BY_TOKEN.contains(&action) {
+            // the caller needs nothing for these that the role does not allow
+            return Policy::Trust;
+        } else if action.starts_with(ASSUME_ROLE) {
             "the caller's permission policy, and see that the role's trust policy admits the caller"
+        } else if of_key {
+            "the caller's permission policy, and see that the key policy lets the account's IAM policies \
+             decide, or admits the caller itself"
+        } else if self.crosses_accounts() {
+            "the caller's permission policy, and to the policy of the resource, which is of another account, \
+             with the caller as principal"
         } else {
             "the caller's permission policy"
+        })
+    }
+
+    /// Whether caller and resource are known to be of different accounts.
+    fn crosses_accounts(&self) -> bool {
+        let account = |arn: &Option<String>| {
+            let arn = Arn::split(arn.as_deref()?)?;
+            is_account(arn.account).then(|| arn.account.to_owned())
+        };
+        match (account(&self.principal), account(&self.resource)) {
+            (Some(caller), Some(owner)) => caller != owner,
+            _ => false,
         }
     }
+}
+
+/// Where the statement belongs that is missing.
+enum Policy {
+    /// The trust policy of the role that is assumed.
+    Trust,
+    /// In words.
+    Other(&'static str),
+}
+
+const ASSUME_ROLE: &str = "sts:AssumeRole";
+/// What a trust policy allows beside assuming the role:
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html>.
+const BESIDE_ASSUMING: [&str; 3] = ["sts:TagSession", "sts:SetSourceIdentity", "sts:SetContext"];
+/// Nobody signs these, so that no permission policy speaks of them.
+const BY_TOKEN: [&str; 2] = ["sts:AssumeRoleWithWebIdentity", "sts:AssumeRoleWithSAML"];
+
+/// The role behind a session, as far as its ARN tells: a path is not in it.
+fn role_of_session(principal: &str) -> Option<String> {
+    let arn = Arn::split(principal)?;
+    let (role, _) = arn
+        .resource
+        .strip_prefix("assumed-role/")?
+        .split_once('/')?;
+    let (partition, account) = (arn.partition, arn.account);
+    Some(format!("arn:{partition}:iam::{account}:role/{role}"))
 }
 
 /// What follows the first of the markers that is found.
@@ -114,13 +203,19 @@ fn after<'a>(message: &'a str, markers: &[&str]) -> Option<&'a str> {
         .map(|(_, after)| after)
 }
 
+/// The longest ARN that is read out of a message: that of an index with the longest names.
+const WORD_LIMIT: usize = 600;
+/// How many characters of a reason are kept.
+const REASON_LIMIT: usize = 300;
+
 /// The first word, without the full stop or comma after it.
 fn word(text: &str) -> Option<String> {
     let word = text
         .split_whitespace()
         .next()?
         .trim_end_matches(['.', ',', ';']);
-    (!word.is_empty()).then(|| word.to_owned())
+    ((1..=WORD_LIMIT).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_graphic()))
+        .then(|| word.to_owned())
 }
 
 fn reason(message: &str) -> Option<&str> {

@@ -3,7 +3,7 @@
 use super::clock::Now;
 use super::hot_path::AtOnce;
 use super::policy::{
-    IDLE_AFTER, MAX_ATTEMPTS_PER_SECOND, MAX_URGENT_WAIT, MIN_ATTEMPT_SPACING,
+    AWS_BACKOFF, IDLE_AFTER, MAX_ATTEMPTS_PER_SECOND, MAX_URGENT_WAIT, MIN_ATTEMPT_SPACING,
     MIN_PAUSE_AFTER_ANSWER, RefreshPolicy, Rules,
 };
 use super::schedule::{
@@ -399,11 +399,14 @@ impl State {
         }
         .pause(policy, now, jitter);
         self.steady = pause.steady;
+        // What the other side asked for is the least, as far as it stays within what is ever waited.
+        let asked = error.retry_after().map(|asked| asked.min(AWS_BACKOFF.1));
+        let wait = pause.wait.max(asked);
         let planned = self.next.filter(|next| !next.is_over(now));
         self.next = match (stage, planned) {
             // A forced refresh that failed long before expiry changes no plan.
             (Stage::Fresh, Some(planned)) => Some(planned),
-            _ => pause.wait.map(|wait| Due::after(wait, now)),
+            _ => wait.map(|wait| Due::after(wait, now)),
         };
         let unasked = |since: Instant| now.mono.saturating_duration_since(since) > IDLE_AFTER;
         let idle = stage == Stage::Expired

@@ -127,7 +127,7 @@ impl Status {
             rejected_key_returned: held.is_some_and(|held| held.rejected_key_returned),
             last_error: state.failure.as_ref().map(|failure| LastError {
                 kind: failure.error.kind().clone(),
-                line: failure.error.to_string(),
+                line: format!("{:#}", failure.error),
                 terminal: failure.error.is_terminal(),
                 at: Some(failure.at.wall),
             }),

@@ -2,6 +2,8 @@
 
 use super::{imds, sts};
 use crate::error::Result;
+use crate::error::body::Refusal;
+use crate::error::text::{Quoted, Secrets};
 use aws_credential_types::Credentials;
 
 /// The first role in a listing of the metadata service, and all of them.
@@ -32,4 +34,22 @@ pub fn credential_document(body: &[u8]) -> Result<Credentials> {
 /// What the source would say.
 pub fn sts_response(status: u16, body: &[u8]) -> Result<Credentials> {
     sts::read_response(status, body)
+}
+
+/// Code and message of a refusal, wherever they stand in a body.
+#[must_use]
+pub fn refusal(body: &[u8]) -> (Option<String>, Option<String>) {
+    let Refusal { code, message } = Refusal::in_body(body);
+    (
+        code.map(|code| code.into_owned()),
+        message.map(|message| message.into_owned()),
+    )
+}
+
+/// A text of the other side as an error shows it, where this secret was part of the request.
+#[must_use]
+pub fn quoted(text: &str, secret: &str) -> String {
+    Quoted::new(text, &Secrets::unknown().and(secret))
+        .as_str()
+        .to_owned()
 }

@@ -1,4 +1,29 @@
 //! Where credentials come from: one call is one fetch, with no memory of credentials.
+//!
+//! # Environment variables
+//!
+//! Read when a source is built, unless its builder sets the same:
+//!
+//! | variable | by | for |
+//! |---|---|---|
+//! | `AWS_EC2_METADATA_DISABLED` | [`ImdsSource`] | `true` switches it off: an error that names the variable |
+//! | `AWS_EC2_METADATA_SERVICE_ENDPOINT`, `…_ENDPOINT_MODE` | [`ImdsSource`] | where the metadata service is |
+//! | `AWS_METADATA_SERVICE_TIMEOUT`, `AWS_METADATA_SERVICE_NUM_ATTEMPTS` | [`ImdsSource`] | time limits, attempts of each request; beyond our limits they are cut, with a warning |
+//! | `AWS_EC2_INSTANCE_PROFILE_NAME` | [`ImdsSource`] | the role, so that the list of roles is not asked |
+//! | `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`, `…_FULL_URI`, `AWS_WEB_IDENTITY_TOKEN_FILE`, `AWS_LAMBDA_FUNCTION_NAME` | [`ImdsSource`] | nothing but the hint in the error when no metadata service is there |
+//! | `AWS_ROLE_ARN`, `AWS_WEB_IDENTITY_TOKEN_FILE`, `AWS_ROLE_SESSION_NAME` | [`web_identity_from_env`](StsSourceBuilder::web_identity_from_env) | role, token and name of the session |
+//! | region, `AWS_ENDPOINT_URL_STS`, `AWS_ENDPOINT_URL`, `AWS_USE_FIPS_ENDPOINT`, `AWS_USE_DUALSTACK_ENDPOINT`, retries, profile files | `.from_env()` | how STS is reached, as `aws-config` reads them |
+//! | whatever the provider reads | [`ProviderSource`] | by the provider chosen, and no other |
+//!
+//! Deliberately not read:
+//!
+//! | variable | why |
+//! |---|---|
+//! | `AWS_ACCESS_KEY_ID` and its like, `AWS_PROFILE` | which credentials are used is chosen in code; there is no chain that finds others |
+//! | `AWS_EC2_METADATA_V1_DISABLED` | version 1 is never used |
+//! | `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY` | the metadata service is on the host itself; a proxy would get its token |
+//! | `AWS_STS_REGIONAL_ENDPOINTS` | STS is asked in its region always |
+//! | `AWS_REGION` and the rest of `.from_env()`, without it | nothing is loaded behind the caller's back |
 
 #[cfg(feature = "env")]
 mod aws_config;
@@ -9,9 +34,9 @@ mod imds;
 mod provider;
 mod provider_kind;
 mod region;
+mod retry_after;
 mod sts;
 mod token;
-mod told;
 
 pub(crate) use env::Env;
 pub(crate) use imds::Platform;

@@ -1,6 +1,8 @@
 //! What the tests of the two sources share.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod stand_in;
+
 use aws_credential_strategies::local::LocalCloud;
 use aws_credential_strategies::source::{ImdsSource, ImdsSourceBuilder};
 use aws_smithy_runtime_api::client::http::{

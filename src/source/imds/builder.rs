@@ -39,8 +39,8 @@ impl<W> ImdsSourceBuilder<W> {
         (source, with)
     }
 
-    /// The role whose credentials are asked for, so that the list of roles is not; default: the one
-    /// that the service lists.
+    /// The role whose credentials are asked for, so that the list of roles is not; default:
+    /// `AWS_EC2_INSTANCE_PROFILE_NAME`, else the one that the service lists.
     pub fn profile(mut self, role: impl Into<String>) -> Self {
         self.wishes.profile = Some(role.into());
         self
@@ -67,7 +67,7 @@ impl<W> ImdsSourceBuilder<W> {
         self
     }
 
-    /// How many attempts one fetch has in all, 1 to 10; default:
+    /// How many attempts each request of a fetch has, 1 to 10, and at most 8 of a fetch may fail; default:
     /// `AWS_METADATA_SERVICE_NUM_ATTEMPTS`, else [`DEFAULT_MAX_ATTEMPTS`](super::DEFAULT_MAX_ATTEMPTS).
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.wishes.max_attempts = Some(attempts);

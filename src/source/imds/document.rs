@@ -1,6 +1,7 @@
 //! What the metadata service says, read from bytes; no socket needed.
 
 use crate::arn::is_role_name;
+use crate::error::text::{Quoted, Secrets};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::source::INSTANCE_PROFILE_NAME;
 use aws_credential_types::Credentials;
@@ -8,11 +9,10 @@ use aws_credential_types::credential_feature::AwsCredentialFeature;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use std::borrow::Cow;
 use std::time::SystemTime;
 
-/// How much of a text of the service goes into an error.
-const QUOTED_LIMIT: usize = 300;
 /// The `Code` for a role whose trust policy does not admit EC2.
 const UNAUTHORIZED: &str = "AssumeRoleUnauthorizedAccess";
 
@@ -44,14 +44,35 @@ pub(crate) fn first_role(body: &[u8]) -> Result<Option<String>> {
     }
 }
 
+/// What decorates a document: a text, or whatever else some service writes there.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Loose<'a> {
+    #[serde(borrow)]
+    Text(Cow<'a, str>),
+    Else(IgnoredAny),
+}
+
+impl Loose<'_> {
+    fn text(&self) -> Option<&str> {
+        match self {
+            Loose::Text(text) => Some(text.trim()).filter(|text| !text.is_empty()),
+            Loose::Else(_) => None,
+        }
+    }
+}
+
 /// A credential document as the service writes it; members that are not listed do not matter.
+///
+/// Key id, secret, token and expiration sign, so they have to be there and to be texts; of the rest, what
+/// is missing, empty or of another type counts as absent.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Document<'a> {
     #[serde(borrow)]
-    code: Option<Cow<'a, str>>,
+    code: Option<Loose<'a>>,
     #[serde(borrow)]
-    message: Option<Cow<'a, str>>,
+    message: Option<Loose<'a>>,
     #[serde(borrow)]
     access_key_id: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -61,7 +82,7 @@ struct Document<'a> {
     #[serde(borrow)]
     expiration: Option<Cow<'a, str>>,
     #[serde(borrow)]
-    account_id: Option<Cow<'a, str>>,
+    account_id: Option<Loose<'a>>,
 }
 
 /// Whether bytes are a document, and what is wrong otherwise.
@@ -86,10 +107,10 @@ pub(crate) fn credential_document(body: &[u8], role: &str) -> Reading {
             "the credential document is followed by more bytes",
         ));
     }
-    match document.code.as_deref() {
+    match document.code.as_ref().and_then(Loose::text) {
         None => {}
         Some(code) if code.eq_ignore_ascii_case("success") => {}
-        Some(code) => return Reading::Refusal(refused(code, document.message.as_deref(), role)),
+        Some(code) => return Reading::Refusal(refused(code, &document, role)),
     }
     match document.into_credentials() {
         Ok(credentials) => Reading::Credentials(credentials),
@@ -108,6 +129,9 @@ impl Document<'_> {
             expiration,
             account_id,
         } = self;
+        if matches!(account_id, Some(Loose::Else(_))) {
+            tracing::debug!("AccountId of the credential document is not a string");
+        }
         let access_key_id = present("AccessKeyId", access_key_id)?;
         let secret_access_key = present("SecretAccessKey", secret_access_key)?;
         let token = present("Token", token)?;
@@ -120,8 +144,9 @@ impl Document<'_> {
             .provider_name(INSTANCE_PROFILE_NAME);
         credentials.set_account_id(
             account_id
-                .filter(|id| !id.is_empty())
-                .map(|id| id.as_ref().into()),
+                .as_ref()
+                .and_then(Loose::text)
+                .map(|id| id.to_owned().into()),
         );
         let mut credentials = credentials.build();
         credentials
@@ -170,9 +195,15 @@ fn unreadable(error: &serde_path_to_error::Error<serde_json::Error>) -> Reading 
     )))
 }
 
-fn refused(code: &str, message: Option<&str>, role: &str) -> Error {
-    let code = quoted(code);
-    if code == UNAUTHORIZED {
+fn refused(code: &str, document: &Document<'_>, role: &str) -> Error {
+    let held = [&document.secret_access_key, &document.token];
+    let secrets = held
+        .into_iter()
+        .flatten()
+        .fold(Secrets::unknown(), |secrets, held| secrets.and(held));
+    let unauthorized = code == UNAUTHORIZED;
+    let code = Quoted::new(code, &secrets);
+    if unauthorized {
         return Error::new(
             ErrorKind::AccessDenied(crate::error::Denied::default()),
             Operation::FETCH,
@@ -186,18 +217,16 @@ fn refused(code: &str, message: Option<&str>, role: &str) -> Error {
              {{\"Service\":\"ec2.amazonaws.com\"}},\"Action\":\"sts:AssumeRole\"}}]}}'"
         ));
     }
-    let message = match message.map(str::trim).filter(|text| !text.is_empty()) {
-        Some(text) => format!("the metadata service has no credentials: {}", quoted(text)),
+    let message = match document.message.as_ref().and_then(Loose::text) {
+        Some(text) => format!(
+            "the metadata service has no credentials: {}",
+            Quoted::new(text, &secrets)
+        ),
         None => "the metadata service has no credentials".to_owned(),
     };
     Error::new(ErrorKind::Service, Operation::FETCH, message)
         .on(format!("role {role}"))
         .with_code(code)
-}
-
-/// As much of a text as an error line bears.
-fn quoted(text: &str) -> String {
-    text.chars().take(QUOTED_LIMIT).collect()
 }
 
 fn malformed(message: impl Into<Cow<'static, str>>) -> Error {

@@ -2,7 +2,10 @@
 
 use super::document::{Reading, credential_document, first_role};
 use super::http::{self, Connection, Reply, request};
+use super::platform::Platform;
+use super::settings::{DEFAULT_ANSWER_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, Settings};
 use super::{ImdsSource, TOKEN_PATH, Token, Tree, failure};
+use crate::error::text::{Quoted, Secrets};
 use crate::error::{Error, Result};
 use crate::jitter;
 use aws_credential_types::Credentials;
@@ -17,6 +20,13 @@ const TOKEN_HEADER: HeaderName = HeaderName::from_static("x-aws-ec2-metadata-tok
 
 /// A token is left alone this long before it ends, so that none ends on the way.
 const TOKEN_MARGIN: Duration = Duration::from_secs(120);
+/// A token that does not live for long is used for all but this part of its life.
+const TOKEN_MARGIN_PART: u32 = 4;
+/// So many attempts of one fetch may fail, whatever they asked for.
+const FAILURES_LIMIT: u32 = 8;
+/// How long a fetch may take with all its attempts and pauses: under the time that callers wait, so that
+/// the error is the one that names the metadata service.
+const FETCH_LIMIT: Duration = Duration::from_secs(9);
 /// A role that has no document is looked up again this often: a replaced role shows in the list at
 /// once, a fourth look would only find the same.
 const MAX_RELISTINGS: u32 = 3;
@@ -29,7 +39,11 @@ pub(super) struct Exchange<'a> {
     source: &'a ImdsSource,
     started: Instant,
     connection: Option<Connection>,
+    /// Of all requests.
     failures: u32,
+    /// Of the request under way, for its error.
+    attempts: u32,
+    deadline: Instant,
     /// A 401 has cost a token already.
     token_replaced: bool,
 }
@@ -44,24 +58,19 @@ impl<'a> Exchange<'a> {
             started: Instant::now(),
             connection: None,
             failures: 0,
+            attempts: 0,
+            deadline: Instant::now() + limit(&source.settings),
             token_replaced: false,
         })
     }
 
     /// The document of the role with the configured name, on whichever path has it.
     pub(super) async fn configured(&mut self, profile: &str) -> Result<Credentials> {
-        let mut tree = self.source.memory().tree;
-        loop {
-            let path = format!("{}{profile}", tree.path());
-            match self.document(&path, profile).await? {
-                Some(credentials) => {
-                    self.source.memory().tree = tree;
-                    return Ok(credentials);
-                }
-                None if tree == Tree::Extended => tree = Tree::Plain,
-                None => {
-                    return Err(self.finish(failure::no_such_profile(profile), &path));
-                }
+        match self.document_on_either(profile).await? {
+            Some(credentials) => Ok(credentials),
+            None => {
+                let path = format!("{}{profile}", Tree::Plain.path());
+                Err(self.finish(failure::no_such_profile(profile), &path))
             }
         }
     }
@@ -70,57 +79,122 @@ impl<'a> Exchange<'a> {
     pub(super) async fn discovered(&mut self) -> Result<Credentials> {
         let mut relistings = 0;
         loop {
-            let (role, tree) = match self.source.listed_role() {
-                Some(role) => (role, self.source.memory().tree),
+            let role = match self.source.listed_role() {
+                Some(role) => role,
                 None => self.list_role().await?,
             };
-            let path = format!("{}{role}", tree.path());
-            if let Some(credentials) = self.document(&path, &role).await? {
+            if let Some(credentials) = self.document_on_either(&role).await? {
                 return Ok(credentials);
             }
             self.source.role.store(None);
             if relistings == MAX_RELISTINGS {
+                let path = format!("{}{role}", Tree::Plain.path());
                 return Err(self.finish(failure::no_document(&role), &path));
             }
             relistings += 1;
         }
     }
 
-    async fn list_role(&mut self) -> Result<(String, Tree)> {
-        let (tree, reply, path) = self.list().await?;
+    /// A role's document from the extended path or, where that has none, from the plain one.
+    async fn document_on_either(&mut self, role: &str) -> Result<Option<Credentials>> {
+        let mut tree = self.source.memory().tree;
+        loop {
+            let path = format!("{}{role}", tree.path());
+            match self.document(&path, role).await {
+                Ok(Some(credentials)) => {
+                    self.remember(tree);
+                    return Ok(Some(credentials));
+                }
+                Ok(None) if tree == Tree::Extended => tree = Tree::Plain,
+                Ok(None) => return Ok(None),
+                Err(error) if self.may_try_plain(tree, &error) => {
+                    // Not remembered: it may be the whole service that fails.
+                    let path = format!("{}{role}", Tree::Plain.path());
+                    return match self.document(&path, role).await {
+                        Ok(Some(credentials)) => Ok(Some(credentials)),
+                        _ => Err(error),
+                    };
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn remember(&self, tree: Tree) {
+        let mut memory = self.source.memory();
+        memory.tree = tree;
+        memory.extended_answered |= tree == Tree::Extended;
+    }
+
+    /// An emulator may fail on the path that it does not know: where that has never answered, failing is
+    /// no proof that the plain one fails too.
+    fn may_try_plain(&self, tree: Tree, error: &Error) -> bool {
+        tree == Tree::Extended
+            && error
+                .http_status()
+                .is_some_and(|status| (500..600).contains(&status))
+            // else it was the session token that was not to be had
+            && self.source.memory().token.is_some()
+            && !self.source.memory().extended_answered
+    }
+
+    async fn list_role(&mut self) -> Result<String> {
+        let (reply, path) = self.list().await?;
         let role = first_role(&reply.body)
             .and_then(|role| role.ok_or_else(failure::no_role))
             .map_err(|error| self.finish(error, path))?;
-        self.source.memory().tree = tree;
         self.source.role.store(Some(Arc::new(role.clone())));
-        Ok((role, tree))
+        Ok(role)
     }
 
     /// The list of roles, from the extended path or, where that is not there, the plain one.
-    pub(super) async fn list(&mut self) -> Result<(Tree, Reply, &'static str)> {
+    pub(super) async fn list(&mut self) -> Result<(Reply, &'static str)> {
         let mut tree = self.source.memory().tree;
         loop {
-            let path = tree.path();
-            let reply = self.get(path).await?;
-            match reply.status {
-                200 => return Ok((tree, reply, path)),
-                404 if tree == Tree::Extended => tree = Tree::Plain,
-                404 => {
-                    return Err(self.finish(failure::no_role().with_status(404), path));
+            match self.list_on(tree).await {
+                Ok(Some(reply)) => {
+                    self.remember(tree);
+                    return Ok((reply, tree.path()));
                 }
-                status => return Err(self.finish(failure::status(status), path)),
+                Ok(None) if tree == Tree::Extended => tree = Tree::Plain,
+                Ok(None) => {
+                    return Err(self.finish(failure::no_role().with_status(404), tree.path()));
+                }
+                Err(error) if self.may_try_plain(tree, &error) => {
+                    return match self.list_on(Tree::Plain).await {
+                        Ok(Some(reply)) => Ok((reply, Tree::Plain.path())),
+                        _ => Err(error),
+                    };
+                }
+                Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// One of the two lists; `None` where the service has none there.
+    async fn list_on(&mut self, tree: Tree) -> Result<Option<Reply>> {
+        let path = tree.path();
+        let reply = self.get(path).await?;
+        match reply.status {
+            200 => Ok(Some(reply)),
+            404 => Ok(None),
+            status => Err(self.finish(failure::status(status), path)),
         }
     }
 
     /// Reads a document; `None` when it is not there.
     async fn document(&mut self, path: &str, role: &str) -> Result<Option<Credentials>> {
+        let mut garbled = 0;
         loop {
             let reply = self.get(path).await?;
             match reply.status {
                 200 => match credential_document(&reply.body, role) {
                     Reading::Credentials(credentials) => return Ok(Some(credentials)),
-                    Reading::Garbled(error) => self.spend(error.with_status(200), path).await?,
+                    Reading::Garbled(error) => {
+                        garbled += 1;
+                        self.spend(error.with_status(200), path, garbled, None)
+                            .await?;
+                    }
                     Reading::Refusal(error) => return Err(self.finish(error, path)),
                 },
                 404 => return Ok(None),
@@ -136,6 +210,11 @@ impl<'a> Exchange<'a> {
             let reply = self
                 .call("GET", path, (TOKEN_HEADER, token.clone()))
                 .await?;
+            if let Some(platform) = Platform::of_headers(&reply) {
+                let whose = format!("{}'s", platform.as_str());
+                let error = failure::somebody_else(&whose).with_status(reply.status);
+                return Err(self.finish(error, path));
+            }
             if reply.status != 401 {
                 return Ok(reply);
             }
@@ -167,7 +246,8 @@ impl<'a> Exchange<'a> {
         let ttl = token_ttl(&reply).map_or(asked, |ttl| ttl.min(asked));
         self.source.memory().token = Some(Token {
             value: value.clone(),
-            reuse_until: Instant::now() + ttl.saturating_sub(TOKEN_MARGIN),
+            reuse_until: Instant::now()
+                + ttl.saturating_sub(TOKEN_MARGIN.min(ttl / TOKEN_MARGIN_PART)),
         });
         Ok(value)
     }
@@ -177,9 +257,35 @@ impl<'a> Exchange<'a> {
         let reply = self
             .call("PUT", TOKEN_PATH, (TOKEN_TTL_HEADER, ttl))
             .await?;
+        let platform = Platform::of_headers(&reply);
+        if platform.is_none() && !Self::is_foreign(&reply) {
+            return match reply.status {
+                200 => Ok(reply),
+                status => Err(self.finish(failure::token_status(status), TOKEN_PATH)),
+            };
+        }
+        let platform = match platform {
+            Some(platform) => Some(platform),
+            None => Platform::by_asking(self, Platform::OpenStack).await,
+        };
+        let whose = match (platform, reply.server()) {
+            (Some(platform), _) => format!("{}'s", platform.as_str()),
+            (None, Some(server)) => {
+                let server = Quoted::new(server, &Secrets::unknown());
+                format!("a web server's ({server})")
+            }
+            (None, None) => String::new(),
+        };
+        let error = failure::somebody_else(&whose).with_status(reply.status);
+        Err(self.finish(error, TOKEN_PATH))
+    }
+
+    /// Whether EC2's service would not answer like this to the request for a session token.
+    fn is_foreign(reply: &Reply) -> bool {
         match reply.status {
-            200 => Ok(reply),
-            status => Err(self.finish(failure::token_status(status), TOKEN_PATH)),
+            200 => reply.is_page(),
+            400 | 403 => false,
+            status => !failure::is_transient(status),
         }
     }
 
@@ -190,9 +296,14 @@ impl<'a> Exchange<'a> {
         path: &str,
         header: (HeaderName, HeaderValue),
     ) -> Result<Reply> {
+        let mut failed = 0;
         loop {
+            let mut asked = None;
             let error = match self.attempt(method, path, header.clone()).await {
-                Ok(reply) if failure::is_transient(reply.status) => failure::status(reply.status),
+                Ok(reply) if failure::is_transient(reply.status) => {
+                    asked = reply.retry_after();
+                    failure::status(reply.status)
+                }
                 Ok(reply) => return Ok(reply),
                 Err(failure) => {
                     self.connection = None;
@@ -200,14 +311,15 @@ impl<'a> Exchange<'a> {
                         failure,
                         http::Failure::TooLarge(_) | http::Failure::Unsendable
                     );
-                    let error = failure::no_answer(failure, path);
+                    let error = failure::no_answer(failure, path, self.source.settings.host);
                     if lasting {
                         return Err(self.finish(error, path));
                     }
                     error
                 }
             };
-            self.spend(error, path).await?;
+            failed += 1;
+            self.spend(error, path, failed, asked).await?;
         }
     }
 
@@ -219,8 +331,12 @@ impl<'a> Exchange<'a> {
     ) -> Result<Reply, http::Failure> {
         let settings = &self.source.settings;
         let request = request(&settings.endpoint, method, path, header)?;
+        let deadline = self.deadline;
         let connection = self.connect().await?;
-        connection.send(request, settings.answer_timeout).await
+        let left = deadline.saturating_duration_since(Instant::now());
+        connection
+            .send(request, settings.answer_timeout.min(left))
+            .await
     }
 
     /// The connection of this fetch, or a new one where that cannot be used any more.
@@ -234,19 +350,40 @@ impl<'a> Exchange<'a> {
         }
         let connection = match kept {
             Some(connection) => connection,
-            None => Connection::open(&settings.endpoint, settings.connect_timeout).await?,
+            None => {
+                let left = self.deadline.saturating_duration_since(Instant::now());
+                Connection::open(&settings.endpoint, settings.connect_timeout.min(left)).await?
+            }
         };
         Ok(self.connection.insert(connection))
     }
 
-    /// Counts a failure: pauses while attempts are left, else returns the error.
-    pub(super) async fn spend(&mut self, error: Error, path: &str) -> Result<()> {
+    /// Counts a failure: pauses while attempts and time are left, at least as long as the service asked,
+    /// else returns the error. `failed` are the attempts for this request.
+    pub(super) async fn spend(
+        &mut self,
+        error: Error,
+        path: &str,
+        failed: u32,
+        asked: Option<Duration>,
+    ) -> Result<()> {
         self.failures += 1;
-        if self.failures >= self.source.settings.max_attempts {
+        self.attempts = failed;
+        let error = match asked {
+            Some(asked) => error.with_retry_after(asked),
+            None => error,
+        };
+        let pause = FIRST_PAUSE * 2u32.saturating_pow(failed.saturating_sub(1));
+        let pause = pause.mul_f64(0.5 + jitter::unit() / 2.0);
+        let pause = asked.map_or(pause, |asked| asked.max(pause));
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let over = failed >= self.source.settings.max_attempts
+            || self.failures >= FAILURES_LIMIT
+            || pause >= left;
+        if over {
             return Err(self.finish(error, path));
         }
-        let pause = FIRST_PAUSE * 2u32.saturating_pow(self.failures - 1);
-        tokio::time::sleep(pause.mul_f64(0.5 + jitter::unit() / 2.0)).await;
+        tokio::time::sleep(pause).await;
         Ok(())
     }
 
@@ -255,11 +392,22 @@ impl<'a> Exchange<'a> {
         let error = error
             .at(format!("{}{path}", self.source.settings.endpoint))
             .after(self.started.elapsed());
-        if self.failures > 1 {
-            error.after_attempts(self.failures)
+        if self.attempts > 1 {
+            error.after_attempts(self.attempts)
         } else {
             error
         }
+    }
+}
+
+/// The time of a fetch: that of the constant, or what longer time limits that were set need.
+fn limit(settings: &Settings) -> Duration {
+    let attempt = settings.connect_timeout + settings.answer_timeout;
+    let usual = DEFAULT_CONNECT_TIMEOUT + DEFAULT_ANSWER_TIMEOUT;
+    if attempt <= usual {
+        FETCH_LIMIT
+    } else {
+        FETCH_LIMIT.max(attempt * settings.max_attempts)
     }
 }
 

@@ -4,7 +4,10 @@
 use super::TOKEN_PATH;
 use super::http::{BODY_LIMIT, Failure};
 use super::settings::DISABLED_VARIABLE;
+use crate::error::chain::Broken;
+use crate::error::codes::{self, Meaning};
 use crate::error::{Error, ErrorKind, Operation};
+use std::borrow::Cow;
 
 const ATTACH_A_ROLE: &str = "attach one with aws iam add-role-to-instance-profile \
      --instance-profile-name PROFILE --role-name ROLE and aws ec2 associate-iam-instance-profile \
@@ -14,7 +17,7 @@ const RAISE_HOP_LIMIT: &str = "raise it with aws ec2 modify-instance-metadata-op
 const ENABLE_SERVICE: &str = "is the service on? aws ec2 modify-instance-metadata-options \
      --instance-id INSTANCE --http-endpoint enabled";
 
-fn error(kind: ErrorKind, message: &'static str) -> Error {
+fn error(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Error {
     Error::new(kind, Operation::FETCH, message)
 }
 
@@ -26,20 +29,63 @@ pub(super) fn disabled() -> Error {
     .hint(format!("unset {DISABLED_VARIABLE}, which is true"))
 }
 
+/// What the environment says about where this runs, for the error when nobody is at the address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Host {
+    /// ECS, EKS with Pod Identity: the agent hands out the role.
+    Container,
+    /// EKS with a role for the service account, or whoever else sets these variables.
+    WebIdentity,
+    /// Lambda has its role's credentials in the environment.
+    Lambda,
+    #[default]
+    Unknown,
+}
+
+impl Host {
+    fn unreachable(self, how: &'static str) -> Cow<'static, str> {
+        let where_it_is = match self {
+            Host::Container => "this is a container (ECS or EKS): its role comes from there",
+            Host::WebIdentity => "this process has a web identity: its role comes by that",
+            Host::Lambda => "this is Lambda: its role's credentials are in the environment",
+            Host::Unknown => "not on EC2, or the metadata service is off",
+        };
+        format!("{how}: {where_it_is}").into()
+    }
+
+    fn hint(self) -> &'static str {
+        match self {
+            Host::Container => "Provided::container()",
+            Host::WebIdentity => "AssumeRole::web_identity_from_env().from_env().await.build()?",
+            Host::Lambda => "Provided::environment()",
+            Host::Unknown => ENABLE_SERVICE,
+        }
+    }
+}
+
 /// No answer, or none that is HTTP.
-pub(super) fn no_answer(failure: Failure, path: &str) -> Error {
+pub(super) fn no_answer(failure: Failure, path: &str, host: Host) -> Error {
     match failure {
-        Failure::Connect(cause) => error(
-            ErrorKind::Unreachable,
-            "cannot connect: not on EC2, or the metadata service is off",
-        )
-        .hint(ENABLE_SERVICE)
-        .caused_by(cause),
+        Failure::Connect(cause) => {
+            let broken = Broken::of(&cause);
+            error(
+                ErrorKind::Unreachable,
+                match broken {
+                    Broken::Name => Cow::Borrowed(broken.message()),
+                    _ => host.unreachable("cannot connect"),
+                },
+            )
+            .hint(match broken {
+                Broken::Name => broken.hint(),
+                _ => host.hint(),
+            })
+            .caused_by(cause)
+        }
         Failure::ConnectTimeout => error(
             ErrorKind::Unreachable,
-            "connecting timed out: not on EC2, or the metadata service is off",
+            host.unreachable("connecting timed out"),
         )
-        .hint(ENABLE_SERVICE),
+        .hint(host.hint()),
         Failure::AnswerTimeout if path == TOKEN_PATH => error(
             ErrorKind::Timeout,
             "IMDS reachable, token response lost: hop limit 1 in a container?",
@@ -71,7 +117,7 @@ pub(super) fn no_answer(failure: Failure, path: &str) -> Error {
 
 /// Whether the same request may be answered better in a moment.
 pub(super) fn is_transient(status: u16) -> bool {
-    status == 429 || (500..600).contains(&status)
+    status >= 400 && codes::meaning(None, status) != Meaning::Invalid
 }
 
 /// A status that is not expected where it came.
@@ -82,8 +128,9 @@ pub(super) fn status(status: u16) -> Error {
             "the metadata service asks for fewer requests",
         ),
         403 => error(ErrorKind::Refused, "the metadata service forbids this").hint(ENABLE_SERVICE),
-        500..600 => error(ErrorKind::Service, "the metadata service failed"),
-        _ => error(ErrorKind::Malformed, "the answer is not one of IMDSv2's"),
+        501 => error(ErrorKind::Malformed, "the answer is not one of IMDSv2's").needs_human(),
+        408 | 409 | 425 | 500..600 => error(ErrorKind::Service, "the metadata service failed"),
+        _ => error(ErrorKind::Malformed, "the answer is not one of IMDSv2's").needs_human(),
     }
     .with_status(status)
 }
@@ -101,13 +148,24 @@ pub(super) fn token_status(code: u16) -> Error {
         403 => error(ErrorKind::Refused, "IMDS refused a session token")
             .hint(ENABLE_SERVICE)
             .with_status(code),
-        404 | 405 => error(
-            ErrorKind::Malformed,
-            "the endpoint has no session tokens, so it does not speak IMDSv2",
-        )
-        .with_status(code),
-        _ => status(code),
+        _ if is_transient(code) => status(code),
+        _ => somebody_else("").with_status(code),
     }
+}
+
+/// An answer that EC2 does not give: `whose` is a name with its article and `'s`, as far as known.
+pub(super) fn somebody_else(whose: &str) -> Error {
+    let whose = if whose.is_empty() {
+        "a web server's"
+    } else {
+        whose
+    };
+    error(
+        ErrorKind::Malformed,
+        format!("this is not EC2's metadata service, it looks like {whose}; it does not speak IMDSv2"),
+    )
+    .needs_human()
+    .hint("Option A needs an EC2 instance; elsewhere choose Option B (AssumeRole) or Provided, or set the endpoint")
 }
 
 pub(super) fn no_token() -> Error {
@@ -147,4 +205,41 @@ pub(super) fn no_document(role: &str) -> Error {
     )
     .on(format!("role {role}"))
     .with_status(404)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn off_ec2_the_line_of_code_is_the_one_for_where_this_runs() {
+        for (host, line) in [
+            (
+                Host::Container,
+                "fetch credentials: connecting timed out: this is a container (ECS or EKS): its role comes \
+                 from there; Provided::container()",
+            ),
+            (
+                Host::WebIdentity,
+                "fetch credentials: connecting timed out: this process has a web identity: its role comes by \
+                 that; AssumeRole::web_identity_from_env().from_env().await.build()?",
+            ),
+            (
+                Host::Lambda,
+                "fetch credentials: connecting timed out: this is Lambda: its role's credentials are in the \
+                 environment; Provided::environment()",
+            ),
+            (
+                Host::Unknown,
+                "fetch credentials: connecting timed out: not on EC2, or the metadata service is off; is the \
+                 service on? aws ec2 modify-instance-metadata-options --instance-id INSTANCE --http-endpoint \
+                 enabled",
+            ),
+        ] {
+            let error = no_answer(Failure::ConnectTimeout, TOKEN_PATH, host);
+            assert_eq!(error.to_string(), line);
+            assert_eq!(format!("{error:#}"), line);
+            assert_eq!(format!("{error:?}"), line);
+        }
+    }
 }

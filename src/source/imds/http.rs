@@ -1,16 +1,20 @@
 //! One HTTP/1 connection to the metadata service, without a proxy and without a task of its own.
 
 use super::settings::Endpoint;
+use crate::source::retry_after::pause;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::client::conn::http1;
-use hyper::header::{ACCEPT, DATE, HOST, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{
+    ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, DATE, HOST, HeaderMap, HeaderName, HeaderValue,
+    RETRY_AFTER, SERVER, USER_AGENT,
+};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
@@ -20,6 +24,9 @@ use zeroize::Zeroizing;
 pub(crate) const BODY_LIMIT: usize = 64 * 1024;
 /// The most that hyper buffers for head and body.
 const READ_BUFFER: usize = 64 * 1024;
+
+/// Who asks.
+const OURS: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
 /// An answer, whatever its status.
 pub(super) struct Reply {
@@ -32,7 +39,28 @@ pub(super) struct Reply {
 impl Reply {
     /// The service's clock.
     pub(super) fn date(&self) -> Option<&str> {
-        self.headers.get(DATE)?.to_str().ok()
+        self.text(DATE)
+    }
+
+    /// How long the service asks to be left alone.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        pause(self.text(RETRY_AFTER)?, SystemTime::now())
+    }
+
+    /// What the other side calls itself.
+    pub(super) fn server(&self) -> Option<&str> {
+        self.text(SERVER)
+    }
+
+    /// Whether this is a page for people, which the metadata service has none of.
+    pub(super) fn is_page(&self) -> bool {
+        let declared = self.text(CONTENT_TYPE);
+        declared.is_some_and(|kind| kind.starts_with("text/html"))
+            || self.body.trim_ascii_start().starts_with(b"<")
+    }
+
+    fn text(&self, name: HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
     }
 }
 
@@ -117,14 +145,18 @@ pub(super) fn request(
     path: &str,
     header: (HeaderName, HeaderValue),
 ) -> Result<Request<Empty<Bytes>>, Failure> {
-    Request::builder()
+    let mut request = Request::builder()
         .method(method)
         .uri(format!("{}{path}", endpoint.prefix))
         .header(HOST, &endpoint.authority)
         .header(ACCEPT, "*/*")
-        .header(header.0, header.1)
-        .body(Empty::new())
-        .map_err(|_| Failure::Unsendable)
+        .header(USER_AGENT, OURS)
+        .header(header.0, header.1);
+    if method == "PUT" {
+        // Said even though there is no body: who stands in between may answer 411 without.
+        request = request.header(CONTENT_LENGTH, "0");
+    }
+    request.body(Empty::new()).map_err(|_| Failure::Unsendable)
 }
 
 async fn read(response: Response<Incoming>) -> Result<Reply, Failure> {

@@ -43,8 +43,9 @@ const PLAIN_PATH: &str = "/latest/meta-data/iam/security-credentials/";
 /// those put it into a [`CredentialCache`](crate::CredentialCache), or use
 /// [`InstanceProfile`](crate::InstanceProfile).
 ///
-/// A fetch has a budget of [attempts](DEFAULT_MAX_ATTEMPTS) for whatever passes: no connection, no answer
-/// in time, a reset, half an answer, `5xx`. What needs a person is a
+/// Each request has a budget of [attempts](DEFAULT_MAX_ATTEMPTS) for whatever passes: no connection, no
+/// answer in time, a reset, half an answer, `5xx`; in a fetch at most 8 fail, and `Retry-After` is
+/// honoured as far as the fetch has time. What needs a person is a
 /// [terminal](crate::Error::is_terminal) error: a role that does not admit EC2
 /// ([`AccessDenied`](crate::ErrorKind::AccessDenied)), a service switched off by the environment
 /// ([`Disabled`](crate::ErrorKind::Disabled)), a session token request that is called invalid. A missing
@@ -75,6 +76,8 @@ pub struct ImdsSource {
 struct Memory {
     token: Option<Token>,
     tree: Tree,
+    /// The extended path has answered once.
+    extended_answered: bool,
 }
 
 /// Which of the two paths the service has.
@@ -132,14 +135,14 @@ impl ImdsSource {
     /// [`Disabled`](crate::ErrorKind::Disabled) when the environment switches the service off.
     pub async fn check_connection(&self) -> Result<()> {
         let mut exchange = Exchange::begin(self)?;
+        let mut failed = 0;
         loop {
-            match exchange.connect().await {
-                Ok(_) => return Ok(()),
-                Err(failure) => {
-                    let error = failure::no_answer(failure, TOKEN_PATH);
-                    exchange.spend(error, "").await?;
-                }
-            }
+            let Err(failure) = exchange.connect().await else {
+                return Ok(());
+            };
+            failed += 1;
+            let error = failure::no_answer(failure, TOKEN_PATH, self.settings.host);
+            exchange.spend(error, "", failed, None).await?;
         }
     }
 
@@ -169,7 +172,7 @@ impl ImdsSource {
     /// [`fetch`](CredentialSource::fetch).
     pub async fn attached_roles(&self) -> Result<Vec<String>> {
         let mut exchange = Exchange::begin(self)?;
-        let (_, reply, path) = exchange.list().await?;
+        let (reply, path) = exchange.list().await?;
         let roles = role_list(&reply.body).map_err(|error| exchange.finish(error, path))?;
         if roles.is_empty() {
             return Err(exchange.finish(failure::no_role(), path));

@@ -26,7 +26,7 @@ impl Platform {
 
     /// What any answer gives away, whatever was asked: Google's service marks each with
     /// `Metadata-Flavor`, and Azure's refuses with the headers of the Windows HTTP stack.
-    fn of_headers(reply: &Reply) -> Option<Self> {
+    pub(super) fn of_headers(reply: &Reply) -> Option<Self> {
         let starts = |name: HeaderName, with: &str| {
             let value = reply.headers.get(name).and_then(|v| v.to_str().ok());
             value.is_some_and(|value| value.starts_with(with))
@@ -38,6 +38,16 @@ impl Platform {
         } else {
             None
         }
+    }
+}
+
+impl Platform {
+    /// Whether one says so itself, asked in its own words.
+    pub(super) async fn by_asking(exchange: &mut Exchange<'_>, platform: Self) -> Option<Self> {
+        let asked = |question: &Question| question.platform == platform;
+        let question = questions().into_iter().find(asked)?;
+        let reply = exchange.call("GET", question.path, question.header).await;
+        (question.is_answer)(&reply.ok()?).then_some(platform)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What an [`ImdsSource`](super::ImdsSource) is told: by its builder, else the environment, else a
 //! named constant.
 
+use super::failure::Host;
 use crate::arn::is_role_name;
 use crate::error::{Error, Result};
 use crate::source::env::Env;
@@ -12,6 +13,7 @@ use std::time::Duration;
 pub(crate) const DISABLED_VARIABLE: &str = "AWS_EC2_METADATA_DISABLED";
 const ENDPOINT_VARIABLE: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
 const MODE_VARIABLE: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE";
+const PROFILE_VARIABLE: &str = "AWS_EC2_INSTANCE_PROFILE_NAME";
 const TIMEOUT_VARIABLE: &str = "AWS_METADATA_SERVICE_TIMEOUT";
 const ATTEMPTS_VARIABLE: &str = "AWS_METADATA_SERVICE_NUM_ATTEMPTS";
 
@@ -25,8 +27,8 @@ pub const DEFAULT_ENDPOINT_IPV6: &str = "http://[fd00:ec2::254]";
 pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long one answer may take, body included; as above.
 pub const DEFAULT_ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
-/// Attempts in one fetch: the first and two more, so that a fetch from a service that hangs ends well
-/// before callers stop waiting for it.
+/// Attempts for each request of a fetch: the first and two more, so that a fetch from a service that
+/// hangs ends well before callers stop waiting for it.
 pub const DEFAULT_MAX_ATTEMPTS: u32 = 3;
 /// How long a session token is asked to live: six hours, the most that the service grants.
 pub const DEFAULT_TOKEN_TTL: Duration = Duration::from_secs(21_600);
@@ -46,6 +48,7 @@ pub(crate) struct Settings {
     pub(crate) max_attempts: u32,
     pub(crate) token_ttl: Duration,
     pub(crate) disabled: bool,
+    pub(super) host: Host,
 }
 
 /// Where the metadata service is: scheme `http`, host, port, and a path that goes before every other.
@@ -151,11 +154,15 @@ impl Settings {
             Some(_) => None,
             None => timeout_from(env)?,
         };
+        let (field, profile) = match profile {
+            Some(profile) => ("profile", Some(profile)),
+            None => (PROFILE_VARIABLE, env.var(PROFILE_VARIABLE)?),
+        };
         if let Some(profile) = &profile
             && !is_role_name(profile)
         {
             return Err(Error::usage(
-                "profile",
+                field,
                 "expected the name of the role in the instance profile: 1 to 64 of A-Z a-z 0-9 _ + = , . @ -",
             ));
         }
@@ -181,8 +188,24 @@ impl Settings {
             },
             token_ttl: Duration::from_secs(token_ttl.as_secs()),
             disabled,
+            host: host_by(env)?,
         })
     }
+}
+
+/// Where this runs, by the variables that the place sets.
+fn host_by(env: &Env) -> Result<Host> {
+    for (variable, host) in [
+        ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", Host::Container),
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", Host::Container),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", Host::WebIdentity),
+        ("AWS_LAMBDA_FUNCTION_NAME", Host::Lambda),
+    ] {
+        if env.var(variable)?.is_some() {
+            return Ok(host);
+        }
+    }
+    Ok(Host::Unknown)
 }
 
 fn endpoint_from(env: &Env) -> Result<Endpoint> {
@@ -207,17 +230,27 @@ fn timeout_from(env: &Env) -> Result<Option<Duration>> {
         .ok()
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
         .ok_or_else(|| Error::usage(TIMEOUT_VARIABLE, timeout_expected()))?;
-    checked_timeout(TIMEOUT_VARIABLE, Some(timeout))
+    if timeout > TIMEOUT_LIMIT {
+        tracing::warn!(
+            "{TIMEOUT_VARIABLE} is cut to {} seconds",
+            TIMEOUT_LIMIT.as_secs()
+        );
+    }
+    checked_timeout(TIMEOUT_VARIABLE, Some(timeout.min(TIMEOUT_LIMIT)))
 }
 
 fn attempts_from(env: &Env) -> Result<Option<u32>> {
     let Some(text) = env.var(ATTEMPTS_VARIABLE)? else {
         return Ok(None);
     };
-    let attempts = text
+    let attempts: u32 = text
         .parse()
         .map_err(|_| Error::usage(ATTEMPTS_VARIABLE, attempts_expected()))?;
-    checked_attempts(ATTEMPTS_VARIABLE, attempts).map(Some)
+    if attempts > MAX_ATTEMPTS_LIMIT {
+        // Other tools take more.
+        tracing::warn!("{ATTEMPTS_VARIABLE} is cut to {MAX_ATTEMPTS_LIMIT}");
+    }
+    checked_attempts(ATTEMPTS_VARIABLE, attempts.min(MAX_ATTEMPTS_LIMIT)).map(Some)
 }
 
 fn checked_timeout(field: &'static str, timeout: Option<Duration>) -> Result<Option<Duration>> {
@@ -335,6 +368,32 @@ mod tests {
     }
 
     #[test]
+    fn what_other_tools_take_is_cut_to_our_limits() {
+        let settings = resolve([(TIMEOUT_VARIABLE, "31"), (ATTEMPTS_VARIABLE, "11")]).unwrap();
+        assert_eq!(settings.answer_timeout, TIMEOUT_LIMIT);
+        assert_eq!(settings.max_attempts, MAX_ATTEMPTS_LIMIT);
+    }
+
+    #[test]
+    fn the_environment_tells_where_this_runs() {
+        for (variable, host) in [
+            ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", Host::Container),
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", Host::Container),
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", Host::WebIdentity),
+            ("AWS_LAMBDA_FUNCTION_NAME", Host::Lambda),
+        ] {
+            assert_eq!(resolve([(variable, "x")]).unwrap().host, host);
+        }
+        assert_eq!(resolve([]).unwrap().host, Host::Unknown);
+    }
+
+    #[test]
+    fn the_profile_can_come_from_the_environment() {
+        let settings = resolve([(PROFILE_VARIABLE, "App")]).unwrap();
+        assert_eq!(settings.profile.as_deref(), Some("App"));
+    }
+
+    #[test]
     fn a_bad_variable_is_named() {
         for (variable, value) in [
             (ENDPOINT_VARIABLE, "https://169.254.169.254"),
@@ -351,9 +410,8 @@ mod tests {
             (TIMEOUT_VARIABLE, "-1"),
             (TIMEOUT_VARIABLE, "NaN"),
             (TIMEOUT_VARIABLE, "1e300"),
-            (TIMEOUT_VARIABLE, "31"),
             (ATTEMPTS_VARIABLE, "0"),
-            (ATTEMPTS_VARIABLE, "11"),
+            (PROFILE_VARIABLE, "a/b"),
             (ATTEMPTS_VARIABLE, "many"),
         ] {
             let error = resolve([(variable, value)]).unwrap_err();

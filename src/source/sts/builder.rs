@@ -2,7 +2,7 @@
 
 use super::base::Base;
 use super::client::StsSettings;
-use super::rules::{Mfa, Parts, Request};
+use super::rules::{Mfa, Parts, Request, Rules};
 use super::web_identity::Told;
 use super::{Proof, StsSource};
 use crate::arn::{Partition, RoleArn};
@@ -187,7 +187,11 @@ impl<W> StsSourceBuilder<W> {
     }
 
     /// Where STS is, as an `http` or `https` URI; default: the regional endpoint, or that of the
-    /// `SdkConfig`.
+    /// `SdkConfig`. A path in it is kept.
+    ///
+    /// Where its host is not one of AWS, its STS judges (MinIO, Ceph, Dell ECS, StorageGRID, RustFS,
+    /// LocalStack): role, region, duration and tags are sent as they are given, as long as they are
+    /// printable and within STS's lengths, the partition plays no part, and the account may stay unknown.
     pub fn sts_endpoint(mut self, uri: impl Into<String>) -> Self {
         self.settings.endpoint = Some(uri.into());
         self
@@ -270,11 +274,19 @@ impl StsSourceBuilder {
                 ));
             }
         };
-        let role = RoleArn::parse(&role_arn)?;
-        let request = Request::check(role, parts, proof.origin())?;
+        // There the vendor's STS judges; what it may not like is sent as it was given.
+        let own_endpoint = settings.is_own_endpoint();
+        let (role, rules) = if own_endpoint {
+            (RoleArn::as_given(&role_arn)?, Rules::Vendor)
+        } else {
+            (RoleArn::parse(&role_arn)?, Rules::Aws)
+        };
+        let request = Request::check(role, parts, proof.origin(), rules)?;
         let sts = settings.build()?;
         let partition = Partition::of_region(sts.region());
-        if Partition::named(request.role.partition()).is_some_and(|role| role != partition) {
+        if !own_endpoint
+            && Partition::named(request.role.partition()).is_some_and(|role| role != partition)
+        {
             return Err(Error::usage(
                 "region",
                 format!(

@@ -2,15 +2,19 @@
 
 use super::failure::{self, Call};
 use super::observe::Observer;
-use crate::arn::is_region_of_aws;
+use crate::arn::{is_host_of_aws, is_region_of_aws};
 use crate::error::{Error, Result};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sts::Client;
 use aws_sdk_sts::config::{BehaviorVersion, Builder, IdentityCache, Region};
 use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient};
+use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
+use aws_smithy_runtime_api::client::retries::classifiers::{
+    ClassifyRetry, RetryAction, RetryClassifierPriority, RetryReason,
+};
 use aws_smithy_runtime_api::shared::IntoShared;
-use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::retry::{ErrorKind, RetryConfig};
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
@@ -19,13 +23,18 @@ use std::time::Duration;
 /// How often STS is asked in one call: the first attempt and two more for throttling and failures of
 /// the service, as the SDK's standard retry mode has it.
 pub const DEFAULT_STS_MAX_ATTEMPTS: u32 = 3;
-/// How long connecting to STS may take; the SDK's own default.
-pub const DEFAULT_STS_CONNECT_TIMEOUT: Duration = Duration::from_millis(3_100);
-/// How long one attempt may take. STS answers well within a second.
-pub const DEFAULT_STS_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(8);
-/// How long a call may take with all its attempts; under the time that the cache gives a fetch, so
-/// that the error is the one that names STS.
-pub const DEFAULT_STS_CALL_TIMEOUT: Duration = Duration::from_secs(25);
+/// How long connecting to STS may take.
+pub const DEFAULT_STS_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long one attempt may take, connecting included. STS answers well within a second.
+pub const DEFAULT_STS_ATTEMPT_TIMEOUT: Duration = Duration::from_millis(2_500);
+/// How long a call may take with all its attempts and the pauses between them; under the time that
+/// callers wait ([`DEFAULT_WAIT_TIMEOUT`](crate::refresh::DEFAULT_WAIT_TIMEOUT)), so that the error is
+/// the one that names STS.
+pub const DEFAULT_STS_CALL_TIMEOUT: Duration = Duration::from_secs(9);
+/// What the pauses between attempts grow from: small enough for three attempts within a call.
+const FIRST_PAUSE: Duration = Duration::from_millis(300);
+/// The longest pause that STS can ask for by `Retry-After` and get within a call.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// How STS is reached: region, endpoint, transport.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +66,7 @@ pub struct CallerIdentity {
 
 impl StsSettings {
     pub(crate) fn build(self) -> Result<Sts> {
+        let own_endpoint = self.is_own_endpoint();
         let StsSettings {
             region,
             endpoint,
@@ -73,7 +83,17 @@ impl StsSettings {
                      application is usually right",
                 )
             })?;
-        if !is_region_of_aws(&region) {
+        if own_endpoint {
+            if !is_given_region(&region) {
+                return Err(Error::usage(
+                    "region",
+                    format!(
+                        "expected at most {GIVEN_REGION_MAX} printable characters, as this endpoint calls \
+                         its region, not {region:?}"
+                    ),
+                ));
+            }
+        } else if !is_region_of_aws(&region) {
             return Err(Error::usage(
                 "region",
                 format!("expected a region such as us-east-1, not {region:?}"),
@@ -81,6 +101,7 @@ impl StsSettings {
         }
         let mut config = given.map_or_else(Builder::new, Builder::from);
         config = config
+            .retry_classifier(PausesAsAsked)
             .region(Region::new(region.clone()))
             // The key that signs a call is the one that was chosen for it, never one kept from before.
             .identity_cache(IdentityCache::no_cache());
@@ -89,7 +110,9 @@ impl StsSettings {
         }
         if given.is_none_or(|given| given.retry_config().is_none()) {
             config.set_retry_config(Some(
-                RetryConfig::standard().with_max_attempts(DEFAULT_STS_MAX_ATTEMPTS),
+                RetryConfig::standard()
+                    .with_max_attempts(DEFAULT_STS_MAX_ATTEMPTS)
+                    .with_initial_backoff(FIRST_PAUSE),
             ));
         }
         config.set_timeout_config(Some(timeouts(given.and_then(SdkConfig::timeout_config))));
@@ -144,6 +167,12 @@ impl StsSettings {
         self.endpoint.clone().or_else(given)
     }
 
+    /// Whether another vendor's STS, or an emulation, judges what is sent.
+    pub(crate) fn is_own_endpoint(&self) -> bool {
+        self.endpoint_url()
+            .is_some_and(|url| !is_host_of_aws(host_in(&url)))
+    }
+
     pub(crate) fn set_http_client(&mut self, client: impl HttpClient + 'static) {
         self.http_client = Some(client.into_shared());
     }
@@ -193,6 +222,51 @@ impl Sts {
             arn: present("Arn", output.arn)?,
             user_id: present("UserId", output.user_id)?,
         })
+    }
+}
+
+/// What another vendor calls its region: `auto`, `garage`, `default`.
+const GIVEN_REGION_MAX: usize = 64;
+
+fn is_given_region(text: &str) -> bool {
+    // a slash would end the part of a signature's scope that the region is
+    (1..=GIVEN_REGION_MAX).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_graphic() && b != b'/')
+}
+
+fn host_in(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split('/').next().unwrap_or_default();
+    authority.split(':').next().unwrap_or_default()
+}
+
+/// Leaves STS alone as long as it asks for, where that fits into a call; else the call ends, and its
+/// error says how long.
+#[derive(Debug)]
+struct PausesAsAsked;
+
+impl ClassifyRetry for PausesAsAsked {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let asked = context
+            .response()
+            .filter(|response| matches!(response.status().as_u16(), 429 | 500 | 502..=599))
+            .and_then(failure::retry_after);
+        match asked {
+            None => RetryAction::NoActionIndicated,
+            Some(asked) if asked > LONGEST_PAUSE => RetryAction::RetryForbidden,
+            Some(asked) => RetryAction::RetryIndicated(RetryReason::RetryableError {
+                kind: ErrorKind::ThrottlingError,
+                retry_after: Some(asked),
+            }),
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "PausesAsAsked"
+    }
+
+    fn priority(&self) -> RetryClassifierPriority {
+        RetryClassifierPriority::run_after(RetryClassifierPriority::transient_error_classifier())
     }
 }
 

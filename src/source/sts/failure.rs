@@ -4,15 +4,19 @@
 use super::base::Origin;
 use super::observe::Observer;
 use crate::arn::RoleArn;
+use crate::error::body::Refusal;
+use crate::error::chain::{Broken, Told};
+use crate::error::codes::{self, Meaning};
+use crate::error::text::{Quoted, Secrets};
 use crate::error::{CredentialFault, Denied, Error, ErrorKind, Operation};
-use crate::source::told::Told;
+use crate::source::retry_after::pause;
 use aws_credential_types::Credentials;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::operation::RequestId;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use std::borrow::Cow;
 use std::error::Error as StdError;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 /// The call behind Option B.
@@ -23,30 +27,6 @@ pub(super) const GET_CALLER_IDENTITY: Operation = Operation::new("get caller ide
 /// Sessions that start from another role session last at most this long:
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining>.
 pub(super) const CHAINED_LIMIT: Duration = Duration::from_secs(3_600);
-
-/// Codes that only a person can mend, without an `Exception` at their end.
-pub(super) const TERMINAL: [&str; 6] = [
-    "IDPRejectedClaim",
-    "InvalidIdentityToken",
-    "MalformedPolicyDocument",
-    "PackedPolicyTooLarge",
-    "RegionDisabled",
-    "ValidationError",
-];
-/// Codes by which AWS services ask for fewer calls.
-const THROTTLING: [&str; 10] = [
-    "BandwidthLimitExceeded",
-    "LimitExceeded",
-    "PriorRequestNotComplete",
-    "RequestLimitExceeded",
-    "RequestThrottled",
-    "SlowDown",
-    "ThrottledException",
-    "Throttling",
-    "TooManyRequests",
-    "Throttled",
-];
-const SUFFIX: &str = "Exception";
 
 const CHECK_IN_ORDER: &str = "check in this order: 1. the trust policy of the role names this caller, \
      2. the caller's own policy allows sts:AssumeRole on the role, 3. the trust policy's conditions hold \
@@ -127,35 +107,50 @@ impl<'a> Call<'a> {
     {
         let mapped = match error {
             SdkError::ServiceError(context) => {
-                let status = context.raw().status().as_u16();
-                self.refused(status, context.err(), signer)
+                let said = Refusal {
+                    code: context.err().code().map(Cow::Borrowed),
+                    message: context.err().message().map(Cow::Borrowed),
+                };
+                self.answered(context.raw(), said, signer)
             }
-            SdkError::TimeoutError(_) => self.silent(ErrorKind::Timeout, "no answer in time", error),
-            SdkError::DispatchFailure(failure) if failure.is_timeout() => self.silent(
-                ErrorKind::Timeout,
-                "connecting or waiting for the answer took too long",
-                error,
-            ),
-            SdkError::DispatchFailure(failure) if failure.is_io() => self
-                .silent(ErrorKind::Unreachable, "cannot reach STS", error)
-                .hint("is the endpoint reachable from here: route, security group, VPC endpoint, proxy?"),
-            SdkError::ResponseError(context) => self
+            SdkError::ResponseError(context) if context.raw().body().bytes().is_none() => self
                 .silent(
                     ErrorKind::Malformed,
                     "the answer of STS could not be read",
                     error,
                 )
                 .with_status(context.raw().status().as_u16()),
+            SdkError::ResponseError(context) => {
+                self.answered(context.raw(), Refusal::default(), signer)
+            }
+            SdkError::TimeoutError(_) => {
+                self.silent(ErrorKind::Timeout, "no answer in time", error)
+            }
+            SdkError::DispatchFailure(failure) if failure.is_timeout() => self.silent(
+                ErrorKind::Timeout,
+                "connecting or waiting for the answer took too long",
+                error,
+            ),
+            SdkError::DispatchFailure(failure) if failure.is_io() => {
+                let broken = Broken::of(error);
+                self.silent(ErrorKind::Unreachable, broken.message(), error)
+                    .hint(broken.hint())
+            }
             _ => self.silent(ErrorKind::Other, "the call could not be made", error),
         };
         let mapped = match error.request_id() {
-            Some(id) => mapped.with_request_id(id.to_owned()),
+            Some(id) => mapped.with_request_id(Quoted::new(id, &self.secrets(signer))),
             None => mapped,
         };
         self.finish(mapped, Some(signer))
     }
 
-    /// No answer, or none that can be read: the layers below say why.
+    /// What no error of this call may repeat.
+    fn secrets(&self, signer: &Credentials) -> Secrets {
+        self.observer.secrets().with(Secrets::of(signer))
+    }
+
+    /// No answer: the layers below say why.
     fn silent(
         &self,
         kind: ErrorKind,
@@ -163,44 +158,80 @@ impl<'a> Call<'a> {
         error: &(dyn StdError + 'static),
     ) -> Error {
         let mapped = Error::new(kind, self.operation, message);
-        match error.source() {
-            Some(below) => mapped.caused_by(Told::chain(below)),
+        let told = error
+            .source()
+            .and_then(|below| Told::chain(below, &self.observer.secrets()));
+        match told {
+            Some(told) => mapped.caused_by(told),
             None => mapped,
         }
     }
 
-    /// STS answered with an error, or with something that is not its answer.
-    pub(super) fn refused(
+    /// An answer came, and it is not what was asked for: code and message stand where the SDK found them,
+    /// or wherever else in it.
+    pub(super) fn answered(
         &self,
-        status: u16,
-        error: &impl ProvideErrorMetadata,
+        raw: &HttpResponse,
+        said: Refusal<'_>,
         signer: &Credentials,
     ) -> Error {
-        let Some(code) = error.code() else {
-            let (kind, message) = if status >= 500 {
-                (ErrorKind::Service, "STS failed")
-            } else if status == 429 {
-                (ErrorKind::Throttled, "STS asks for fewer calls")
-            } else {
-                // The parser's own words may quote the answer, so they stay here.
-                (ErrorKind::Malformed, "the answer is not one of STS")
-            };
-            return Error::new(kind, self.operation, message).with_status(status);
+        let status = raw.status().as_u16();
+        let body = raw.body().bytes().unwrap_or_default();
+        let read = Refusal::read(|name| raw.headers().get(name), body);
+        let code = said.code.or(read.code);
+        let message = said
+            .message
+            .filter(|text| !text.trim().is_empty())
+            .or(read.message);
+        let mapped = match code {
+            Some(code) => self.refused(status, &code, message.as_deref(), signer),
+            None => self.unreadable(status),
         };
-        let message = match error
-            .message()
-            .map(str::trim)
-            .filter(|text| !text.is_empty())
-        {
-            Some(text) => text.to_owned(),
-            None => "STS gave no message".to_owned(),
+        match retry_after(raw) {
+            Some(pause) => mapped.with_retry_after(pause),
+            None => mapped,
+        }
+    }
+
+    /// Nothing in the answer says why. The parser's own words may quote it, so they stay out.
+    fn unreadable(&self, status: u16) -> Error {
+        let meaning = codes::meaning(None, status);
+        let (kind, message) = match meaning {
+            Meaning::Throttled => (ErrorKind::Throttled, "STS asks for fewer calls"),
+            _ if status >= 500 => (ErrorKind::Service, "STS failed"),
+            _ => (ErrorKind::Malformed, "the answer is not one of STS"),
         };
-        let (kind, hint) = self.verdict(bare(code), status, &message, signer);
-        let terminal = is_terminal(code, signer);
-        let mut mapped = Error::new(kind, self.operation, message)
+        let mapped = Error::new(kind, self.operation, message).with_status(status);
+        if meaning.needs_a_person() {
+            mapped.needs_human()
+        } else {
+            mapped
+        }
+    }
+
+    /// STS answered with a code.
+    fn refused(
+        &self,
+        status: u16,
+        code: &str,
+        message: Option<&str>,
+        signer: &Credentials,
+    ) -> Error {
+        let secrets = self.secrets(signer);
+        let said = message.unwrap_or_default();
+        let meaning = codes::meaning(Some(code), status);
+        let quoted = match meaning {
+            Meaning::Signature => Quoted::first_line(said, &secrets),
+            _ => Quoted::new(said, &secrets),
+        };
+        let said = Quoted::struck(said, &secrets);
+        let (kind, hint) = self.verdict(code, meaning, &said, signer);
+        // A session's key id can be unknown for a moment; a long-lived one is gone.
+        let gone = meaning == Meaning::Unrecognized && signer.session_token().is_none();
+        let mut mapped = Error::new(kind, self.operation, quoted.or("STS gave no message"))
             .with_status(status)
-            .with_code(code.to_owned());
-        if terminal {
+            .with_code(Quoted::new(code, &secrets));
+        if meaning.needs_a_person() || gone {
             mapped = mapped.needs_human();
         }
         match hint {
@@ -212,61 +243,86 @@ impl<'a> Call<'a> {
     fn verdict(
         &self,
         code: &str,
-        status: u16,
+        meaning: Meaning,
         message: &str,
         signer: &Credentials,
     ) -> (ErrorKind, Option<Cow<'static, str>>) {
-        match code {
-            "AccessDenied" => (
-                ErrorKind::AccessDenied(Denied::parse(message)),
-                self.why_denied(message, signer),
-            ),
-            "ExpiredToken" => (
+        match meaning {
+            Meaning::Denied => {
+                let denied = Denied::parse(message);
+                let hint = self.why_denied(&denied, message, signer);
+                (ErrorKind::AccessDenied(denied), hint)
+            }
+            Meaning::Expired => (
                 ErrorKind::Credential(CredentialFault::Expired),
                 Some("the base credentials have expired: their own refresh fails, or this host's clock is off".into()),
             ),
-            "InvalidClientTokenId" if signer.session_token().is_none() => (
+            Meaning::Unrecognized if signer.session_token().is_none() => (
                 ErrorKind::Credential(CredentialFault::Unrecognized),
                 Some("the access key is deleted, inactive, or of another partition".into()),
             ),
-            "InvalidClientTokenId" => (
+            Meaning::Unrecognized => (
                 ErrorKind::Credential(CredentialFault::Unrecognized),
-                Some("the session token is missing, cut, or not valid in this region".into()),
+                Some("the session token is missing, cut, or not valid in this region, or its role was deleted and made again".into()),
             ),
-            "SignatureDoesNotMatch" | "InvalidSignature" | "RequestExpired" => (
+            Meaning::Signature => (
                 ErrorKind::Credential(CredentialFault::Signature),
                 Some(CLOCK_OR_SECRET.into()),
             ),
-            "IncompleteSignature" | "MissingAuthenticationToken" => (
+            Meaning::Unsigned => (
                 ErrorKind::Credential(CredentialFault::Malformed),
                 Some("something between here and STS changes requests".into()),
             ),
-            "RegionDisabled" => (
-                ErrorKind::Invalid,
-                Some(format!(
-                    "activate STS in {} in the account settings of the IAM console, or choose another region",
-                    self.region
-                ).into()),
-            ),
-            "ValidationError" => (ErrorKind::Invalid, self.why_invalid()),
-            "PackedPolicyTooLarge" => (
-                ErrorKind::Invalid,
-                Some("session policy, policy ARNs and tags share one packed limit: shorten them".into()),
-            ),
-            code if TERMINAL.contains(&code) => (ErrorKind::Invalid, None),
-            code if THROTTLING.contains(&code) || status == 429 => (ErrorKind::Throttled, None),
-            _ if status >= 500 => (ErrorKind::Service, None),
-            _ => (ErrorKind::Other, None),
+            Meaning::Throttled => (ErrorKind::Throttled, None),
+            Meaning::Contention | Meaning::Failed => (ErrorKind::Service, None),
+            Meaning::Invalid => {
+                let kind = match codes::known(code) {
+                    Some(_) => ErrorKind::Invalid,
+                    None => ErrorKind::Other,
+                };
+                (kind, self.why_refused(code))
+            }
         }
     }
 
-    fn why_denied(&self, message: &str, signer: &Credentials) -> Option<Cow<'static, str>> {
+    /// What mends a request that is wrong in itself.
+    fn why_refused(&self, code: &str) -> Option<Cow<'static, str>> {
+        match codes::bare(code) {
+            "RegionDisabled" => Some(
+                format!(
+                    "activate STS in {} in the account settings of the IAM console, or choose another region",
+                    self.region
+                )
+                .into(),
+            ),
+            "ValidationError" => self.why_invalid(),
+            "PackedPolicyTooLarge" => Some(
+                "session policy, policy ARNs and tags share one packed limit: shorten them".into(),
+            ),
+            _ => None,
+        }
+    }
+
+    fn why_denied(
+        &self,
+        denied: &Denied,
+        message: &str,
+        signer: &Credentials,
+    ) -> Option<Cow<'static, str>> {
         let role = self.role?;
         if role.with_mfa && message.contains("MultiFactorAuthentication failed") {
             return Some(
                 "the MFA code was not accepted: each is taken once, and only for half a minute"
                     .into(),
             );
+        }
+        // What belongs beside sts:AssumeRole is named with the statement that allows both.
+        let beside = denied
+            .action
+            .as_deref()
+            .is_some_and(|action| !action.starts_with("sts:AssumeRole"));
+        if beside && let Some(remedy) = denied.remedy() {
+            return Some(remedy.into());
         }
         let same_account = role.origin == Origin::InstanceProfile
             && signer
@@ -295,14 +351,7 @@ impl<'a> Call<'a> {
     }
 }
 
-fn is_terminal(code: &str, signer: &Credentials) -> bool {
-    let code = bare(code);
-    code == "AccessDenied"
-        || TERMINAL.contains(&code)
-        // A session's key id can be unknown for a moment; a long-lived one is gone.
-        || (code == "InvalidClientTokenId" && signer.session_token().is_none())
-}
-
-pub(super) fn bare(code: &str) -> &str {
-    code.strip_suffix(SUFFIX).unwrap_or(code)
+/// How long STS asked to be left alone.
+pub(super) fn retry_after(raw: &HttpResponse) -> Option<Duration> {
+    pause(raw.headers().get("retry-after")?, SystemTime::now())
 }

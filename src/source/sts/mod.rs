@@ -40,7 +40,8 @@ use std::fmt;
 /// [`Invalid`](crate::ErrorKind::Invalid) and what else only a person can mend as a
 /// [terminal](crate::Error::is_terminal) error, and with everything else as one that heals by itself.
 /// Throttling and failures of the service are tried [again](DEFAULT_STS_MAX_ATTEMPTS) within the fetch.
-/// When STS finds the base's session expired, the base is told, and the call made once more.
+/// When STS finds the base's key dead (session over, key deleted, role made anew), the base is told, and
+/// the call made once more with what replaces it.
 ///
 /// It remembers no credentials: for that put it into a [`CredentialCache`](crate::CredentialCache), or
 /// use [`AssumeRole`](crate::AssumeRole).
@@ -109,7 +110,7 @@ impl StsSource {
         let signer = self.base_credentials(base).await?;
         let code = self.request.mfa_code().await?;
         let refusal = match self.assume(&signer, code.as_deref()).await {
-            Err(error) if is_expired_base(&error) => error,
+            Err(error) if is_of_a_dead_key(&error) => error,
             outcome => return outcome,
         };
         // The base's session ended, or was ended, before its stated time.
@@ -133,15 +134,22 @@ impl StsSource {
     async fn assume(&self, signer: &Credentials, code: Option<&str>) -> Result<Credentials> {
         let observer = Observer::default();
         let call = self.call(ASSUME_ROLE, &observer);
-        let output = self
+        if let Some(code) = code {
+            observer.hide(code);
+        }
+        let outcome = self
             .request
             .fill(self.sts.client().assume_role(), code)
             .customize()
             .config_override(Sts::signed_with(signer, &observer))
             .send()
-            .await
-            .map_err(|error| call.failed(&error, signer))?;
-        response::credentials(output).map_err(|error| call.finish(error, Some(signer)))
+            .await;
+        let credentials = match outcome {
+            Ok(output) => response::credentials(output),
+            Err(error) => response::read_by_name(&error, response::BY_CREDENTIALS)
+                .unwrap_or_else(|| Err(call.failed(&error, signer))),
+        };
+        credentials.map_err(|error| call.finish(error, Some(signer)))
     }
 
     async fn assume_by(&self, identity: &WebIdentity) -> Result<Credentials> {
@@ -149,16 +157,27 @@ impl StsSource {
         let call = self.call(ASSUME_ROLE_WITH_WEB_IDENTITY, &observer);
         let token = identity.token().await;
         let token = token.map_err(|error| call.finish(error, None))?;
+        observer.hide(token.as_str());
         let request = self.sts.client().assume_role_with_web_identity();
-        let output = self
+        let outcome = self
             .request
             .fill_unsigned(request, token.as_str())
             .customize()
             .config_override(Sts::unsigned(&observer))
             .send()
-            .await
-            .map_err(|error| web_identity::failed(&call, &self.request.role, &error, &token))?;
-        response::credentials_by_token(output).map_err(|error| call.finish(error, None))
+            .await;
+        let credentials = match outcome {
+            Ok(output) => response::credentials_by_token(output),
+            Err(error) => response::read_by_name(&error, response::BY_TOKEN).unwrap_or_else(|| {
+                Err(web_identity::failed(
+                    &call,
+                    &self.request.role,
+                    &error,
+                    &token,
+                ))
+            }),
+        };
+        credentials.map_err(|error| call.finish(error, None))
     }
 
     /// What the token claims that a fetch would send now; `None` where credentials sign instead.
@@ -212,8 +231,9 @@ impl fmt::Debug for StsSource {
     }
 }
 
-fn is_expired_base(error: &Error) -> bool {
-    *error.kind() == ErrorKind::Credential(CredentialFault::Expired)
+fn is_of_a_dead_key(error: &Error) -> bool {
+    use CredentialFault::{Expired, Unrecognized};
+    matches!(error.kind(), ErrorKind::Credential(Expired | Unrecognized))
 }
 
 /// The cause decides whether waiting helps; the outer line says whose credentials are missing.
@@ -230,5 +250,5 @@ fn base_failed(error: Error) -> Error {
         (_, true) => outer.asks_for_fewer_calls(),
         _ => outer.heals_by_itself(),
     };
-    outer.caused_by(error)
+    outer.because_of(error)
 }

@@ -1,5 +1,6 @@
 //! What a call really did: where it went and how often. Also where an answer without end is cut.
 
+use crate::error::text::Secrets;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
@@ -22,12 +23,24 @@ pub(crate) struct Observer(Arc<Mutex<Seen>>);
 struct Seen {
     endpoint: Option<String>,
     attempts: u32,
+    secrets: Secrets,
 }
 
 impl Observer {
     /// Scheme, host and port of the last request.
     pub(super) fn endpoint(&self) -> Option<String> {
         self.seen().endpoint.clone()
+    }
+
+    /// Keeps a part of the request out of every text.
+    pub(super) fn hide(&self, secret: &str) {
+        let mut seen = self.seen();
+        seen.secrets = std::mem::take(&mut seen.secrets).and(secret);
+    }
+
+    /// What no text may repeat of the requests that were sent.
+    pub(super) fn secrets(&self) -> Secrets {
+        self.seen().secrets.clone()
     }
 
     /// Requests sent.
@@ -57,6 +70,10 @@ impl Intercept for Observer {
             .find("://")
             .and_then(|scheme| Some(scheme + 3 + uri.get(scheme + 3..)?.find('/')?))
             .unwrap_or(uri.len());
+        let signature = context.request().headers().get("authorization");
+        if let Some((_, signature)) = signature.and_then(|value| value.split_once("Signature=")) {
+            self.hide(signature);
+        }
         let mut seen = self.seen();
         seen.endpoint = uri.get(..end).map(ToOwned::to_owned);
         seen.attempts += 1;

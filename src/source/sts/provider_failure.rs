@@ -4,10 +4,11 @@
 //! the transport's errors there are only their words. Those that are read here are held by tests against
 //! the providers themselves.
 
-use super::failure::{TERMINAL, bare};
+use crate::error::chain::Told;
+use crate::error::codes;
+use crate::error::text::Secrets;
 use crate::error::{CredentialFault, Error, ErrorKind, Operation};
 use crate::source::provider_kind::ProviderKind;
-use crate::source::told::Told;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sts::error::ErrorMetadata;
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
@@ -84,8 +85,10 @@ impl<'a> ProviderFailure<'a> {
             needs_a_person,
         } = self.verdict(kind);
         let throttled = kind == ErrorKind::Throttled;
-        let mut error =
-            Error::new(kind, Operation::FETCH, message).caused_by(Told::chain(self.error));
+        let mut error = Error::new(kind, Operation::FETCH, message);
+        if let Some(told) = Told::chain(self.error, &Secrets::unknown()) {
+            error = error.caused_by(told);
+        }
         if let Some(code) = self.code {
             error = error.with_code(code);
         }
@@ -169,11 +172,10 @@ impl<'a> ProviderFailure<'a> {
         if self.no_file {
             return self.without_file(kind);
         }
-        if let Some(code) = self.code.as_deref() {
-            let code = bare(code);
-            if code == "AccessDenied" || TERMINAL.contains(&code) {
-                return person(unavailable, GAVE_NONE, None);
-            }
+        let needs_a_person =
+            |code: &str| codes::known(code).is_some_and(codes::Meaning::needs_a_person);
+        if self.code.as_deref().is_some_and(needs_a_person) {
+            return person(unavailable, GAVE_NONE, None);
         }
         if let Some(status) = self.status {
             return match status {

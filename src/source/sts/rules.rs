@@ -23,6 +23,8 @@ pub const MIN_SESSION_DURATION: Duration = Duration::from_secs(900);
 /// The longest session that a role can allow: 12 hours.
 pub const MAX_SESSION_DURATION: Duration = Duration::from_secs(43_200);
 
+/// A request has 31 bits for the seconds.
+const LONGEST_DURATION: u64 = i32::MAX as u64;
 const SESSION_NAME_LIMIT: usize = 64;
 const EXTERNAL_ID_LIMIT: usize = 1_224;
 const POLICY_LIMIT: usize = 2_048;
@@ -84,8 +86,16 @@ pub(super) struct Request {
     source_identity: Option<String>,
 }
 
+/// Whose rules a request has to keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rules {
+    Aws,
+    /// Another vendor's, which only its STS knows.
+    Vendor,
+}
+
 impl Request {
-    pub(super) fn check(role: RoleArn, parts: Parts, origin: Origin) -> Result<Self> {
+    pub(super) fn check(role: RoleArn, parts: Parts, origin: Origin, rules: Rules) -> Result<Self> {
         let Parts {
             session_name,
             external_id,
@@ -109,11 +119,11 @@ impl Request {
             check_serial(&mfa.serial)?;
         }
         Ok(Request {
-            duration: checked_duration(duration, origin)?,
+            duration: checked_duration(duration, origin, rules)?,
             policy: policy.map(checked_policy).transpose()?,
-            policy_arns: checked_policy_arns(policy_arns, role.partition())?,
+            policy_arns: checked_policy_arns(policy_arns, role.partition(), rules)?,
             transitive_tags: checked_transitive(transitive_tags, &tags)?,
-            tags: checked_tags(tags)?,
+            tags: checked_tags(tags, rules)?,
             role,
             session_name,
             external_id,
@@ -235,8 +245,17 @@ fn checked_external_id(id: String) -> Result<String> {
     ))
 }
 
-fn checked_duration(duration: Option<Duration>, origin: Origin) -> Result<Duration> {
+fn checked_duration(duration: Option<Duration>, origin: Origin, rules: Rules) -> Result<Duration> {
     let duration = duration.unwrap_or(DEFAULT_SESSION_DURATION);
+    if rules == Rules::Vendor {
+        if (1..=LONGEST_DURATION).contains(&duration.as_secs()) {
+            return Ok(duration);
+        }
+        return Err(Error::usage(
+            "duration",
+            "expected at least 1 second, and no more than a request can hold",
+        ));
+    }
     if !(MIN_SESSION_DURATION..=MAX_SESSION_DURATION).contains(&duration) {
         return Err(Error::usage(
             "duration",
@@ -264,7 +283,22 @@ fn checked_policy(policy: String) -> Result<String> {
     }
 }
 
-fn checked_policy_arns(arns: Vec<String>, partition: &str) -> Result<Vec<PolicyDescriptorType>> {
+fn checked_policy_arns(
+    arns: Vec<String>,
+    partition: &str,
+    rules: Rules,
+) -> Result<Vec<PolicyDescriptorType>> {
+    let is_one = |arn: &String| match rules {
+        Rules::Aws => is_policy_arn(arn, partition),
+        Rules::Vendor => {
+            (1..=POLICY_ARN_LIMIT).contains(&arn.len()) && !arn.contains(char::is_control)
+        }
+    };
+    let partition = if partition.is_empty() {
+        "aws"
+    } else {
+        partition
+    };
     let expected = || {
         Error::usage(
             "policy_arns",
@@ -274,7 +308,7 @@ fn checked_policy_arns(arns: Vec<String>, partition: &str) -> Result<Vec<PolicyD
             ),
         )
     };
-    if arns.len() > POLICY_ARNS_LIMIT || !arns.iter().all(|arn| is_policy_arn(arn, partition)) {
+    if arns.len() > POLICY_ARNS_LIMIT || !arns.iter().all(is_one) {
         return Err(expected());
     }
     Ok(arns
@@ -297,7 +331,11 @@ fn is_policy_arn(arn: &str, partition: &str) -> bool {
             .is_some_and(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic()))
 }
 
-fn checked_tags(tags: Vec<(String, String)>) -> Result<Vec<Tag>> {
+fn checked_tags(tags: Vec<(String, String)>, rules: Rules) -> Result<Vec<Tag>> {
+    let is_tag_char = |c: char| match rules {
+        Rules::Aws => is_tag_char(c),
+        Rules::Vendor => !c.is_control(),
+    };
     if tags.len() > TAGS_LIMIT {
         return Err(Error::usage("tags", "expected at most 50"));
     }
@@ -317,6 +355,12 @@ fn checked_tags(tags: Vec<(String, String)>) -> Result<Vec<Tag>> {
                         "expected a value of at most 256 letters, digits, spaces and _ . : / = + - @ \
                          for the key {key:?}"
                     ),
+                ));
+            }
+            if rules == Rules::Aws && key.to_ascii_lowercase().starts_with("aws:") {
+                return Err(Error::usage(
+                    "tags",
+                    format!("expected no key that begins with aws:, as {key:?} does: those are AWS's own"),
                 ));
             }
             // STS compares keys without regard to case.

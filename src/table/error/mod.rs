@@ -4,7 +4,8 @@ use super::decode::decode;
 use super::item::Attributes;
 use super::repeat::earlier_try_lost;
 use super::target::{Shared, Target};
-use crate::error::chain::{Broken, Told};
+use crate::error::body::Refusal;
+use crate::error::chain::{Broken, Told, layers};
 use crate::error::codes::{Meaning, meaning};
 use crate::error::text::{Quoted, Secrets};
 use crate::error::{
@@ -14,7 +15,9 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::RequestId as _;
 use aws_sdk_dynamodb::types::ThrottlingReason;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use serde::de::DeserializeOwned;
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
@@ -24,6 +27,8 @@ mod modeled;
 
 pub(crate) use modeled::Modeled;
 
+/// What every missing credential of a table has in common; the reason goes on from there.
+const NO_CREDENTIALS: &str = "the strategy has no credentials";
 /// The code of an item of a transaction that was not the cause.
 const NO_REASON: &str = "None";
 /// HTTP's own refusal of a body that is too long.
@@ -123,9 +128,11 @@ impl<'a> Call<'a> {
         let described = match &error {
             SdkError::ServiceError(service) => {
                 let status = service.raw().status().as_u16();
-                let described = self.refused(service.err(), status).with_status(status);
+                let described = self
+                    .refused(service.err(), service.raw())
+                    .with_status(status);
                 match error.request_id() {
-                    Some(id) => described.with_request_id(id.to_owned()),
+                    Some(id) => described.with_request_id(Quoted::new(id, &self.secrets())),
                     None => described,
                 }
             }
@@ -149,10 +156,19 @@ impl<'a> Call<'a> {
 
     /// DynamoDB answered with an error. The code decides, never the status: DynamoDB answers 400 where
     /// AWS's list of common errors says 403.
-    fn refused<E: Modeled + ProvideErrorMetadata>(&self, error: &E, status: u16) -> Error {
-        let code = error.code().unwrap_or_default();
+    fn refused<E: Modeled + ProvideErrorMetadata>(&self, error: &E, raw: &HttpResponse) -> Error {
+        let status = raw.status().as_u16();
+        // Where the SDK finds none, they may stand elsewhere: a proxy or another vendor answers.
+        let read = Refusal::read(
+            |name| raw.headers().get(name),
+            raw.body().bytes().unwrap_or_default(),
+        );
         let secrets = self.secrets();
-        let said = error.message().unwrap_or_default();
+        let code = error.code().map(Cow::Borrowed).or(read.code);
+        let code = Quoted::new(&code.unwrap_or_default(), &secrets);
+        let code = code.as_str();
+        let said = error.message().map(Cow::Borrowed).or(read.message);
+        let said = &*said.unwrap_or_default();
         let message = Quoted::new(said, &secrets);
         let message = message.as_str();
         let described = match code {
@@ -302,24 +318,25 @@ fn or(message: &str, otherwise: &'static str) -> String {
 
 /// The strategy could not give credentials: no service was asked.
 fn no_credentials(error: &(dyn StdError + 'static)) -> Option<Error> {
-    let mut layer = error.source();
-    let mut from_provider = false;
-    while let Some(current) = layer {
-        if let Some(own) = current.downcast_ref::<Error>() {
-            let kind = ErrorKind::Credential(CredentialFault::Unavailable);
-            let described = new(kind, "the strategy has no credentials").because_of(own.clone());
-            return Some(if own.is_retryable() {
-                described
-            } else {
-                described.needs_human()
-            });
-        }
-        from_provider |= current.is::<CredentialsError>();
-        layer = current.source();
+    let kind = ErrorKind::Credential(CredentialFault::Unavailable);
+    let own = layers(error).find_map(|layer| layer.downcast_ref::<Error>());
+    if let Some(own) = own {
+        let described = new(kind, NO_CREDENTIALS).because_of(own.clone());
+        return Some(if own.is_retryable() {
+            described
+        } else {
+            described.needs_human()
+        });
     }
-    from_provider.then(|| {
-        let kind = ErrorKind::Credential(CredentialFault::Unavailable);
-        new(kind, "the strategy has no credentials")
+    let from_provider = layers(error).find(|layer| layer.is::<CredentialsError>())?;
+    let Some(told) = Told::chain(from_provider, &Secrets::unknown()) else {
+        return Some(new(kind, NO_CREDENTIALS));
+    };
+    let (said, below) = told.split();
+    let described = new(kind, format!("{NO_CREDENTIALS}: {said}"));
+    Some(match below {
+        Some(below) => described.caused_by(below),
+        None => described,
     })
 }
 

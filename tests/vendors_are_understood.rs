@@ -1,0 +1,591 @@
+//! Promise: what other vendors' STS and metadata services really answer is taken for what it is, over real
+//! sockets with their documented bodies; what is not EC2's is named.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod source_support;
+
+use aws_credential_strategies::source::{
+    ImdsSource, ImdsSourceBuilder, StsSource, StsSourceBuilder,
+};
+use aws_credential_strategies::{
+    AssumeRole, CredentialCache, CredentialSource, CredentialStrategy, Credentials, Error,
+    ErrorKind, RefreshPolicy, Result,
+};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use source_support::stand_in::{StandIn, answer};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/App";
+const END: &str = "2099-01-01T00:00:00Z";
+
+fn user() -> SharedCredentialsProvider {
+    SharedCredentialsProvider::new(Credentials::for_tests())
+}
+
+fn sts(server: &StandIn, role: &str) -> StsSourceBuilder {
+    let http = aws_smithy_http_client::Builder::new().build_http();
+    StsSource::builder(role)
+        .region("us-east-1")
+        .sts_endpoint(&*server.uri)
+        .base(user())
+        .http_client(http)
+}
+
+fn imds(server: &StandIn) -> ImdsSourceBuilder {
+    ImdsSource::builder()
+        .endpoint(&*server.uri)
+        .connect_timeout(source_support::PATIENCE)
+        .answer_timeout(source_support::PATIENCE)
+        .max_attempts(3)
+}
+
+/// `<AssumeRoleResponse>` with these parts; `p` goes before each name.
+fn session(p: &str, user: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<{p}AssumeRoleResponse xmlns{colon}=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
+         <{p}AssumeRoleResult>{user}<{p}Credentials><{p}AccessKeyId>KEY</{p}AccessKeyId>\
+         <{p}SecretAccessKey>SECRET</{p}SecretAccessKey><{p}Expiration>{END}</{p}Expiration>\
+         <{p}SessionToken>TOKEN</{p}SessionToken></{p}Credentials></{p}AssumeRoleResult>\
+         <{p}ResponseMetadata><{p}RequestId>1</{p}RequestId></{p}ResponseMetadata></{p}AssumeRoleResponse>",
+        colon = if p.is_empty() {
+            String::new()
+        } else {
+            format!(":{}", p.trim_end_matches(':'))
+        },
+    )
+}
+
+/// MinIO: <https://min.io/docs/minio/linux/developers/security-token-service/AssumeRole.html>.
+const MINIO_USER: &str = "<AssumedRoleUser><Arn/><AssumeRoleId/></AssumedRoleUser>";
+
+#[tokio::test]
+async fn an_answer_whose_user_has_no_arn_is_taken_for_its_four_fields() {
+    for body in [
+        session("", MINIO_USER),
+        session(
+            "",
+            "<AssumedRoleUser><Arn>urn:sgws:identity::1:x</Arn></AssumedRoleUser>",
+        ),
+        session("", ""),
+        // Dell ECS puts a prefix before each element
+        session(
+            "ns2:",
+            "<ns2:AssumedRoleUser><ns2:Arn>urn:ecs:sts::ns:assumed-role/App/s</ns2:Arn></ns2:AssumedRoleUser>",
+        ),
+    ] {
+        let shown = body.clone();
+        let server = StandIn::start(move |_| answer(200, &["content-type: text/xml"], &body)).await;
+        let credentials = sts(&server, ROLE)
+            .build()
+            .unwrap()
+            .fetch()
+            .await
+            .expect(&shown);
+        assert_eq!(credentials.access_key_id(), "KEY");
+        assert_eq!(credentials.secret_access_key(), "SECRET");
+        assert_eq!(credentials.session_token(), Some("TOKEN"));
+        assert!(credentials.expiry().is_some());
+        assert_eq!(credentials.account_id(), None);
+    }
+}
+
+#[tokio::test]
+async fn what_signs_is_still_required() {
+    for part in [
+        "AccessKeyId",
+        "SecretAccessKey",
+        "SessionToken",
+        "Expiration",
+    ] {
+        let (open, close) = (format!("<ns2:{part}>"), format!("</ns2:{part}>"));
+        let whole = session("ns2:", "");
+        let (before, rest) = whole.split_once(&open).unwrap();
+        let (_, after) = rest.split_once(&close).unwrap();
+        let body = format!("{before}{after}");
+        let server = StandIn::start(move |_| answer(200, &[], &body)).await;
+        let error = sts(&server, ROLE)
+            .build()
+            .unwrap()
+            .fetch()
+            .await
+            .unwrap_err();
+        assert!(error.to_string().contains(part), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn roles_and_regions_of_other_vendors_are_sent_as_given() {
+    let server = StandIn::start(|_| answer(200, &[], &session("", MINIO_USER))).await;
+    for (role, region) in [
+        ("urn:ecs:iam::namespace:role/App", "default"),
+        ("urn:sgws:identity::12345:group/x", "garage"),
+        ("arn:minio:iam:::role/dummy-internal", "auto"),
+        ("arn:aws:iam::123456789012:role/App", "cn-north-1"),
+        ("arn:aws-cn:iam::123456789012:role/App", "us-east-1"),
+    ] {
+        let source = sts(&server, role)
+            .region(region)
+            .duration(Duration::from_secs(60))
+            .tags([("aws:x", "1"), ("a*b", "c|d")])
+            .build()
+            .unwrap();
+        source.fetch().await.unwrap();
+        let request = server.seen().pop().unwrap();
+        let encoded = role.replace(':', "%3A").replace('/', "%2F");
+        assert!(
+            request.contains(&format!("RoleArn={encoded}&")),
+            "{request}"
+        );
+        assert!(request.contains("DurationSeconds=60"), "{request}");
+        assert!(
+            request.contains(&format!("/{region}/sts/aws4_request")),
+            "{request}"
+        );
+    }
+    for role in [
+        "",
+        "short",
+        "with space in its name",
+        "control\u{7}character-in-it",
+    ] {
+        let error = sts(&server, role).build().unwrap_err();
+        assert_eq!(error.field(), Some("role_arn"), "{role:?}");
+    }
+    for region in ["", "a b", "a/b"] {
+        let error = sts(&server, ROLE).region(region).build().unwrap_err();
+        assert_eq!(error.field(), Some("region"), "{region:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_of_aws_keeps_the_rules_of_aws() {
+    let aws = |role: &str| {
+        StsSource::builder(role)
+            .region("us-east-1")
+            .sts_endpoint("https://vpce-1.sts.us-east-1.vpce.amazonaws.com")
+            .base(user())
+    };
+    assert_eq!(
+        aws("urn:ecs:iam::namespace:role/App")
+            .build()
+            .unwrap_err()
+            .field(),
+        Some("role_arn")
+    );
+    assert_eq!(
+        aws(ROLE).region("cn-north-1").build().unwrap_err().field(),
+        Some("region")
+    );
+    assert_eq!(
+        aws(ROLE)
+            .tags([("aws:x", "1")])
+            .build()
+            .unwrap_err()
+            .field(),
+        Some("tags")
+    );
+}
+
+#[tokio::test]
+async fn a_path_in_the_endpoint_is_kept() {
+    let server = StandIn::start(|_| answer(200, &[], &session("", ""))).await;
+    let uri = format!("{}/sts/v1", server.uri);
+    sts(&server, ROLE)
+        .sts_endpoint(uri)
+        .build()
+        .unwrap()
+        .fetch()
+        .await
+        .unwrap();
+    assert_eq!(server.count("POST /sts/v1"), 1);
+}
+
+async fn refused(status: u16, headers: &'static [&'static str], body: &'static str) -> Error {
+    let server = StandIn::start(move |_| answer(status, headers, body)).await;
+    sts(&server, ROLE)
+        .build()
+        .unwrap()
+        .fetch()
+        .await
+        .unwrap_err()
+}
+
+#[tokio::test]
+async fn a_refusal_keeps_its_code_however_it_is_nested() {
+    for (headers, body) in [
+        (
+            &[][..],
+            "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no way</Message></Error></ErrorResponse>",
+        ),
+        // moto
+        (
+            &[],
+            "<Response><Errors><Error><Code>AccessDenied</Code><Message>no way</Message></Error></Errors></Response>",
+        ),
+        // Ceph, StorageGRID: S3's form
+        (
+            &[],
+            "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code><Message>no way</Message></Error>",
+        ),
+        (
+            &[],
+            "<ns2:ErrorResponse xmlns:ns2=\"x\"><ns2:Error><ns2:Code>AccessDenied</ns2:Code><ns2:Message>no way</ns2:Message></ns2:Error></ns2:ErrorResponse>",
+        ),
+        (
+            &["content-type: application/json"],
+            "{\"__type\":\"com.x#AccessDeniedException\",\"message\":\"no way\"}",
+        ),
+        (
+            &["content-type: application/json"],
+            "{\"Error\":{\"Code\":\"AccessDenied\",\"Message\":\"no way\"}}",
+        ),
+        (
+            &[
+                "x-amzn-errortype: AccessDenied:http://x/",
+                "x-amzn-error-message: no way",
+            ],
+            "",
+        ),
+    ] {
+        let error = refused(403, headers, body).await;
+        assert!(
+            matches!(error.kind(), ErrorKind::AccessDenied(_)),
+            "{body}: {error}"
+        );
+        assert!(error.code().unwrap().starts_with("AccessDenied"), "{error}");
+        assert!(error.to_string().contains(": no way ("), "{error}");
+        assert!(error.is_terminal());
+    }
+}
+
+#[tokio::test]
+async fn a_4xx_that_is_not_known_to_pass_needs_a_person_and_so_does_501() {
+    const UNKNOWN: &str = "<ErrorResponse><Error><Code>BrandNew</Code></Error></ErrorResponse>";
+    for (status, body, passes) in [
+        (400, UNKNOWN, false),
+        (404, "<html>", false),
+        (408, UNKNOWN, true),
+        (409, UNKNOWN, true),
+        (425, UNKNOWN, true),
+        (429, UNKNOWN, true),
+        (501, UNKNOWN, false),
+        (503, UNKNOWN, true),
+        (
+            400,
+            "<ErrorResponse><Error><Code>IDPCommunicationError</Code></Error></ErrorResponse>",
+            true,
+        ),
+    ] {
+        let server = StandIn::start(move |_| answer(status, &[], body)).await;
+        let source = sts(&server, ROLE).build().unwrap();
+        let error = source.fetch().await.unwrap_err();
+        assert_eq!(error.is_retryable(), passes, "{status}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_pause_that_sts_asks_for_is_made_where_there_is_time_and_told_where_not() {
+    const BUSY: &str = "<ErrorResponse><Error><Code>Throttling</Code></Error></ErrorResponse>";
+    let count = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&count);
+    let server = StandIn::start(move |_| match counted.fetch_add(1, Ordering::SeqCst) {
+        0 => answer(503, &["retry-after: 1"], BUSY),
+        _ => answer(200, &[], &session("", "")),
+    })
+    .await;
+    let begun = std::time::Instant::now();
+    sts(&server, ROLE).build().unwrap().fetch().await.unwrap();
+    assert!(begun.elapsed() >= Duration::from_secs(1));
+    let server = StandIn::start(|_| answer(429, &["retry-after: 120"], BUSY)).await;
+    let error = sts(&server, ROLE)
+        .build()
+        .unwrap()
+        .fetch()
+        .await
+        .unwrap_err();
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(120)));
+    assert!(error.is_throttled());
+    assert_eq!(server.seen().len(), 1);
+    // and the cache leaves it alone as long
+    let http = aws_smithy_http_client::Builder::new().build_http();
+    let role = AssumeRole::builder(ROLE)
+        .region("us-east-1")
+        .sts_endpoint(&*server.uri)
+        .base(user())
+        .http_client(http)
+        .build()
+        .unwrap();
+    for _ in 0..4 {
+        assert!(role.credentials().await.is_err());
+    }
+    assert_eq!(server.seen().len(), 2);
+}
+
+/// A base whose keys are counted.
+#[derive(Debug, Default)]
+struct Keys(AtomicU32);
+
+impl CredentialSource for Keys {
+    fn name(&self) -> &'static str {
+        "Keys"
+    }
+
+    async fn fetch(&self) -> Result<Credentials> {
+        let number = self.0.fetch_add(1, Ordering::SeqCst);
+        Ok(Credentials::builder()
+            .access_key_id(format!("ASIAKEY{number}"))
+            .secret_access_key("secret-of-the-base")
+            .session_token("token-of-the-base")
+            .expiry(std::time::SystemTime::now() + Duration::from_secs(3_600))
+            .provider_name("Keys")
+            .build())
+    }
+}
+
+#[tokio::test]
+async fn a_base_that_is_dead_by_any_code_of_the_list_is_replaced_and_asked_once_more() {
+    for code in [
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidToken",
+        "InvalidClientTokenId",
+        "UnrecognizedClientException",
+        "InvalidAccessKeyId",
+        "RequestExpired",
+    ] {
+        let server = StandIn::start(move |request| {
+            if request.contains("ASIAKEY0") {
+                answer(
+                    403,
+                    &[],
+                    &format!("<ErrorResponse><Error><Code>{code}</Code></Error></ErrorResponse>"),
+                )
+            } else {
+                answer(200, &[], &session("", MINIO_USER))
+            }
+        })
+        .await;
+        let http = aws_smithy_http_client::Builder::new().build_http();
+        let base = CredentialCache::new(Keys::default(), RefreshPolicy::default());
+        let role = AssumeRole::builder(ROLE)
+            .region("us-east-1")
+            .sts_endpoint(&*server.uri)
+            .base(base)
+            .http_client(http)
+            .build()
+            .unwrap();
+        let credentials = role.credentials().await.expect(code);
+        assert_eq!(credentials.access_key_id(), "KEY");
+        assert_eq!(server.seen().len(), 2, "{code}");
+    }
+}
+
+// The metadata service.
+
+const DOCUMENT: &str = "{\"Code\":\"Success\",\"AccessKeyId\":\"KEY\",\"SecretAccessKey\":\"SECRET\",\"Token\":\"TOKEN\",\"Expiration\":\"2099-01-01T00:00:00Z\"";
+const EXTENDED: &str = "GET /latest/meta-data/iam/security-credentials-extended/";
+const PLAIN: &str = "GET /latest/meta-data/iam/security-credentials/";
+const TOKEN: &str = "PUT /latest/api/token";
+
+fn healthy(request: &str, document: &str) -> String {
+    if request.starts_with(TOKEN) {
+        return answer(
+            200,
+            &["x-aws-ec2-metadata-token-ttl-seconds: 21600"],
+            "AQAEA-token",
+        );
+    }
+    let path = request.split_whitespace().nth(1).unwrap();
+    match path.rsplit('/').next() {
+        Some("") => answer(200, &[], "App"),
+        _ => answer(200, &[], document),
+    }
+}
+
+#[tokio::test]
+async fn what_only_decorates_a_document_may_be_of_any_type() {
+    for more in [
+        ",\"AccountId\":123456789012}",
+        ",\"AccountId\":\"\",\"Message\":{\"a\":[1]}}",
+        ",\"AccountId\":null,\"Message\":7,\"LastUpdated\":{},\"UserId\":[]}",
+    ] {
+        let document = format!("{DOCUMENT}{more}");
+        let server = StandIn::start(move |request| healthy(request, &document)).await;
+        let credentials = imds(&server).build().unwrap().fetch().await.expect(more);
+        assert_eq!(credentials.access_key_id(), "KEY");
+        assert_eq!(credentials.account_id(), None);
+    }
+}
+
+#[tokio::test]
+async fn the_token_request_says_that_it_has_no_body() {
+    let server = StandIn::start(|request| healthy(request, &format!("{DOCUMENT}}}"))).await;
+    imds(&server).build().unwrap().fetch().await.unwrap();
+    let put = server.seen().remove(0);
+    assert!(
+        put.to_lowercase().contains("\r\ncontent-length: 0\r\n"),
+        "{put}"
+    );
+    assert!(put.contains("aws-credential-strategies/"), "{put}");
+}
+
+#[tokio::test]
+async fn one_hiccup_on_each_step_does_not_end_a_cold_start() {
+    let tried = [const { AtomicU32::new(0) }; 3];
+    let server = StandIn::start(move |request| {
+        let step = match request {
+            _ if request.starts_with(TOKEN) => 0,
+            _ if request.contains("/App ") => 2,
+            _ => 1,
+        };
+        match tried[step].fetch_add(1, Ordering::SeqCst) {
+            0 | 1 => answer(500, &[], ""),
+            _ => healthy(request, &format!("{DOCUMENT}}}")),
+        }
+    })
+    .await;
+    imds(&server).build().unwrap().fetch().await.unwrap();
+    assert_eq!(server.seen().len(), 9);
+}
+
+#[tokio::test]
+async fn a_document_on_the_plain_path_only_is_found_and_the_path_remembered() {
+    let server = StandIn::start(|request| {
+        if request.starts_with(EXTENDED) && request.contains("/App ") {
+            return answer(404, &[], "");
+        }
+        healthy(request, &format!("{DOCUMENT}}}"))
+    })
+    .await;
+    let source = imds(&server).build().unwrap();
+    source.fetch().await.unwrap();
+    source.fetch().await.unwrap();
+    assert_eq!(server.count(EXTENDED), 2);
+    assert_eq!(server.count(PLAIN), 2);
+}
+
+#[tokio::test]
+async fn where_the_extended_path_only_fails_the_plain_one_is_tried_and_not_remembered() {
+    let server = StandIn::start(|request| {
+        if request.starts_with(EXTENDED) {
+            return answer(500, &[], "");
+        }
+        healthy(request, &format!("{DOCUMENT}}}"))
+    })
+    .await;
+    let source = imds(&server).build().unwrap();
+    source.fetch().await.unwrap();
+    assert_eq!((server.count(EXTENDED), server.count(PLAIN)), (6, 2));
+}
+
+#[tokio::test]
+async fn a_session_token_of_a_minute_is_used_for_most_of_it() {
+    let server = StandIn::start(|request| {
+        if request.starts_with(TOKEN) {
+            return answer(200, &["x-aws-ec2-metadata-token-ttl-seconds: 60"], "AQAEA");
+        }
+        healthy(request, &format!("{DOCUMENT}}}"))
+    })
+    .await;
+    let source = imds(&server).build().unwrap();
+    source.fetch().await.unwrap();
+    source.fetch().await.unwrap();
+    assert_eq!(server.count(TOKEN), 1);
+}
+
+#[tokio::test]
+async fn a_pause_that_the_metadata_service_asks_for_is_made_or_told() {
+    let count = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&count);
+    let server = StandIn::start(
+        move |request| match counted.fetch_add(1, Ordering::SeqCst) {
+            0 => answer(429, &["retry-after: 1"], ""),
+            _ => healthy(request, &format!("{DOCUMENT}}}")),
+        },
+    )
+    .await;
+    let begun = std::time::Instant::now();
+    imds(&server).build().unwrap().fetch().await.unwrap();
+    assert!(begun.elapsed() >= Duration::from_secs(1));
+    let server = StandIn::start(|_| answer(429, &["retry-after: 600"], "")).await;
+    let error = imds(&server).build().unwrap().fetch().await.unwrap_err();
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(600)));
+    assert_eq!(server.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn somebody_elses_metadata_service_is_named_and_not_asked_again() {
+    const AZURE: &str = "<!DOCTYPE HTML PUBLIC \"-//W3C//DTD HTML 4.01//EN\"><HTML><HEAD><TITLE>Length Required</TITLE></HEAD></HTML>";
+    for (status, headers, body, whose) in [
+        (
+            405,
+            &["Metadata-Flavor: Google", "Server: Metadata Server for VM"][..],
+            "",
+            "Google Cloud's",
+        ),
+        (411, &["Server: Microsoft-HTTPAPI/2.0"], AZURE, "Azure's"),
+        (400, &["Server: Microsoft-HTTPAPI/2.0"], "", "Azure's"),
+        (
+            404,
+            &["Server: nginx/1.24.0"],
+            "<html>404 Not Found</html>",
+            "a web server's (nginx/1.24.0)",
+        ),
+        (
+            200,
+            &["Server: Apache", "content-type: text/html"],
+            "<html>It works!</html>",
+            "a web server's (Apache)",
+        ),
+        (
+            301,
+            &["location: https://example.com/"],
+            "",
+            "a web server's",
+        ),
+        (501, &[], "Unsupported method ('PUT')", "a web server's"),
+    ] {
+        let server = StandIn::start(move |_| answer(status, headers, body)).await;
+        let error = imds(&server).build().unwrap().fetch().await.unwrap_err();
+        assert!(
+            error.to_string().contains(&format!(
+                "this is not EC2's metadata service, it looks like {whose}"
+            )),
+            "{status}: {error}"
+        );
+        assert!(error.is_terminal(), "{error}");
+        assert_eq!(server.count(TOKEN), 1, "{whose}");
+    }
+    let openstack = StandIn::start(|request| match request.starts_with("GET /openstack ") {
+        true => answer(200, &[], "2012-08-10\n2018-08-27\nlatest"),
+        false => answer(404, &[], "<html><title>404 Not Found</title></html>"),
+    })
+    .await;
+    let error = imds(&openstack).build().unwrap().fetch().await.unwrap_err();
+    assert!(
+        error.to_string().contains("it looks like OpenStack's"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_port_that_stays_silent_is_told_by_the_source_before_callers_give_up() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("http://{}", silent.local_addr().unwrap());
+    let http = aws_smithy_http_client::Builder::new().build_http();
+    let role = AssumeRole::builder(ROLE)
+        .region("us-east-1")
+        .sts_endpoint(uri)
+        .base(user())
+        .http_client(http)
+        .build()
+        .unwrap();
+    let error = role.credentials().await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Timeout, "{error}");
+    assert!(
+        error.to_string().starts_with("assume role on arn:aws:iam"),
+        "{error}"
+    );
+}
