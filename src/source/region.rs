@@ -6,6 +6,10 @@ use std::borrow::Cow;
 /// What setters take as a region: a text such as `"us-east-1"`, or a [`Region`].
 ///
 /// Whether it is one is checked in `build`, with the name of the setting in the error.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no region",
+    label = "expected a text such as `\"us-east-1\"`, or a `Region`"
+)]
 pub trait IntoRegion {
     /// The region by its name.
     fn into_region(self) -> Region;

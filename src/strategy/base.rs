@@ -65,6 +65,9 @@ impl<S: CredentialStrategy> BaseCredentials for StrategyBase<S> {
     }
 
     fn invalidate(&self, key_id: &str) -> bool {
-        self.0.invalidate(key_id) != Rejection::SameKeyAgain
+        matches!(
+            self.0.invalidate(key_id),
+            Rejection::Invalidated | Rejection::NotCurrent
+        )
     }
 }

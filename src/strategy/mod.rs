@@ -33,6 +33,11 @@ use tokio::sync::watch;
 ///
 /// A strategy of your own is at best a [`CredentialSource`] in a [`CredentialCache`], which is one. Written
 /// by hand it needs five methods; the others have a default, which says what it does.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no credential strategy",
+    label = "expected a strategy: `InstanceProfile`, `AssumeRole`, `Provided`, or one of them in an `Arc` or a `Box`",
+    note = "`Provided::new(name, provider)` makes one of any provider of the AWS SDK"
+)]
 #[async_trait]
 pub trait CredentialStrategy: fmt::Debug + Send + Sync + 'static {
     /// A short name for logs and errors; log-safe, the same for the life of the process.
@@ -196,6 +201,10 @@ impl<F: CredentialSource> CredentialStrategy for CredentialCache<F> {
 
     fn invalidate(&self, rejected: &str) -> Rejection {
         CredentialCache::invalidate(self, rejected)
+    }
+
+    fn accepted(&self, key_id: &str) {
+        CredentialCache::accepted(self, key_id);
     }
 
     fn status(&self) -> Status {
