@@ -103,7 +103,7 @@ async fn gets_what_was_put(db: &Dynamo<AnyStrategy>) {
     users.put(&user("u1", 30)).send().await.unwrap();
     let found: Option<User> = users.get(("id", "u1")).consistent().send().await.unwrap();
     assert_eq!(found, Some(user("u1", 30)));
-    let part = users.get(("id", "u1")).project(&["age", "tags[1]"]);
+    let part = users.get(("id", "u1")).project(["age", "tags[1]"]);
     let part = part.output().await.unwrap().item.unwrap();
     assert_eq!(part["age"].as_n().unwrap(), "30");
     assert_eq!(part["tags"].as_l().unwrap().len(), 1);
@@ -352,7 +352,7 @@ async fn scans(db: &Dynamo<AnyStrategy>) {
         .segments(5)
         .page_size(3)
         .filter(attr("age").ge(20))
-        .project(&["id", "age", "tags"])
+        .project(["id", "age", "tags"])
         .consumed_capacity()
         .stream::<User>();
     while let Some(user) = stream.next().await {
@@ -452,7 +452,7 @@ async fn transactions(db: &Dynamo<AnyStrategy>) {
 
     let read = db
         .transact_get()
-        .get(users.get(("id", "t1")).project(&["id", "age", "tags"]))
+        .get(users.get(("id", "t1")).project(["id", "age", "tags"]))
         .get(users.get(("id", "t2")));
     let read = read.send::<User>().await.unwrap();
     assert_eq!(read, [Some(user("t1", 11)), None]);

@@ -476,7 +476,7 @@ async fn every_page_is_asked_for_in_the_same_words() {
     let query = query(&transport)
         .sort(sort("n").ge(0))
         .filter(attr("n").ge(0))
-        .project(&["n", "pk"])
+        .project(["n", "pk"])
         .raw(|query| query.return_consumed_capacity("INDEXES".into()));
     query.all::<Json>().await.unwrap().complete().unwrap();
     let mut sent: Vec<Json> = transport.sent().into_iter().map(|sent| sent.body).collect();

@@ -414,7 +414,7 @@ async fn a_query_says_all_it_was_told() {
         .index("byDay")
         .filter(attr("total").gt(1))
         .filter(attr("paid").eq(true))
-        .project(&["day", "items[0].name"])
+        .project(["day", "items[0].name"])
         .descending()
         .consistent()
         .page_size(7);

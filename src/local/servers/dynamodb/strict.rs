@@ -454,6 +454,7 @@ impl fmt::Display for Shown<'_> {
 }
 
 #[cfg(test)]
+#[allow(clippy::panic, clippy::unwrap_used)]
 mod tests {
     use super::*;
 
