@@ -33,7 +33,7 @@ async fn cloud() -> LocalCloud {
 /// A session of a role with this policy; with these tags, and cut down by this session policy.
 async fn session(
     cloud: &LocalCloud,
-    permissions: &impl Serialize,
+    permissions: &(impl Serialize + Sync),
     session_policy: Option<&PermissionPolicy>,
     tags: &[(&str, &str)],
 ) -> Credentials {
