@@ -48,7 +48,7 @@ impl Drop for StandIn {
 
 async fn serve(
     mut socket: TcpStream,
-    answer: &(impl Fn(&str) -> String + ?Sized),
+    answer: &(impl Fn(&str) -> String + Sync + ?Sized),
     record: &Mutex<Vec<String>>,
 ) -> std::io::Result<()> {
     let mut bytes = Vec::new();
