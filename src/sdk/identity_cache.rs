@@ -1,6 +1,6 @@
 //! The identity cache that is the strategy's own cache.
 
-use super::provider::provider_error;
+use super::provider::{is_from_strategy, provider_error};
 use crate::strategy::CredentialStrategy;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::box_error::BoxError;
@@ -12,31 +12,110 @@ use aws_smithy_runtime_api::client::runtime_components::{
     RuntimeComponents, RuntimeComponentsBuilder,
 };
 use aws_smithy_types::config_bag::ConfigBag;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+/// Of so many providers it is remembered who caches for them; a client whose operations make up providers
+/// of their own goes through them once more.
+const REMEMBERED: usize = 64;
 
 /// Answers the SDK from the strategy: no lock, one allocation at most, no second copy that an
-/// invalidation could not reach. Resolvers that are not the strategy's go to another cache.
+/// invalidation could not reach. Other strategies' providers are asked each time, since they have a cache
+/// of their own too; that is what a strategy's provider becomes when the builder of a service wraps it
+/// anew. What is no strategy's goes to another cache.
 #[derive(Debug)]
 pub(super) struct StrategyIdentityCache<S> {
-    strategy: Arc<S>,
+    /// The provider holds the strategy, and comes with every call; a cache that is left behind in settings
+    /// where the provider was exchanged keeps no strategy alive.
+    strategy: Weak<S>,
     /// That of the strategy's own provider.
     partition: Option<IdentityCachePartition>,
     others: SharedIdentityCache,
+    caching: Mutex<HashMap<IdentityCachePartition, CachedBy>>,
+}
+
+/// Who keeps what a provider gives.
+#[derive(Clone, Copy, Debug)]
+enum CachedBy {
+    /// The provider itself, a strategy's.
+    Itself,
+    Others,
 }
 
 impl<S: CredentialStrategy> StrategyIdentityCache<S> {
     /// For the clients that are given `provider`, which is around `strategy`.
     pub(super) fn beside(
         provider: &SharedCredentialsProvider,
-        strategy: Arc<S>,
+        strategy: &Arc<S>,
         others: SharedIdentityCache,
     ) -> Self {
         StrategyIdentityCache {
-            strategy,
+            strategy: Arc::downgrade(strategy),
             partition: provider.cache_partition(),
             others,
+            caching: Mutex::default(),
         }
     }
+
+    /// Of a provider that is not this strategy's own.
+    fn resolve_other<'a>(
+        &'a self,
+        resolver: SharedIdentityResolver,
+        runtime_components: &'a RuntimeComponents,
+        config_bag: &'a ConfigBag,
+    ) -> IdentityFuture<'a> {
+        let partition = resolver.cache_partition();
+        match self.caching().get(&partition) {
+            Some(CachedBy::Itself) => uncached(resolver, runtime_components, config_bag),
+            Some(CachedBy::Others) => {
+                self.others
+                    .resolve_cached_identity(resolver, runtime_components, config_bag)
+            }
+            None => IdentityFuture::new(async move {
+                let identity = self
+                    .others
+                    .resolve_cached_identity(resolver.clone(), runtime_components, config_bag)
+                    .await?;
+                let by_itself = is_from_strategy(&identity);
+                self.remember(partition, by_itself);
+                if by_itself {
+                    // What the others hold may be older.
+                    uncached(resolver, runtime_components, config_bag).await
+                } else {
+                    Ok(identity)
+                }
+            }),
+        }
+    }
+
+    fn remember(&self, partition: IdentityCachePartition, by_itself: bool) {
+        let mut caching = self.caching();
+        if caching.len() >= REMEMBERED {
+            caching.clear();
+        }
+        let by = if by_itself {
+            CachedBy::Itself
+        } else {
+            CachedBy::Others
+        };
+        caching.insert(partition, by);
+    }
+
+    fn caching(&self) -> MutexGuard<'_, HashMap<IdentityCachePartition, CachedBy>> {
+        self.caching.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn uncached<'a>(
+    resolver: SharedIdentityResolver,
+    runtime_components: &'a RuntimeComponents,
+    config_bag: &'a ConfigBag,
+) -> IdentityFuture<'a> {
+    IdentityFuture::new(async move {
+        resolver
+            .resolve_identity(runtime_components, config_bag)
+            .await
+    })
 }
 
 impl<S: CredentialStrategy> ResolveCachedIdentity for StrategyIdentityCache<S> {
@@ -47,14 +126,15 @@ impl<S: CredentialStrategy> ResolveCachedIdentity for StrategyIdentityCache<S> {
         config_bag: &'a ConfigBag,
     ) -> IdentityFuture<'a> {
         if Some(resolver.cache_partition()) != self.partition {
-            return self
-                .others
-                .resolve_cached_identity(resolver, runtime_components, config_bag);
+            return self.resolve_other(resolver, runtime_components, config_bag);
         }
-        match self.strategy.current_identity() {
+        let Some(strategy) = self.strategy.upgrade() else {
+            return uncached(resolver, runtime_components, config_bag);
+        };
+        match strategy.current_identity() {
             Some(identity) => IdentityFuture::ready(Ok(identity)),
-            None => IdentityFuture::new(async {
-                let credentials = self.strategy.credentials().await.map_err(provider_error)?;
+            None => IdentityFuture::new(async move {
+                let credentials = strategy.credentials().await.map_err(provider_error)?;
                 Ok(Identity::from(credentials))
             }),
         }

@@ -10,11 +10,16 @@ mod identity_cache;
 mod provider;
 mod recovery;
 mod rejection;
+mod service;
+mod signature;
 
 pub use client_config::client_config;
 pub use provider::SdkProvider;
 pub use recovery::Recovery;
+#[cfg(feature = "table")]
+pub(crate) use recovery::{LastRefresh, REPEAT};
 pub use rejection::REJECTION_CODES;
+pub use service::{FRESH_KEYS_REFUSED, HELD_BACK_FOR};
 
 use crate::strategy::CredentialStrategy;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -68,6 +73,6 @@ fn plug_beside<S: CredentialStrategy>(
 ) -> (SharedCredentialsProvider, SharedIdentityCache) {
     let strategy = Arc::new(strategy);
     let provider = SharedCredentialsProvider::new(SdkProvider::new(Arc::clone(&strategy)));
-    let cache = StrategyIdentityCache::beside(&provider, strategy, others);
+    let cache = StrategyIdentityCache::beside(&provider, &strategy, others);
     (provider, SharedIdentityCache::new(cache))
 }

@@ -6,6 +6,7 @@ use crate::source::CredentialSource;
 use crate::strategy::CredentialStrategy;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{self, ProvideCredentials, error::CredentialsError, future};
+use aws_smithy_runtime_api::client::identity::Identity;
 
 /// Any strategy as the SDK's credentials provider, `Arc<dyn CredentialStrategy>` included.
 ///
@@ -31,7 +32,7 @@ impl<S: CredentialStrategy> ProvideCredentials for SdkProvider<S> {
     }
 
     fn fallback_on_interrupt(&self) -> Option<Credentials> {
-        self.0.current().map(|current| (*current).clone())
+        self.0.current().map(|current| marked((*current).clone()))
     }
 }
 
@@ -44,7 +45,7 @@ impl<F: CredentialSource> ProvideCredentials for CredentialCache<F> {
     }
 
     fn fallback_on_interrupt(&self) -> Option<Credentials> {
-        self.current().map(|current| (*current).clone())
+        self.current().map(|current| marked((*current).clone()))
     }
 }
 
@@ -72,20 +73,40 @@ impl ProvideCredentials for dyn CredentialStrategy {
     }
 
     fn fallback_on_interrupt(&self) -> Option<Credentials> {
-        self.current().map(|current| (*current).clone())
+        self.current().map(|current| marked((*current).clone()))
     }
 }
 
 /// What every strategy does as a provider.
 fn provide<S: CredentialStrategy + ?Sized>(strategy: &S) -> future::ProvideCredentials<'_> {
     match strategy.current() {
-        Some(current) => future::ProvideCredentials::ready(Ok((*current).clone())),
+        Some(current) => future::ProvideCredentials::ready(Ok(marked((*current).clone()))),
         None => future::ProvideCredentials::new(wait_for(strategy)),
     }
 }
 
 async fn wait_for<S: CredentialStrategy + ?Sized>(strategy: &S) -> provider::Result {
-    strategy.credentials().await.map_err(provider_error)
+    match strategy.credentials().await {
+        Ok(credentials) => Ok(marked(credentials)),
+        Err(error) => Err(provider_error(error)),
+    }
+}
+
+/// On credentials that a strategy gave as a provider: whoever wraps the provider, they are from one, and
+/// need no cache beside the strategy's own.
+#[derive(Clone, Copy, Debug)]
+struct FromStrategy;
+
+fn marked(mut credentials: Credentials) -> Credentials {
+    credentials.set_property(FromStrategy);
+    credentials
+}
+
+/// Whether a strategy gave it, as a provider that the SDK or the application may have wrapped.
+pub(super) fn is_from_strategy(identity: &Identity) -> bool {
+    identity
+        .data::<Credentials>()
+        .is_some_and(|credentials| credentials.get_property::<FromStrategy>().is_some())
 }
 
 /// The SDK's words for why there are no credentials; ours is the cause.

@@ -1,12 +1,18 @@
 //! Replaces a key that a service rejected, and has the request repeated.
 
-use super::rejection::is_rejection;
+use super::rejection::{fault, rejection_code};
+use super::service::{HELD_BACK_FOR, KeyMark, Refusal, Service, Services};
+use super::signature::{sign_again, signing_key_id};
+use crate::error::{Error, ErrorKind, Operation};
 use crate::refresh::Rejection;
 use crate::strategy::CredentialStrategy;
+use aws_credential_types::Credentials;
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::identity::Identity;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextMut, InterceptorContext,
+    BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextMut,
+    FinalizerInterceptorContextMut, InterceptorContext,
 };
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::retries::classifiers::{
@@ -14,14 +20,27 @@ use aws_smithy_runtime_api::client::retries::classifiers::{
 };
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
+use std::error::Error as StdError;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
+
+/// The call of an [`Error`] that stands for a repeat which was not sent.
+pub(crate) const REPEAT: Operation = Operation::new("repeat with new credentials");
+
+const NAME: &str = "RecoverFromRejectedCredentials";
+
+/// Before a repeat by a client that does not wait for the refresh, since it has a cache of its own: 500 ms.
+///
+/// Longer than most refreshes; two of them, as many as the SDK's three attempts leave, within a second.
+const PAUSE_OF_MISWIRED: Duration = Duration::from_millis(500);
 
 /// Replaces credentials that a service rejected, and lets the SDK repeat the request once.
 ///
-/// One value, given to a client's configuration three times: as interceptor, as retry classifier and
-/// for its retry partition. It works for every operation of every AWS SDK client, paginators included,
-/// as long as the answer bears a code; that to a `HEAD` request of S3 does not:
+/// One value, given to a client's configuration twice: as interceptor and as retry classifier. It works for
+/// every operation of every AWS SDK client, paginators included, as long as the answer bears a code; that to
+/// a `HEAD` request of S3 does not. Clients of several services may share one:
 ///
 /// ```
 /// use aws_credential_strategies::{CredentialStrategy, sdk};
@@ -31,81 +50,281 @@ use std::time::Duration;
 /// let config = aws_sdk_sqs::config::Builder::from(&settings)
 ///     .interceptor(recovery.clone())
 ///     .retry_classifier(recovery.clone())
-///     .retry_partition(recovery.retry_partition())
 ///     .build();
 /// let client = aws_sdk_sqs::Client::from_conf(config);
 /// # }
 /// ```
 ///
-/// When the service answers with one of [`REJECTION_CODES`](super::REJECTION_CODES), exactly the key that signed the request is
-/// [invalidated](CredentialStrategy::invalidate). The repeat waits for the one refresh that all
-/// rejected requests share. There is at most one repeat per operation, and none once a refresh has
-/// brought the same key again. The repeat is one of the client's attempts: it needs `max_attempts` of
-/// at least 2 and a request body that can be sent twice; otherwise the next request is signed with the
-/// new key. It costs no retry quota with [`retry_partition`](Self::retry_partition); with the SDK's
-/// default one, most of a thousand requests rejected at once would not be repeated.
-#[derive(Clone, Debug)]
+/// # What happens
+///
+/// When the service answers with one of [`REJECTION_CODES`](super::REJECTION_CODES), exactly the key that
+/// signed the request is [invalidated](CredentialStrategy::invalidate). The repeat waits for the one refresh
+/// that all rejected requests share. There is at most one repeat per operation, and none where the strategy
+/// says that it would not help: the same key came again, or the keys that replaced rejected ones were
+/// rejected too ([`Rejection`]). Where the refresh fails, the repeat would go out with the rejected key; it is
+/// not sent, and the error, which has the crate's [`Error`] in its chain, names the code of the rejection and
+/// has the failed refresh as its cause.
+///
+/// A success is told to the strategy ([`accepted`](CredentialStrategy::accepted)), once per key and service.
+///
+/// # Restraint
+///
+/// A service may refuse every key: its region is not enabled, it belongs to another partition, it is not
+/// AWS. After [`FRESH_KEYS_REFUSED`](super::FRESH_KEYS_REFUSED) new keys refused in a row its rejections are
+/// not passed on any more, so that they cost the other clients of the strategy nothing, and its errors are
+/// returned as they come: until it accepts a request, or [`HELD_BACK_FOR`] has passed, after which one more
+/// key is tried. That is counted per service as the client's configuration names it: service, region, and
+/// endpoint URL where one is set; not per host, of which S3 has one a bucket and DynamoDB one an account.
+///
+/// # Attempts and quota
+///
+/// The repeat is one of the client's attempts: it needs `max_attempts` of at least 2 and a request body that
+/// can be sent twice; otherwise the next request is signed with the new key. It takes nothing from the
+/// client's retry quota, whichever that is, so that of a thousand requests rejected at once each is repeated;
+/// all other retries cost what they did before.
+///
+/// # Wiring
+///
+/// The client must sign with the strategy's credentials as they are now. With [`config`](super::config) and
+/// [`plug`](super::plug) it does, also where the builder of a service is given the strategy once more with
+/// `.credentials_provider(..)`. Where only that was done, the SDK's own identity cache goes on to hand out the
+/// rejected key: then requests are signed anew with the strategy's, the first repeat waits half a second
+/// instead of for the refresh, and one WARN event says so. A client that signs with what is not the strategy's
+/// at all is left alone: one WARN, no second request, and an error that says how to wire it.
+#[derive(Clone)]
 pub struct Recovery {
     strategy: Arc<dyn CredentialStrategy>,
+    services: Arc<Services>,
     partition: RetryPartition,
+    /// Of which a repeat takes nothing.
+    free: TokenBucket,
 }
 
 /// The key that signed the attempt under way.
 #[derive(Debug)]
-struct SignedWith(String);
+struct SignedWith {
+    key_id: String,
+    key: KeyMark,
+    service: Arc<Service>,
+}
 
 impl Storable for SignedWith {
     type Storer = StoreReplace<Self>;
 }
 
-/// This operation has had its repeat.
+/// This operation has its repeat, because of this rejection.
 #[derive(Debug)]
-struct Repeated;
+struct Repeat {
+    rejected: KeyMark,
+    code: String,
+    http_status: u16,
+    /// The client's own, while the decision about the repeat is made with the free one.
+    quota: Option<TokenBucket>,
+}
 
-impl Storable for Repeated {
+impl Storable for Repeat {
     type Storer = StoreReplace<Self>;
 }
 
 /// On a response: the request is to be repeated with new credentials.
 #[derive(Clone, Copy, Debug)]
-struct RepeatWithNewCredentials;
+struct RepeatWithNewCredentials {
+    after: Duration,
+}
+
+/// What is sent in place of a repeat that would be signed with the rejected key.
+enum Instead {
+    /// It all the same: nothing speaks against the key but the rejection.
+    Itself,
+    /// The same, signed by what the strategy holds by now.
+    SignedBy(Identity),
+    /// Nothing now; the client did not wait for the refresh, which is under way.
+    Later(PutOff),
+    /// Nothing.
+    Nothing(Error),
+}
 
 impl Recovery {
     /// Recovery by the strategy that the client signs with.
     pub fn new<S: CredentialStrategy>(strategy: S) -> Self {
         Recovery {
             strategy: Arc::new(strategy),
-            partition: RetryPartition::custom("aws-credential-strategies")
-                .token_bucket(TokenBucket::builder().retry_cost(0).build())
-                .build(),
+            services: Arc::default(),
+            partition: RetryPartition::custom("aws-credential-strategies").build(),
+            free: TokenBucket::builder().retry_cost(0).build(),
         }
     }
 
-    /// A retry quota of its own, from which a repeat with new credentials takes nothing. Retries after
-    /// timeouts and throttling cost what they cost in the SDK's default; any others cost nothing either.
+    /// Stands for a retry quota of the SDK's size for each service, whichever clients share this value.
+    ///
+    /// A repeat with new credentials takes nothing from any quota, so a client needs this only where it would
+    /// share a partition of its own with other services. A partition that it is not given is left alone.
     #[must_use]
     pub fn retry_partition(&self) -> RetryPartition {
         self.partition.clone()
     }
+
+    /// Whether an interceptor or a classifier is one of these, by its name.
+    #[cfg(feature = "table")]
+    pub(crate) fn is_named(name: &str) -> bool {
+        name == NAME
+    }
+
+    /// Whether this is the strategy's key now.
+    fn holds(&self, key_id: &str) -> bool {
+        match self.strategy.current() {
+            Some(current) => current.access_key_id() == key_id,
+            // Kept to fall back on, or about to be replaced.
+            None => self.strategy.status().key_id.as_deref() == Some(key_id),
+        }
+    }
+
+    /// What to do about a repeat that is signed with the key whose rejection brought it about.
+    fn instead_of(&self, signed: &SignedWith, repeat: &Repeat) -> Instead {
+        let status = self.strategy.status();
+        let held = self.strategy.current_identity();
+        if let Some(identity) = &held
+            && key_id_of(identity).is_some_and(|held| held != signed.key_id)
+        {
+            self.warn_miswired(signed);
+            return if signed.service.was_held(signed.key) {
+                signed.service.mark_stale(signed.key);
+                Instead::SignedBy(identity.clone())
+            } else {
+                Instead::Nothing(self.not_repeated(signed, repeat, "it is not the strategy's").hint(
+                    "let the client sign with the strategy: build it from sdk::config(&settings, strategy)",
+                ))
+            };
+        }
+        if let Some(failed) = status.last_error {
+            let error = self.not_repeated(signed, repeat, "no other could be had");
+            let error = error.caused_by(LastRefresh(failed.line));
+            return Instead::Nothing(if failed.terminal {
+                error.needs_human()
+            } else {
+                error
+            });
+        }
+        match (held, status.invalidated) {
+            (None, true) => Instead::Later(PutOff(self.not_repeated(
+                signed,
+                repeat,
+                "another is on its way",
+            ))),
+            (Some(_), true) => {
+                Instead::Nothing(self.not_repeated(signed, repeat, "no other came in time"))
+            }
+            _ => Instead::Itself,
+        }
+    }
+
+    fn not_repeated(&self, signed: &SignedWith, repeat: &Repeat, why: &str) -> Error {
+        let SignedWith {
+            key_id, service, ..
+        } = signed;
+        let message = format!("{service} rejects the key {key_id}, and {why}");
+        Error::new(ErrorKind::Credential(fault(&repeat.code)), REPEAT, message)
+            .via(self.strategy.name())
+            .with_status(repeat.http_status)
+            .with_code(repeat.code.clone())
+    }
+
+    fn warn_miswired(&self, signed: &SignedWith) {
+        if signed.service.is_first_miswired() {
+            tracing::warn!(
+                strategy = self.strategy.name(),
+                service = %signed.service,
+                key_id = signed.key_id,
+                "a client goes on signing with a key that was rejected and is not the strategy's any more: it \
+                 caches credentials itself, or has another provider; build it from sdk::config(&settings, strategy)"
+            );
+        }
+    }
+
+    /// Until the attempt after it has ended, retries of this operation cost nothing.
+    fn lift_quota(&self, cfg: &mut ConfigBag) {
+        let own = cfg.load::<TokenBucket>().cloned();
+        if let Some(repeat) = cfg.get_mut_from_interceptor_state::<Repeat>() {
+            repeat.quota = own;
+            cfg.interceptor_state().store_put(self.free.clone());
+        }
+    }
+}
+
+/// The client's own quota again, where it was [lifted](Recovery::lift_quota).
+fn restore_quota(cfg: &mut ConfigBag) {
+    let repeat = cfg.get_mut_from_interceptor_state::<Repeat>();
+    if let Some(own) = repeat.and_then(|repeat| repeat.quota.take()) {
+        cfg.interceptor_state().store_put(own);
+    }
+}
+
+fn key_id_of(identity: &Identity) -> Option<&str> {
+    identity
+        .data::<Credentials>()
+        .map(Credentials::access_key_id)
 }
 
 #[dyn_dispatch_hint]
 impl Intercept for Recovery {
     fn name(&self) -> &'static str {
-        "RecoverFromRejectedCredentials"
+        NAME
     }
 
-    fn read_before_transmit(
+    /// Before the SDK looks for the quota of the partition.
+    fn read_before_serialization(
         &self,
-        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _context: &BeforeSerializationInterceptorContextRef<'_>,
         _runtime_components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let signature = context.request().headers().get("authorization");
-        if let Some(key_id) = signature.and_then(signing_key_id) {
-            cfg.interceptor_state()
-                .store_put(SignedWith(key_id.to_owned()));
+        if cfg.load::<RetryPartition>() == Some(&self.partition) {
+            let of_service = self.services.of(cfg).retry_partition();
+            cfg.interceptor_state().store_put(of_service);
         }
+        Ok(())
+    }
+
+    fn modify_before_transmit(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        runtime_components: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let Some(key_id) = signing_key_id(context.request()) else {
+            return Ok(());
+        };
+        let mut signed = SignedWith {
+            key_id: key_id.to_owned(),
+            key: KeyMark::of(key_id),
+            service: self.services.of(cfg),
+        };
+        let SignedWith { key, service, .. } = &signed;
+        service.note_if_held(*key, || self.holds(key_id));
+        let repeat = cfg.load::<Repeat>();
+        let instead = match repeat.filter(|repeat| repeat.rejected == *key) {
+            Some(repeat) => self.instead_of(&signed, repeat),
+            None if service.is_stale(*key) => match self.strategy.current_identity() {
+                Some(identity) => Instead::SignedBy(identity),
+                None => Instead::Itself,
+            },
+            None => Instead::Itself,
+        };
+        match instead {
+            Instead::Itself => {}
+            Instead::SignedBy(identity) => {
+                let request = context.request_mut();
+                if sign_again(request, &identity, runtime_components, cfg)?
+                    && let Some(key_id) = key_id_of(&identity)
+                {
+                    key_id.clone_into(&mut signed.key_id);
+                    signed.key = KeyMark::of(key_id);
+                }
+            }
+            Instead::Later(put_off) => return Err(put_off.into()),
+            Instead::Nothing(error) => return Err(error.into()),
+        }
+        cfg.interceptor_state().store_put(signed);
         Ok(())
     }
 
@@ -115,22 +334,68 @@ impl Intercept for Recovery {
         _runtime_components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        restore_quota(cfg);
+        if let Some(Err(error)) = context.output_or_error()
+            && PutOff::is_in(error)
+        {
+            self.lift_quota(cfg);
+            return Ok(());
+        }
         let Some(response) = context.response_mut() else {
             return Ok(());
         };
-        if response.status().as_u16() < 400 || !is_rejection(response) {
-            return Ok(());
-        }
-        let Some(SignedWith(key_id)) = cfg.load::<SignedWith>() else {
+        let Some(signed) = cfg.load::<SignedWith>() else {
             return Ok(());
         };
-        // A key that a refresh has brought again since is not worth another try.
-        let hopeless = self.strategy.invalidate(key_id) == Rejection::SameKeyAgain;
-        if hopeless || cfg.load::<Repeated>().is_some() {
+        let SignedWith {
+            key_id,
+            key,
+            service,
+        } = signed;
+        if response.status().is_success() {
+            if service.accept(*key) {
+                self.strategy.accepted(key_id);
+            }
             return Ok(());
         }
-        response.add_extension(RepeatWithNewCredentials);
-        cfg.interceptor_state().store_put(Repeated);
+        let Some(code) = rejection_code(response) else {
+            return Ok(());
+        };
+        match service.refuse(*key, Instant::now()) {
+            Refusal::HoldBack => return Ok(()),
+            Refusal::PassOnLast => tracing::warn!(
+                strategy = self.strategy.name(),
+                service = %service,
+                code,
+                held_back_for = ?HELD_BACK_FOR,
+                "a service refuses one new key after the other, and brings about no further refresh until it \
+                 accepts one: the region may not be enabled for the account, or the endpoint is of another \
+                 partition or not of AWS"
+            ),
+            Refusal::PassOn => {}
+        }
+        // The other answers say that a repeat is no use.
+        let may_help = matches!(
+            self.strategy.invalidate(key_id),
+            Rejection::Invalidated | Rejection::NotCurrent
+        );
+        if !may_help || cfg.load::<Repeat>().is_some() {
+            return Ok(());
+        }
+        let after = if service.has_miswired() {
+            PAUSE_OF_MISWIRED
+        } else {
+            Duration::ZERO
+        };
+        response.add_extension(RepeatWithNewCredentials { after });
+        let repeat = Repeat {
+            rejected: *key,
+            code,
+            http_status: response.status().as_u16(),
+            quota: None,
+        };
+        cfg.interceptor_state().store_put(repeat);
+        self.lift_quota(cfg);
         Ok(())
     }
 }
@@ -141,18 +406,20 @@ impl ClassifyRetry for Recovery {
         let marked = context
             .response()
             .and_then(|response| response.extension::<RepeatWithNewCredentials>());
-        match marked {
-            // At once: the pause of a retry would be for a service that is busy, and this one is not.
-            Some(_) => RetryAction::RetryIndicated(RetryReason::RetryableError {
-                kind: aws_smithy_types::retry::ErrorKind::ClientError,
-                retry_after: Some(Duration::ZERO),
-            }),
-            None => RetryAction::NoActionIndicated,
-        }
+        let after = match (marked, context.output_or_error()) {
+            (Some(marked), _) => marked.after,
+            (None, Some(Err(error))) if PutOff::is_in(error) => PAUSE_OF_MISWIRED,
+            _ => return RetryAction::NoActionIndicated,
+        };
+        // Named, since the pause of a retry would be for a service that is busy, and this one is not.
+        RetryAction::RetryIndicated(RetryReason::RetryableError {
+            kind: aws_smithy_types::retry::ErrorKind::ClientError,
+            retry_after: Some(after),
+        })
     }
 
     fn name(&self) -> &'static str {
-        "RecoverFromRejectedCredentials"
+        NAME
     }
 
     fn priority(&self) -> RetryClassifierPriority {
@@ -160,22 +427,52 @@ impl ClassifyRetry for Recovery {
     }
 }
 
-/// The key id in `AWS4-HMAC-SHA256 Credential=AKID/20260101/…`.
-fn signing_key_id(authorization: &str) -> Option<&str> {
-    let (_, credential) = authorization.split_once("Credential=")?;
-    let (key_id, _) = credential.split_once('/')?;
-    Some(key_id)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_signing_key_is_read_from_the_signature() {
-        let header = "AWS4-HMAC-SHA256 Credential=ASIAEXAMPLE/20260101/us-east-1/sqs/aws4_request, SignedHeaders=host, Signature=0";
-        assert_eq!(signing_key_id(header), Some("ASIAEXAMPLE"));
-        assert_eq!(signing_key_id("Bearer token"), None);
-        assert_eq!(signing_key_id("Credential="), None);
+impl fmt::Debug for Recovery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recovery")
+            .field("strategy", &self.strategy.name())
+            .field("services", &self.services)
+            .finish_non_exhaustive()
     }
 }
+
+/// A repeat that is to be tried again when the new key may be there.
+#[derive(Debug)]
+struct PutOff(Error);
+
+impl PutOff {
+    fn is_in(error: &(dyn StdError + 'static)) -> bool {
+        let mut layer = error.source();
+        while let Some(current) = layer {
+            if current.is::<PutOff>() {
+                return true;
+            }
+            layer = current.source();
+        }
+        false
+    }
+}
+
+impl fmt::Display for PutOff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the repeat is put off")
+    }
+}
+
+impl StdError for PutOff {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&self.0)
+    }
+}
+
+/// Why the strategy could not replace its credentials, when that is the cause of an error here.
+#[derive(Debug)]
+pub(crate) struct LastRefresh(pub(crate) String);
+
+impl fmt::Display for LastRefresh {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the last refresh failed: {}", self.0)
+    }
+}
+
+impl StdError for LastRefresh {}

@@ -14,6 +14,8 @@ use crate::strategy::CredentialStrategy;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Region, StalledStreamProtectionConfig};
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::retries::classifiers::ClassifyRetry;
 use aws_types::SdkConfig;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -100,7 +102,16 @@ impl<S: CredentialStrategy> Dynamo<S> {
     pub fn from_client(strategy: S, client: Client) -> Self {
         let region = client.config().region().map(ToString::to_string);
         let endpoint = EndpointSettings::of_region(region);
-        Dynamo::wire(strategy, client.config().to_builder(), endpoint)
+        let config = client.config();
+        let mut builder = config.to_builder();
+        // Another strategy's recovery would keep that strategy, and answer for keys that are not its own.
+        let interceptors = config.interceptors();
+        let others = interceptors.filter(|other| !sdk::Recovery::is_named(other.name()));
+        builder.set_interceptors(others.collect::<Vec<_>>());
+        let classifiers = config.retry_classifiers();
+        let others = classifiers.filter(|other| !sdk::Recovery::is_named(other.name()));
+        builder.set_retry_classifiers(others.collect::<Vec<_>>());
+        Dynamo::wire(strategy, builder, endpoint)
     }
 
     /// DynamoDB Local, or another stand-in, at this URL.
@@ -136,7 +147,6 @@ impl<S: CredentialStrategy> Dynamo<S> {
         let recovery = sdk::Recovery::new(Arc::clone(&strategy));
         let recorder = PolicyRecorder::new();
         let config = builder
-            .retry_partition(recovery.retry_partition())
             .retry_classifier(recovery.clone())
             .interceptor(recovery.clone())
             .interceptor(recorder.clone())

@@ -11,6 +11,7 @@ use crate::error::text::{Quoted, Secrets};
 use crate::error::{
     CancellationReason, Carried, CredentialFault, Denied, Error, ErrorKind, Operation, Result,
 };
+use crate::sdk::{LastRefresh, REPEAT};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::RequestId as _;
@@ -286,18 +287,6 @@ impl fmt::Display for Subject<'_> {
     }
 }
 
-/// Why the strategy could not replace its credentials, when that is the cause of an error here.
-#[derive(Debug)]
-struct LastRefresh(String);
-
-impl fmt::Display for LastRefresh {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the last refresh failed: {}", self.0)
-    }
-}
-
-impl StdError for LastRefresh {}
-
 /// A part of a request that the SDK finds incomplete; all of them are set, so this does not happen.
 pub(crate) fn incomplete(error: BuildError) -> Error {
     Error::usage("request", "expected a complete request").caused_by(error)
@@ -321,6 +310,10 @@ fn no_credentials(error: &(dyn StdError + 'static)) -> Option<Error> {
     let kind = ErrorKind::Credential(CredentialFault::Unavailable);
     let own = layers(error).find_map(|layer| layer.downcast_ref::<Error>());
     if let Some(own) = own {
+        if own.operation() == REPEAT {
+            // A service was asked, and it is about its answer.
+            return Some(own.clone());
+        }
         let described = new(kind, NO_CREDENTIALS).because_of(own.clone());
         return Some(if own.is_retryable() {
             described

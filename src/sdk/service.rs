@@ -1,0 +1,337 @@
+//! What the services behind the clients of one [`Recovery`](super::Recovery) have made of its keys: which they accepted,
+//! which they refused, and whether another key is worth a refresh.
+
+use arc_swap::ArcSwap;
+use aws_smithy_runtime::client::retries::RetryPartition;
+use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use aws_smithy_types::config_bag::ConfigBag;
+use aws_types::endpoint_config::EndpointUrl;
+use aws_types::region::Region;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::num::NonZeroU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a service that refused [`FRESH_KEYS_REFUSED`] new keys in a row brings about no further refresh: 10 min.
+///
+/// Long against any refresh, so that it costs the others nothing; short against a working day, so that a
+/// region that was enabled or an account that was restored is found without a restart.
+pub const HELD_BACK_FOR: Duration = Duration::from_secs(600);
+
+/// After so many new keys that a service refused in a row the keys are not what is wrong: 2.
+///
+/// One may be refused because it was revoked too, or has not reached the service yet.
+pub const FRESH_KEYS_REFUSED: usize = 2;
+
+/// More services than a program talks to; who makes up endpoints at run time starts anew then.
+const SERVICES: usize = 256;
+
+/// Every service that was asked, found by what the clients are configured with.
+#[derive(Debug, Default)]
+pub(super) struct Services(ArcSwap<Vec<Arc<Service>>>);
+
+impl Services {
+    /// The one that an operation with this configuration goes to.
+    pub(super) fn of(&self, cfg: &ConfigBag) -> Arc<Service> {
+        let asked = Asked {
+            name: cfg.load::<Metadata>().map_or("", Metadata::service),
+            region: cfg.load::<Region>().map(AsRef::as_ref),
+            endpoint: cfg.load::<EndpointUrl>().map(|url| url.0.as_str()),
+        };
+        match self.find(&asked) {
+            Some(service) => service,
+            None => self.add(&asked),
+        }
+    }
+
+    fn find(&self, asked: &Asked<'_>) -> Option<Arc<Service>> {
+        let known = self.0.load();
+        known.iter().find(|service| service.is(asked)).cloned()
+    }
+
+    #[cold]
+    fn add(&self, asked: &Asked<'_>) -> Arc<Service> {
+        let new = Arc::new(Service::new(asked));
+        self.0.rcu(|known| {
+            let mut grown = Vec::with_capacity(known.len() + 1);
+            if known.len() < SERVICES {
+                grown.extend(known.iter().cloned());
+            }
+            if !grown.iter().any(|service| service.is(asked)) {
+                grown.push(Arc::clone(&new));
+            }
+            grown
+        });
+        // Somebody else's, where two were first at once.
+        self.find(asked).unwrap_or(new)
+    }
+}
+
+/// What tells one service from another: name, region, and the URL where one is set. Hosts do not: those of
+/// one service differ by bucket and account, and a key that one of them refuses the others refuse too.
+struct Asked<'a> {
+    name: &'a str,
+    region: Option<&'a str>,
+    endpoint: Option<&'a str>,
+}
+
+/// A key id, told from others by a hash: 64 bits against a handful of keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct KeyMark(NonZeroU64);
+
+impl KeyMark {
+    pub(super) fn of(key_id: &str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        key_id.hash(&mut hasher);
+        KeyMark(NonZeroU64::MIN | hasher.finish())
+    }
+}
+
+/// A key that may not have been seen yet.
+#[derive(Debug, Default)]
+struct AtomicMark(AtomicU64);
+
+impl AtomicMark {
+    // Relaxed, both: a mark guards no other memory, and who reads an old one looks closer, under the lock
+    // or at the strategy.
+    fn is(&self, key: KeyMark) -> bool {
+        self.0.load(Ordering::Relaxed) == key.0.get()
+    }
+
+    fn set(&self, key: KeyMark) {
+        self.0.store(key.0.get(), Ordering::Relaxed);
+    }
+}
+
+/// One service, for all clients of it that share one recovery.
+pub(super) struct Service {
+    name: String,
+    region: Option<String>,
+    endpoint: Option<String>,
+    /// The key that was last accepted. Changed under the lock of `past`.
+    accepted: AtomicMark,
+    /// The key that was last seen to be both the strategy's and a request's.
+    shared: AtomicMark,
+    /// A refused key that a client signs with although the strategy holds another by now.
+    stale: AtomicMark,
+    /// Whether `past` has anything that an acceptance ends. Changed under its lock; read without it, so an
+    /// acceptance may miss a refusal of the same moment, and the next one ends it.
+    refusing: AtomicBool,
+    miswired: AtomicBool,
+    past: Mutex<Past>,
+}
+
+#[derive(Debug, Default)]
+struct Past {
+    /// Accepted before the last one: its late answers are no news.
+    accepted_before: Option<KeyMark>,
+    /// New keys refused since the last acceptance, [`FRESH_KEYS_REFUSED`] at most.
+    refused: Vec<KeyMark>,
+    held_back_since: Option<Instant>,
+}
+
+/// Whether a rejection is passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// Another key may help.
+    PassOn,
+    /// The same, and it is the last for some time.
+    PassOnLast,
+    /// The service refuses whatever it is shown.
+    HoldBack,
+}
+
+impl Service {
+    fn new(asked: &Asked<'_>) -> Self {
+        Service {
+            name: asked.name.to_owned(),
+            region: asked.region.map(str::to_owned),
+            endpoint: asked.endpoint.map(str::to_owned),
+            accepted: AtomicMark::default(),
+            shared: AtomicMark::default(),
+            stale: AtomicMark::default(),
+            refusing: AtomicBool::new(false),
+            miswired: AtomicBool::new(false),
+            past: Mutex::default(),
+        }
+    }
+
+    fn is(&self, asked: &Asked<'_>) -> bool {
+        self.name == asked.name
+            && self.region.as_deref() == asked.region
+            && self.endpoint.as_deref() == asked.endpoint
+    }
+
+    /// A retry quota for this service alone, of the size and costs that the SDK gives to each.
+    pub(super) fn retry_partition(&self) -> RetryPartition {
+        RetryPartition::new(self.to_string())
+    }
+
+    /// A request with this key was answered with success; whether that is news. While nothing changes, one
+    /// comparison and one flag.
+    pub(super) fn accept(&self, key: KeyMark) -> bool {
+        if self.refusing.load(Ordering::Relaxed) {
+            let mut past = self.past();
+            past.refused.clear();
+            past.held_back_since = None;
+            self.refusing.store(false, Ordering::Relaxed);
+        }
+        !self.accepted.is(key) && self.accept_new(key)
+    }
+
+    #[cold]
+    fn accept_new(&self, key: KeyMark) -> bool {
+        let mut past = self.past();
+        if self.accepted.is(key) || past.accepted_before == Some(key) {
+            return false;
+        }
+        let before = self.accepted.0.swap(key.0.get(), Ordering::Relaxed);
+        past.accepted_before = NonZeroU64::new(before).map(KeyMark);
+        true
+    }
+
+    /// A request with this key was refused.
+    ///
+    /// The same key again is no further evidence, and neither is one that was accepted: it has been revoked.
+    pub(super) fn refuse(&self, key: KeyMark, now: Instant) -> Refusal {
+        let mut past = self.past();
+        self.refusing.store(true, Ordering::Relaxed);
+        if let Some(since) = past.held_back_since {
+            if now.saturating_duration_since(since) < HELD_BACK_FOR {
+                return Refusal::HoldBack;
+            }
+            // One more try; only an acceptance gives more.
+            past.held_back_since = Some(now);
+            return Refusal::PassOn;
+        }
+        let known = self.accepted.is(key)
+            || past.accepted_before == Some(key)
+            || past.refused.contains(&key);
+        if !known {
+            past.refused.push(key);
+            if past.refused.len() >= FRESH_KEYS_REFUSED {
+                past.held_back_since = Some(now);
+                return Refusal::PassOnLast;
+            }
+        }
+        Refusal::PassOn
+    }
+
+    /// Notes the key of a request if `held` says that it is the strategy's; asked once per key.
+    pub(super) fn note_if_held(&self, key: KeyMark, held: impl FnOnce() -> bool) {
+        if !self.shared.is(key) && held() {
+            self.shared.set(key);
+        }
+    }
+
+    /// Whether this key, of a request, was the strategy's when it was last looked at.
+    pub(super) fn was_held(&self, key: KeyMark) -> bool {
+        self.shared.is(key)
+    }
+
+    pub(super) fn mark_stale(&self, key: KeyMark) {
+        self.stale.set(key);
+    }
+
+    pub(super) fn is_stale(&self, key: KeyMark) -> bool {
+        self.stale.is(key)
+    }
+
+    /// Whether this is the first time that a client of it is found to sign with something else than what
+    /// the strategy holds.
+    pub(super) fn is_first_miswired(&self) -> bool {
+        !self.miswired.swap(true, Ordering::Relaxed)
+    }
+
+    pub(super) fn has_miswired(&self) -> bool {
+        self.miswired.load(Ordering::Relaxed)
+    }
+
+    /// A panic cannot leave it torn: nothing in between can fail.
+    fn past(&self) -> MutexGuard<'_, Past> {
+        self.past.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        for part in [&self.region, &self.endpoint].into_iter().flatten() {
+            write!(f, " {part}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Service({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Refusal::{HoldBack, PassOn, PassOnLast};
+    use super::*;
+
+    fn service() -> Service {
+        Service::new(&Asked {
+            name: "SQS",
+            region: Some("us-east-1"),
+            endpoint: None,
+        })
+    }
+
+    fn key(number: u32) -> KeyMark {
+        KeyMark::of(&format!("ASIA{number}"))
+    }
+
+    #[test]
+    fn an_acceptance_is_news_once_per_key_late_answers_of_the_key_before_included() {
+        let service = service();
+        let news: Vec<_> = [1, 1, 2, 1, 2, 1, 3, 2]
+            .into_iter()
+            .filter(|number| service.accept(key(*number)))
+            .collect();
+        assert_eq!(news, [1, 2, 3]);
+    }
+
+    #[test]
+    fn two_new_keys_refused_in_a_row_are_the_last_for_ten_minutes() {
+        let (service, start) = (service(), Instant::now());
+        let after = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(service.refuse(key(1), start), PassOn);
+        assert_eq!(service.refuse(key(1), after(1)), PassOn, "no new key");
+        assert_eq!(service.refuse(key(2), after(2)), PassOnLast);
+        assert_eq!(service.refuse(key(2), after(3)), HoldBack);
+        assert_eq!(service.refuse(key(3), after(601)), HoldBack);
+        assert_eq!(service.refuse(key(3), after(602)), PassOn, "one try");
+        assert_eq!(service.refuse(key(4), after(603)), HoldBack);
+        assert_eq!(service.refuse(key(4), after(1201)), HoldBack);
+        assert_eq!(service.refuse(key(4), after(1202)), PassOn);
+    }
+
+    #[test]
+    fn an_acceptance_ends_it() {
+        let (service, now) = (service(), Instant::now());
+        service.refuse(key(1), now);
+        assert_eq!(service.refuse(key(2), now), PassOnLast);
+        assert!(service.accept(key(2)));
+        assert_eq!(service.refuse(key(3), now), PassOn);
+        assert_eq!(service.refuse(key(4), now), PassOnLast);
+    }
+
+    #[test]
+    fn a_key_that_worked_before_is_not_counted() {
+        let (service, now) = (service(), Instant::now());
+        service.accept(key(1));
+        service.accept(key(2));
+        for refused in [2, 1, 2, 3] {
+            assert_eq!(service.refuse(key(refused), now), PassOn);
+        }
+        assert_eq!(service.refuse(key(4), now), PassOnLast);
+    }
+}

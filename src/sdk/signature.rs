@@ -1,0 +1,102 @@
+//! The signature of a request: whose it is, and how another takes its place.
+
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::auth::{AuthScheme, AuthSchemeEndpointConfig, AuthSchemeId};
+use aws_smithy_runtime_api::client::identity::Identity;
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::Document;
+use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::endpoint::Endpoint;
+
+/// The SDK's name of the scheme, which every client of an AWS service knows.
+const SIGV4: AuthSchemeId = AuthSchemeId::new("sigv4");
+
+/// The headers that signing puts in and would sign over, were they there before.
+const SIGNED_IN: [&str; 3] = ["authorization", "x-amz-date", "x-amz-security-token"];
+
+/// The key id that a request is signed with, in its header or, where it is presigned, in its query.
+pub(super) fn signing_key_id(request: &HttpRequest) -> Option<&str> {
+    match request.headers().get("authorization") {
+        Some(header) => in_header(header),
+        None => in_query(request.uri()),
+    }
+}
+
+/// The key id in `AWS4-HMAC-SHA256 Credential=AKID/20260101/…`.
+fn in_header(authorization: &str) -> Option<&str> {
+    let (_, credential) = authorization.split_once("Credential=")?;
+    let (key_id, _) = credential.split_once('/')?;
+    Some(key_id)
+}
+
+/// The key id in `?X-Amz-Credential=AKID%2F20260101%2F…`.
+fn in_query(uri: &str) -> Option<&str> {
+    let (_, credential) = uri.split_once("X-Amz-Credential=")?;
+    let end = credential.find(['%', '/', '&'])?;
+    Some(&credential[..end])
+}
+
+/// Signs a signed request anew, with another identity and the client's own signer. `false`, and nothing is
+/// changed, where the signature goes on in the body and cannot be exchanged.
+pub(super) fn sign_again(
+    request: &mut HttpRequest,
+    identity: &Identity,
+    components: &RuntimeComponents,
+    cfg: &ConfigBag,
+) -> Result<bool, BoxError> {
+    let header = |name| request.headers().get(name).unwrap_or_default();
+    let in_header = header("authorization").starts_with("AWS4-HMAC-SHA256 ");
+    let goes_on = header("x-amz-content-sha256").starts_with("STREAMING-AWS4-")
+        || header("content-type").starts_with("application/vnd.amazon.eventstream");
+    if !in_header || goes_on {
+        return Ok(false);
+    }
+    let (Some(scheme), Some(endpoint)) = (components.auth_scheme(SIGV4), cfg.load::<Endpoint>())
+    else {
+        return Ok(false);
+    };
+    for name in SIGNED_IN {
+        request.headers_mut().remove(name);
+    }
+    scheme.signer().sign_http_request(
+        request,
+        identity,
+        scheme_settings(endpoint),
+        components,
+        cfg,
+    )?;
+    Ok(true)
+}
+
+/// What the endpoint says about signing for it, such as another region; as the SDK looks it up.
+fn scheme_settings(endpoint: &Endpoint) -> AuthSchemeEndpointConfig<'_> {
+    let named = |scheme: &&Document| {
+        let name = scheme.as_object().and_then(|object| object.get("name"));
+        name.and_then(Document::as_string) == Some(SIGV4.inner())
+    };
+    let mut typed = endpoint.auth_schemes().iter();
+    if let Some(scheme) = typed.find(|scheme| scheme.name() == SIGV4.inner()) {
+        return AuthSchemeEndpointConfig::from_typed(scheme);
+    }
+    let schemes = endpoint.properties().get("authSchemes");
+    let schemes = schemes.and_then(Document::as_array);
+    AuthSchemeEndpointConfig::from(schemes.and_then(|schemes| schemes.iter().find(named)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_signing_key_is_read_from_the_signature() {
+        let header = "AWS4-HMAC-SHA256 Credential=ASIAEXAMPLE/20260101/us-east-1/sqs/aws4_request, SignedHeaders=host, Signature=0";
+        assert_eq!(in_header(header), Some("ASIAEXAMPLE"));
+        assert_eq!(in_header("Bearer token"), None);
+        assert_eq!(in_header("Credential="), None);
+        let uri = "https://b.s3.amazonaws.com/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=ASIAEXAMPLE%2F20260101%2Fus-east-1";
+        assert_eq!(in_query(uri), Some("ASIAEXAMPLE"));
+        assert_eq!(in_query("https://example.com/?X-Amz-Credential="), None);
+        assert_eq!(in_query("https://example.com/"), None);
+    }
+}
