@@ -89,6 +89,7 @@ impl Told {
     }
 
     /// What the first layer says, and the others.
+    #[cfg_attr(not(feature = "table"), allow(dead_code))]
     pub(crate) fn split(self) -> (Quoted, Option<Told>) {
         (self.text, self.next.map(|next| *next))
     }

@@ -1,6 +1,8 @@
 //! What is known of a provider beside that it is one.
 
 /// Which of the providers that this crate makes, for errors that say what mends them.
+// Those by name are made with feature `env`.
+#[cfg_attr(not(feature = "env"), allow(dead_code))]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ProviderKind {
     Container,
