@@ -3,7 +3,7 @@
 //!
 //! ```no_run
 //! use aws_credential_strategies::diagnose::Doctor;
-//! //!
+//!
 //! # async fn example() -> aws_credential_strategies::Result<()> {
 //! let diagnosis = Doctor::new()
 //!     .region("us-east-1")
