@@ -43,7 +43,7 @@ impl<T> Cell<T> for ArcSwap<T> {
 }
 
 #[cfg(test)]
-pub(super) mod model {
+mod model {
     //! The cell under a scheduler that tries the orders in which threads may run.
     //!
     //! A plain mutex stands in for `arc-swap`: the scheduler switches at its locks. What is checked is
@@ -55,15 +55,9 @@ pub(super) mod model {
     use std::ops::Deref;
     use std::sync::Arc;
 
-    pub(in super::super) const SCHEDULES: usize = 2_000;
+    const SCHEDULES: usize = 2_000;
 
-    pub(in super::super) struct Scheduled<T>(Mutex<Arc<T>>);
-
-    impl<T> Scheduled<T> {
-        pub(in super::super) fn new(value: T) -> Self {
-            Scheduled(Mutex::new(Arc::new(value)))
-        }
-    }
+    struct Scheduled<T>(Mutex<Arc<T>>);
 
     impl<T> Cell<T> for Scheduled<T> {
         fn load(&self) -> impl Deref<Target = Arc<T>> {
@@ -88,7 +82,7 @@ pub(super) mod model {
     }
 
     /// The planted bug: it looks, and then stores whatever came meanwhile.
-    pub(in super::super) struct LoadThenStore<T>(pub(in super::super) Scheduled<T>);
+    struct LoadThenStore<T>(Scheduled<T>);
 
     impl<T> Cell<T> for LoadThenStore<T> {
         fn load(&self) -> impl Deref<Target = Arc<T>> {
@@ -170,7 +164,7 @@ pub(super) mod model {
     #[test]
     fn no_change_is_lost_in_any_order() {
         shuttle::check_random(
-            || callers_and_rejections(Scheduled::new(Small::default())),
+            || callers_and_rejections(Scheduled(Mutex::new(Arc::new(Small::default())))),
             SCHEDULES,
         );
     }
@@ -180,7 +174,7 @@ pub(super) mod model {
         let found = std::panic::catch_unwind(|| {
             shuttle::check_random(
                 || {
-                    let cell = Scheduled::new(Small::default());
+                    let cell = Scheduled(Mutex::new(Arc::new(Small::default())));
                     callers_and_rejections(LoadThenStore(cell));
                 },
                 SCHEDULES,

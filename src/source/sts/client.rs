@@ -50,8 +50,6 @@ pub(crate) struct StsSettings {
 pub(crate) struct Sts {
     client: Client,
     region: String,
-    /// Where it is not the regional one.
-    endpoint: Option<String>,
 }
 
 /// Who AWS takes the holder of some credentials for.
@@ -69,7 +67,6 @@ pub struct CallerIdentity {
 impl StsSettings {
     pub(crate) fn build(self) -> Result<Sts> {
         let own_endpoint = self.is_own_endpoint();
-        let endpoint_url = self.endpoint_url();
         let StsSettings {
             region,
             endpoint,
@@ -136,7 +133,6 @@ impl StsSettings {
         Ok(Sts {
             client: Client::from_conf(config.build()),
             region,
-            endpoint: endpoint_url,
         })
     }
 
@@ -189,12 +185,6 @@ impl Sts {
 
     pub(crate) fn region(&self) -> &str {
         &self.region
-    }
-
-    /// Where it asks: the endpoint that was given, or the region whose own it is.
-    pub(crate) fn whereabouts(&self) -> String {
-        let regional = || format!("STS in {}", self.region);
-        self.endpoint.clone().unwrap_or_else(regional)
     }
 
     /// The configuration of one call: signed with these credentials, watched by this observer.
