@@ -34,8 +34,8 @@ usage: local_cloud [options]
         \"instance_role\": \"App\", \"container_role\": \"App\",
         \"users\": [{ \"name\": \"deployer\", \"permissions\": [{ … }] }],
         \"tables\": [{ \"name\": \"MyTable\", \"partition_key\": \"id\", \"items\": [{ … }] }],
-        \"tokens\": [{ \"file\": \"/tmp/token\", \"claims\": { \"sub\": \"…\" } }],
-        \"pod_tokens\": [{ \"file\": \"/tmp/pod\", \"namespace\": \"default\", \"service_account\": \"app\" }]
+        \"tokens\": [{ \"file\": \"token.jwt\", \"claims\": { \"sub\": \"…\" } }],
+        \"pod_tokens\": [{ \"file\": \"pod.jwt\", \"namespace\": \"default\", \"service_account\": \"app\" }]
       }
       Tokens are written at the start and renewed at half their life. In strings, ${ACCOUNT} is the
       account, ${PARTITION} the partition, ${OIDC_PROVIDER} the ARN of the provider for the cloud's own

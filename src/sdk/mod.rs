@@ -53,9 +53,9 @@ pub fn config<S: CredentialStrategy>(sdk: &SdkConfig, strategy: S) -> SdkConfig 
 
 /// The two parts that make a client take its credentials from `strategy`.
 ///
-/// They belong together: the cache knows its provider. Give the provider to a client's configuration
-/// with `set_credentials_provider(Some(..))`; `.credentials_provider(..)` wraps it anew, and the cache
-/// would not know it any more.
+/// They belong together: the cache answers for its provider from memory. Give the provider to a client's
+/// configuration with `set_credentials_provider(Some(..))`. `.credentials_provider(..)` wraps it anew: the
+/// cache then asks the strategy each time, which is right but costs more.
 pub fn plug<S: CredentialStrategy>(
     strategy: S,
 ) -> (SharedCredentialsProvider, SharedIdentityCache) {
