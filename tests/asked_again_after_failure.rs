@@ -16,8 +16,7 @@ use pace::{HIGHEST, JITTERS, LOWEST, MIDDLE, MILLI, all, recoverable, s, termina
 use std::iter::repeat_with;
 use std::time::Duration;
 use support::{HOUR, World, pass, seconds, session, settle};
-use tokio::runtime::Builder;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 const DAY: Duration = Duration::from_secs(86_400);
 const TWELVE_HOURS: Duration = Duration::from_secs(43_200);
@@ -386,8 +385,8 @@ async fn so_does_a_rejection() {
     until_idle(&mut world).await;
     pass(seconds(10)).await;
     world.cache.invalidate("KEY-1");
-    // 30 s after the failure; nobody has called since, so it is 600 s from there.
-    assert_pauses(&mut world, recoverable, [20.0, 600.0]).await;
+    // A new need: at once. Nobody has called since, so it is 600 s from there.
+    assert_pauses(&mut world, recoverable, [0.0, 600.0]).await;
 }
 
 /// What an empty cache does after each failure of this kind, driven by calls.
@@ -669,29 +668,6 @@ async fn whoever_calls_within_a_minute_of_a_failure_after_expiry_does_not_wait()
         pass(MILLI).await;
         assert_eq!(world.gate.count(), 3, "it asks either way");
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_fetch_that_never_ends_counts_for_its_time_out_and_five_seconds() {
-    // Started on a runtime that is never driven again, whose clock stands still a moment from this one.
-    let stuck = Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    let mut world = World::new(on_demand());
-    let started = {
-        let _context = stuck.enter();
-        assert!(world.cache.credentials().now_or_never().is_none());
-        Instant::now()
-    };
-    // The time-out is 30 s by default; timers are exact to a millisecond.
-    sleep_until(started + seconds(35) - MILLI).await;
-    assert!(world.call_asks().await.is_none());
-    pass(2 * MILLI).await;
-    assert!(world.call_asks().await.is_some());
-    assert_eq!(world.cache.status().fetches, 2);
-    stuck.shutdown_background();
 }
 
 #[tokio::test(start_paused = true)]

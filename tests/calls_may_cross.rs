@@ -176,7 +176,7 @@ fn credentials_asked_for_by_their_life_live_that_long() {
                 served.push(reading);
             }
             // Nothing came in between: within a second of KEY-1 the source is not asked.
-            Err(error) => assert_eq!(*error.kind(), ErrorKind::Usage, "{reading}"),
+            Err(error) => assert_eq!(*error.kind(), ErrorKind::TooShort, "{reading}"),
         }
     }
     assert!(served.contains(&1), "served with {served:?}");

@@ -132,27 +132,109 @@ async fn those_that_do_not_are_replaced_by_one_refresh() {
     assert_eq!(world.gate.count(), 2);
 }
 
+fn valid_for(
+    world: &World,
+    min: Duration,
+) -> tokio::task::JoinHandle<
+    aws_credential_strategies::Result<aws_credential_strategies::Credentials>,
+> {
+    let cache = world.cache.clone();
+    tokio::spawn(async move { cache.credentials_valid_for(min).await })
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_wish_that_no_session_fulfils_is_an_error_with_both_figures() {
-    let mut world = World::new(RefreshPolicy::default())
+async fn a_life_longer_than_any_seen_is_refused_with_both_figures_and_no_fetch() {
+    let mut world = World::new(RefreshPolicy::default().mode(RefreshMode::OnDemand))
         .filled("KEY-1", HOUR)
         .await;
-    pass(seconds(2)).await;
-    let asked = tokio::spawn({
-        let cache = world.cache.clone();
-        async move { cache.credentials_valid_for(2 * HOUR).await }
-    });
+    for _ in 0..400 {
+        pass(seconds(1)).await;
+        let error = world
+            .cache
+            .credentials_valid_for(2 * HOUR)
+            .now_or_never()
+            .expect("no fetch")
+            .unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::TooShort);
+        let line = error.to_string();
+        assert!(
+            line.contains("live for 7200 s, new ones live for 3600 s"),
+            "{line}"
+        );
+    }
+    assert_eq!(world.gate.count(), 1);
+    // Tried again after the middle of 300–600 s: the role may have been given longer sessions.
+    pass(seconds(51)).await;
+    let asked = valid_for(&world, 2 * HOUR);
     let call = world.gate.call().await;
-    call.answer(Ok(world.session("KEY-2", HOUR)));
-    let error = asked.await.unwrap().unwrap_err();
-    assert_eq!(*error.kind(), ErrorKind::Usage);
-    assert_eq!(error.field(), Some("min"));
-    let line = error.to_string();
-    assert!(
-        line.contains("live for 7200 s, new ones live for 3600 s"),
-        "{line}"
-    );
-    assert_eq!(world.gate.count(), 2, "one refresh, no more");
+    call.answer(Ok(world.session("KEY-2", 3 * HOUR)));
+    assert_eq!(asked.await.unwrap().unwrap().access_key_id(), "KEY-2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_life_that_only_the_newest_session_has_is_asked_for_at_the_pace_of_failures() {
+    // Once a second for ten minutes, as long as the sessions, and longer.
+    for (lifetime, min) in [(3600, 3600), (900, 900), (900, 1800)] {
+        let world = World::new(RefreshPolicy::default());
+        let mut world = world.filled("KEY-0", seconds(lifetime)).await;
+        let (mut met, mut refused) = (0, 0);
+        for number in 1..=600 {
+            pass(seconds(1)).await;
+            let asked = valid_for(&world, seconds(min));
+            settle().await;
+            if let Some(call) = world.gate.pending() {
+                call.answer(Ok(
+                    world.session(&format!("KEY-{number}"), seconds(lifetime))
+                ));
+            }
+            match asked.await.unwrap() {
+                // What it lived when it came decides.
+                Ok(served) => {
+                    assert_eq!(served.access_key_id(), format!("KEY-{number}"));
+                    met += 1;
+                }
+                Err(error) => {
+                    assert_eq!(*error.kind(), ErrorKind::TooShort, "{error}");
+                    refused += 1;
+                }
+            }
+        }
+        assert_eq!(met + refused, 600);
+        assert!(world.gate.count() <= 46, "{}", world.gate.count());
+        assert_eq!(met > 0, min <= lifetime);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn forced_refreshes_stay_within_46_in_ten_minutes_and_leave_room_for_the_plan() {
+    let world = World::new(RefreshPolicy::default());
+    let mut world = world.filled("KEY-0", HOUR).await;
+    let mut at = Vec::new();
+    for number in 1..=1800 {
+        pass(seconds(1)).await;
+        let asked = forced(&world);
+        settle().await;
+        if let Some(call) = world.gate.pending() {
+            at.push(call.at);
+            call.answer(Ok(world.session(&format!("KEY-{number}"), HOUR)));
+        }
+        // The last answer stands.
+        assert!(asked.await.unwrap().is_ok());
+    }
+    for many in at.windows(47) {
+        assert!(many[46] - many[0] >= seconds(600), "{many:?}");
+    }
+    assert!(at.len() > 60, "{}", at.len());
+    // A service rejects what came: it is replaced all the same.
+    let held = world.cache.status().key_id.unwrap();
+    world.cache.invalidate(&held);
+    let caller = tokio::spawn({
+        let cache = world.cache.clone();
+        async move { cache.credentials().await }
+    });
+    let held = world.cache.status();
+    assert!(held.invalidated || held.suspected, "{held:?}");
+    drop(caller);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
 //! What holds whatever happens: the invariants of a refresh, over random schedules of faults, latencies,
-//! hangs, clock steps both ways, suspends, cancellations and rejections, with lifetimes from 1 s to 12 h
-//! and up to 64 callers. The oracle is a model of its own: what the source delivered, and when.
+//! hangs, clock steps both ways, suspends, cancellations, rejections of key after key, forced refreshes,
+//! wishes for long lives, and runtimes that stall or end, with lifetimes from 1 s to 12 h and up to 64
+//! callers. The oracle is a model of its own: what the source delivered, and when.
 //!
 //! 2,000 schedules, always the same ones: `SCHEDULE_SEED` takes others, `PROPTEST_CASES` more
 //! (`.ci/soak` does both). A schedule that breaks an invariant is shrunk and printed with its seed, and
@@ -62,6 +63,26 @@ enum Event {
     Reject {
         requests: u8,
     },
+    /// A service rejects every key that comes, for so many keys, while a call is made beside it.
+    RejectEach {
+        keys: u8,
+    },
+    /// Another service accepts the key in use.
+    Accept,
+    /// Forced refreshes, once in so many milliseconds.
+    Force {
+        times: u8,
+        every_millis: u16,
+    },
+    /// Credentials are asked for that live for so many thousandths of the lifetime.
+    ValidFor {
+        thousandths: u16,
+        times: u8,
+    },
+    /// A call on another runtime, which then ends, or is never driven.
+    Elsewhere {
+        ends: bool,
+    },
 }
 
 /// By how much a wall clock is stepped.
@@ -90,6 +111,10 @@ enum Behaviour {
     Panics,
     SameDocument,
     SameKeyLater,
+    /// The same key and expiry, with its secret and token changed in place.
+    Mended,
+    /// The same document until shortly before it ends.
+    RenewsLate,
     ExpiredDocument,
     NearlyDead,
     NeverExpires,
@@ -121,6 +146,8 @@ fn behaviours() -> impl Strategy<Value = Behaviour> {
         1 => Just(Behaviour::Panics),
         2 => Just(Behaviour::SameDocument),
         1 => Just(Behaviour::SameKeyLater),
+        1 => Just(Behaviour::Mended),
+        2 => Just(Behaviour::RenewsLate),
         1 => Just(Behaviour::ExpiredDocument),
         1 => Just(Behaviour::NearlyDead),
         1 => Just(Behaviour::NeverExpires),
@@ -151,6 +178,11 @@ fn events() -> impl Strategy<Value = Event> {
         2 => steps().prop_map(Event::StepBack),
         1 => Just(Event::ToTheEpoch),
         2 => (1..100_u8).prop_map(|requests| Event::Reject { requests }),
+        2 => (2..30_u8).prop_map(|keys| Event::RejectEach { keys }),
+        1 => Just(Event::Accept),
+        2 => (1..80_u8, 1..3000_u16).prop_map(|(times, every_millis)| Event::Force { times, every_millis }),
+        2 => (1..2000_u16, 1..40_u8).prop_map(|(thousandths, times)| Event::ValidFor { thousandths, times }),
+        1 => any::<bool>().prop_map(|ends| Event::Elsewhere { ends }),
     ]
 }
 
@@ -209,6 +241,7 @@ struct Script {
     latency: Duration,
     last: Option<Credentials>,
     made: u64,
+    mended: u64,
     attempts: Vec<Attempt>,
     deliveries: Vec<Delivery>,
 }
@@ -234,6 +267,7 @@ impl ScriptedSource {
                 latency: Duration::ZERO,
                 last: None,
                 made: 0,
+                mended: 0,
                 attempts: Vec::new(),
                 deliveries: Vec::new(),
             }),
@@ -250,6 +284,23 @@ impl ScriptedSource {
         newest
             .is_live(self.wall.now(), Instant::now())
             .then(|| newest.clone())
+    }
+
+    /// Whether this key came and lives, and longer than that answer, so that it may have been kept.
+    fn outlives(&self, key_id: &str, other: &Delivery) -> bool {
+        let script = self.script.lock().unwrap();
+        let (wall, now) = (self.wall.now(), Instant::now());
+        let left = |delivery: &Delivery| {
+            let by_mono = delivery.lifetime.saturating_sub(now - delivery.at);
+            let by_wall = delivery.expiry.map_or(Duration::MAX, |expiry| {
+                expiry.duration_since(wall).unwrap_or_default()
+            });
+            by_mono.min(by_wall)
+        };
+        script
+            .deliveries
+            .iter()
+            .any(|own| own.key_id == key_id && own.is_live(wall, now) && left(own) > left(other))
     }
 
     fn new_session(&self, script: &mut Script, expiry: Option<SystemTime>) -> Credentials {
@@ -274,6 +325,25 @@ impl ScriptedSource {
             (Behaviour::Throttles, _) => return Err(Error::throttled("slow down")),
             (Behaviour::Refuses, _) => return Err(Error::terminal("not allowed")),
             (Behaviour::SameDocument, Some(last)) => last,
+            (Behaviour::Mended, Some(last)) => {
+                script.mended += 1;
+                let version = script.mended;
+                let key_id = last.access_key_id();
+                Credentials::new(
+                    key_id,
+                    format!("{SECRET}-{key_id}+{version}"),
+                    Some(format!("{TOKEN}-{key_id}+{version}")),
+                    last.expiry(),
+                    "test",
+                )
+            }
+            (Behaviour::RenewsLate, Some(last))
+                if last
+                    .expiry()
+                    .is_none_or(|expiry| expiry > wall + seconds(10)) =>
+            {
+                last
+            }
             (Behaviour::SameKeyLater, Some(mut last)) => {
                 *last.expiry_mut() = in_time;
                 last
@@ -288,7 +358,8 @@ impl ScriptedSource {
             (Behaviour::NeverExpires, _) => self.new_session(script, None),
             (Behaviour::ExpiresIn9999, _) => self.new_session(script, Some(year_9999)),
             (Behaviour::Healthy | Behaviour::Hangs, _)
-            | (Behaviour::SameDocument | Behaviour::SameKeyLater, None) => {
+            | (Behaviour::RenewsLate, _)
+            | (Behaviour::SameDocument | Behaviour::SameKeyLater | Behaviour::Mended, None) => {
                 self.new_session(script, in_time)
             }
         };
@@ -382,17 +453,22 @@ async fn checked_call(
         (Ok(served), live) => {
             // 4.
             let number = served.access_key_id();
-            if served.secret_access_key() != format!("{SECRET}-{number}")
-                || served.session_token() != Some(&format!("{TOKEN}-{number}"))
-            {
+            let (secret, token) = (format!("{SECRET}-{number}"), format!("{TOKEN}-{number}"));
+            let version = served.secret_access_key().strip_prefix(&*secret);
+            let of_token = served
+                .session_token()
+                .and_then(|own| own.strip_prefix(&*token));
+            if version.is_none() || version != of_token {
                 return Err("4: key id, secret and token of different answers".to_owned());
             }
             // 3, and 5a: what is live is served, whatever failed since.
             match live {
-                Some(live) if live.key_id != number => Err(format!(
-                    "3, 5a: {number} was served although {} is live",
-                    live.key_id
-                )),
+                Some(live) if live.key_id != number && !source.outlives(number, &live) => {
+                    Err(format!(
+                        "3, 5a: {number} was served although {} is live",
+                        live.key_id
+                    ))
+                }
                 _ => Ok(()),
             }
         }
@@ -409,7 +485,59 @@ async fn checked_call(
     }
 }
 
-/// Twelve invariants, over one schedule; the error names the one that broke.
+/// A call that asks for more than what is held, and what holds of its answer.
+async fn checked_wish(
+    cache: Cache,
+    source: Arc<ScriptedSource>,
+    min: Option<Duration>,
+) -> std::result::Result<(), String> {
+    let called = Instant::now();
+    let answer = match min {
+        None => cache.refresh().await,
+        Some(min) => cache.credentials_valid_for(min).await,
+    };
+    let waited = called.elapsed();
+    if waited > WAIT_TIMEOUT + Duration::from_millis(1) {
+        return Err(format!("8: a wish waited {waited:?}"));
+    }
+    match answer {
+        Ok(served) => {
+            let script = source.script.lock().unwrap();
+            let lived = script
+                .deliveries
+                .iter()
+                .filter(|own| own.key_id == served.access_key_id())
+                .map(|own| own.lifetime)
+                .max();
+            if lived < min {
+                return Err(format!("{lived:?} were given where {min:?} were asked for"));
+            }
+        }
+        Err(error) => {
+            let shown = format!("{error} {error:?}");
+            if shown.contains(SECRET) || shown.contains(TOKEN) {
+                return Err("11: a secret in an error".to_owned());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A runtime with its own paused clock, set to the time of this one.
+fn elsewhere(elapsed: Duration) -> tokio::runtime::Runtime {
+    let built = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(async { tokio::time::sleep(elapsed).await });
+        runtime
+    });
+    built.join().unwrap()
+}
+
+/// The invariants, over one schedule; the error names the one that broke.
 async fn play(schedule: &Schedule) -> std::result::Result<(), String> {
     let wall = Wall::starting();
     let source = Arc::new(ScriptedSource::new(schedule.lifetime, wall.clone()));
@@ -426,6 +554,8 @@ async fn play(schedule: &Schedule) -> std::result::Result<(), String> {
         .with_clock(Clock::with_wall(wall.clone()))
         .with_jitter(Jitter::from_fn(move || jitter.lock().unwrap().f64()));
 
+    let started = Instant::now();
+    let mut stalled = Vec::new();
     let mut callers: Vec<JoinHandle<std::result::Result<(), String>>> = Vec::new();
     let call = |budget| {
         tokio::spawn(checked_call(
@@ -484,6 +614,71 @@ async fn play(schedule: &Schedule) -> std::result::Result<(), String> {
                     }
                 }
             }
+            Event::RejectEach { keys } => {
+                for _ in 0..*keys {
+                    if let Some(key_id) = cache.status().key_id {
+                        cache.invalidate(&key_id);
+                        source.invalidations.fetch_add(1, Ordering::SeqCst);
+                    }
+                    callers.push(call(None));
+                    settle().await;
+                    let status = cache.status();
+                    // 14.
+                    if ours
+                        && status.suspected
+                        && matches!(status.stage, Stage::Fresh | Stage::Advisory)
+                        && cache.credentials().now_or_never().is_none()
+                    {
+                        return Err(
+                            "14: a call waits beside a client that is always refused".to_owned()
+                        );
+                    }
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+            Event::Accept => {
+                if let Some(key_id) = cache.status().key_id {
+                    cache.accepted(&key_id);
+                }
+            }
+            Event::Force {
+                times,
+                every_millis,
+            } => {
+                source.invalidations.fetch_add(1, Ordering::SeqCst);
+                for _ in 0..*times {
+                    callers.push(tokio::spawn(checked_wish(
+                        cache.clone(),
+                        Arc::clone(&source),
+                        None,
+                    )));
+                    tokio::time::sleep(Duration::from_millis((*every_millis).into())).await;
+                }
+            }
+            Event::ValidFor { thousandths, times } => {
+                source.invalidations.fetch_add(1, Ordering::SeqCst);
+                let min = schedule.lifetime / 1000 * u32::from(*thousandths);
+                for _ in 0..*times {
+                    callers.push(tokio::spawn(checked_wish(
+                        cache.clone(),
+                        Arc::clone(&source),
+                        Some(min),
+                    )));
+                    tokio::time::sleep(Duration::from_millis(700)).await;
+                }
+            }
+            Event::Elsewhere { ends } => {
+                let other = elsewhere(started.elapsed());
+                {
+                    let _context = other.enter();
+                    let _ = cache.credentials().now_or_never();
+                }
+                if *ends {
+                    other.shutdown_background();
+                } else {
+                    stalled.push(other);
+                }
+            }
         }
         // 11.
         let shown = format!("{cache:?} {:?}", cache.status());
@@ -536,6 +731,9 @@ async fn play(schedule: &Schedule) -> std::result::Result<(), String> {
     }
     check_pace(schedule, &source)?;
 
+    for other in stalled {
+        other.shutdown_background();
+    }
     // 10.
     drop(cache);
     settle().await;

@@ -539,3 +539,163 @@ async fn a_fetch_that_outlived_its_time_out_by_far_counts_as_gone() {
         .unwrap();
     assert_eq!(world.cache.current().unwrap().access_key_id(), "KEY-2");
 }
+
+#[test]
+fn attempts_of_runtimes_that_end_are_no_reason_to_fail_on_one_that_lives() {
+    // Short-lived runtimes begin the attempt and end with it, again and again, beside a healthy one.
+    let healthy = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    for _ in 0..60 {
+        let cache = CredentialCache::new(Counting::default(), RefreshPolicy::default());
+        let other = std::thread::spawn({
+            let cache = cache.clone();
+            move || {
+                for _ in 0..30 {
+                    let ended = runtime();
+                    let context = ended.enter();
+                    let _ = cache.credentials().now_or_never();
+                    drop(context);
+                    ended.shutdown_background();
+                }
+            }
+        });
+        let served = healthy.block_on(cache.credentials());
+        assert!(served.is_ok(), "{served:?}");
+        other.join().unwrap();
+    }
+}
+
+#[test]
+fn a_runtime_that_computes_does_not_hold_up_the_others() {
+    // One runtime a core: the first caller's is busy for good, as far as the others can see.
+    let busy = runtime();
+    let cache = CredentialCache::new(Counting::default(), RefreshPolicy::default());
+    {
+        let _context = busy.enter();
+        assert!(cache.credentials().now_or_never().is_none());
+    }
+    let other = runtime();
+    let served = other.block_on(cache.credentials()).unwrap();
+    assert_eq!(served.access_key_id(), "KEY-1");
+    assert_eq!(cache.source().0.load(Ordering::SeqCst), 1, "asked once");
+    // Driven again, the first attempt ends without asking the source.
+    busy.block_on(settle());
+    assert_eq!(cache.source().0.load(Ordering::SeqCst), 1);
+}
+
+/// Counts the fetches that are polled at the same time, and those that were begun.
+#[derive(Debug, Default)]
+struct Watching {
+    begun: AtomicU64,
+    polled: AtomicU64,
+    together: AtomicU64,
+}
+
+impl CredentialSource for Watching {
+    fn name(&self) -> &'static str {
+        "Watching"
+    }
+
+    async fn fetch(&self) -> Result<Credentials> {
+        let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
+        // Never answers, and wakes itself so that it is polled whenever its runtime is driven.
+        loop {
+            if self.polled.fetch_add(1, Ordering::SeqCst) > 0 {
+                self.together.fetch_add(1, Ordering::SeqCst);
+            }
+            self.polled.fetch_sub(1, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            if number > 1000 {
+                return Ok(support::session("KEY-1", SystemTime::now() + HOUR));
+            }
+        }
+    }
+}
+
+#[test]
+fn driven_a_call_at_a_time_attempts_do_not_pile_up() {
+    let cache = CredentialCache::new(
+        Watching::default(),
+        RefreshPolicy::default().wait_timeout(Duration::from_millis(20)),
+    );
+    let now_and_then = runtime();
+    for _ in 0..4 {
+        assert!(now_and_then.block_on(cache.credentials()).is_err());
+        std::thread::sleep(Duration::from_millis(1100));
+    }
+    assert!(now_and_then.block_on(cache.credentials()).is_err());
+    // What was taken over is dropped as soon as its runtime is driven: one fetch, and perhaps the timer.
+    let alive = now_and_then.metrics().num_alive_tasks();
+    assert!(alive <= 2, "{alive} tasks");
+    assert_eq!(cache.source().together.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn fetches_run_where_they_are_pinned_to() {
+    let chosen = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let cache = CredentialCache::new(Counting::default(), RefreshPolicy::default())
+        .on(chosen.handle().clone());
+    let here = runtime();
+    let served = here.block_on(cache.credentials()).unwrap();
+    assert_eq!(served.access_key_id(), "KEY-1");
+    assert_eq!(here.metrics().num_alive_tasks(), 0, "nothing runs here");
+    assert_eq!(chosen.metrics().num_alive_tasks(), 1, "the timer");
+    // It ends: who waits runs the next one.
+    chosen.shutdown_background();
+    cache.invalidate("KEY-1");
+    let served = here.block_on(cache.credentials()).unwrap();
+    assert_eq!(served.access_key_id(), "KEY-2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_asks_for_is_left_alone_until_somebody_does() {
+    let idle = RefreshPolicy::default().idle_after(seconds(600));
+    let mut world = World::new(idle).filled("KEY-1", HOUR).await;
+    // Due at 3000 s, with no call since the first.
+    pass(seconds(3500)).await;
+    assert_eq!(world.gate.count(), 1);
+    assert_eq!(world.cache.status().next_attempt_at, None);
+    // The call is served at once, and the refresh comes.
+    let served = world.cache.credentials().now_or_never().expect("at once");
+    assert_eq!(served.unwrap().access_key_id(), "KEY-1");
+    let call = world.gate.call().await;
+    call.answer(Ok(world.session("KEY-2", HOUR)));
+    settle().await;
+    // A call within ten minutes of the plan keeps it going, also one of the hot path.
+    pass(seconds(2500)).await;
+    assert!(world.cache.current().is_some());
+    pass(seconds(501)).await;
+    let call = world.gate.call().await;
+    call.answer(Ok(world.session("KEY-3", HOUR)));
+    settle().await;
+    // Then nobody asks for days: nothing, until a call waits for a fetch.
+    pass(HOUR * 50).await;
+    assert_eq!(world.gate.count(), 3);
+    let caller = world.call();
+    let call = world.gate.call().await;
+    call.answer(Ok(world.session("KEY-4", HOUR)));
+    assert_eq!(caller.await.unwrap().unwrap().access_key_id(), "KEY-4");
+}
+
+#[tokio::test(start_paused = true)]
+async fn constant_calls_never_look_idle() {
+    let idle = RefreshPolicy::default().idle_after(seconds(60));
+    let mut world = World::new(idle).filled("KEY-0", HOUR).await;
+    for second in 1..=20_000_u64 {
+        pass(seconds(1)).await;
+        assert!(world.cache.current().is_some(), "{second}");
+        if let Some(call) = world.gate.pending() {
+            call.answer(Ok(world.session(&format!("KEY-{second}"), HOUR)));
+            settle().await;
+        }
+    }
+    assert!(world.cache.status().generation >= 6);
+    assert_eq!(world.cache.status().waits, 1, "the first call of all");
+}

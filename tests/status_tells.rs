@@ -64,6 +64,8 @@ fn cold_but(changes: Value) -> Value {
         "advisory_window": null,
         "next_attempt_at": null,
         "invalidated": false,
+        "suspected": false,
+        "rejections_in_a_row": 0,
         "rejected_key_returned": false,
         "last_error": null,
         "consecutive_failures": 0,
@@ -210,6 +212,7 @@ async fn a_failure_stands_with_its_kind_line_and_time_until_a_success() {
                 "kind": "Other",
                 "line": "fetch credentials: the test said no",
                 "terminal": false,
+                "for_present_need": true,
                 "at": "2027-01-15T08:50:02Z",
             },
             "consecutive_failures": 1,
@@ -232,6 +235,7 @@ async fn a_failure_stands_with_its_kind_line_and_time_until_a_success() {
                 "kind": "Throttled",
                 "line": "fetch credentials: slow down",
                 "terminal": false,
+                "for_present_need": true,
                 "at": "2027-01-15T08:50:02.75Z",
             },
             "consecutive_failures": 2,
@@ -380,6 +384,7 @@ async fn a_rejection_is_told_until_its_refresh_has_answered() {
         filled_but(json!({
             "stage": "mandatory",
             "invalidated": true,
+            "rejections_in_a_row": 1,
             "next_attempt_at": "2027-01-15T08:00:10Z",
         }))
     );
@@ -392,6 +397,7 @@ async fn a_rejection_is_told_until_its_refresh_has_answered() {
         filled_but(json!({
             "key_id": "KEY-2",
             "generation": 2,
+            "rejections_in_a_row": 1,
             "fetched_at": "2027-01-15T08:00:10Z",
             "expires_at": "2027-01-15T09:00:10Z",
             "next_attempt_at": "2027-01-15T08:50:10Z",
@@ -410,6 +416,7 @@ async fn a_rejected_key_that_returned_is_told_until_another_comes() {
     answer(&mut world, Ok(same)).await;
     let returned = filled_but(json!({
         "rejected_key_returned": true,
+        "rejections_in_a_row": 1,
         // The middle of 300–600 s.
         "next_attempt_at": "2027-01-15T08:07:40Z",
         "fetches": 2,

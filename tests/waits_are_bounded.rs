@@ -16,7 +16,12 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-const TIMED_OUT: &str = "fetch credentials: the source has not answered within 10s; the fetch goes on; the next call is served from it, or ask again with a longer `wait_timeout`";
+/// What whoever has waited in vain is told of an attempt of this number and age.
+fn timed_out(attempt: u32, age: &str) -> String {
+    format!(
+        "fetch credentials via GatedSource: the source has not answered within 10s; attempt {attempt} is {age} s old and waits for the source; the fetch goes on; the next call is served from it, or ask again with a longer `wait_timeout`"
+    )
+}
 
 fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -131,15 +136,19 @@ async fn in_the_mandatory_window_nobody_waits_after_a_failure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_before_the_mandatory_window_counts_in_it() {
+async fn a_failure_before_the_mandatory_window_says_nothing_about_it() {
     let mut world = aged(on_demand(), seconds(3000)).await;
     assert_serves(at_once(&world), "KEY-1");
     world.gate.call().await.answer(Err(Error::terminal("no")));
     settle().await;
     pass(seconds(540)).await;
-    assert_serves(at_once(&world), "KEY-1");
-    settle().await;
+    // The last minute is a new need: one attempt at once, and calls wait for that.
+    let caller = world.call();
+    let call = world.gate.call().await;
     assert_eq!(world.gate.count(), 3, "the attempt on entering it");
+    call.fail();
+    assert_serves(caller.await.unwrap(), "KEY-1");
+    assert_serves(at_once(&world), "KEY-1");
 }
 
 #[tokio::test(start_paused = true)]
@@ -223,23 +232,23 @@ async fn who_wants_nothing_expired_gets_a_time_out_where_nothing_has_failed() {
     let world = aged(on_demand().serve_expired(false), HOUR).await;
     let (answer, waited) = timed(world.cache.credentials()).await;
     assert_eq!(waited, seconds(10));
-    assert_fails(answer, TIMED_OUT);
+    assert_fails(answer, &timed_out(2, "10.0"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_wants_nothing_expired_is_told_that_the_source_had_none_newer() {
+async fn who_wants_nothing_expired_waits_for_the_attempt_on_expiring() {
     let mut world = aged(on_demand().serve_expired(false), seconds(3590)).await;
     let caller = world.call();
     let same = world.session("KEY-1", seconds(10));
     world.gate.call().await.answer(Ok(same));
     assert_serves(caller.await.unwrap(), "KEY-1");
-    // The same document: asked again after 22.5 s, of which 12 are left.
-    pass(millis(10_500)).await;
-    assert_fails(
-        at_once(&world),
-        "fetch credentials: the credentials have expired and the source had none newer, it is asked again in 12 s; `serve_expired` decides whether expired ones are handed out meanwhile",
-    );
-    assert_eq!(world.gate.count(), 2);
+    // Whatever pause the same document set: it is over with the credentials.
+    pass(seconds(10)).await;
+    let caller = world.call();
+    let call = world.gate.call().await;
+    call.answer(Ok(world.session("KEY-2", HOUR)));
+    assert_serves(caller.await.unwrap(), "KEY-2");
+    assert_eq!(world.gate.count(), 3);
 }
 
 // Cold
@@ -252,10 +261,10 @@ async fn an_empty_cache_times_out_with_the_figure_in_the_text() {
     pass(seconds(4)).await;
     let (answer, waited) = timed(world.cache.credentials()).await;
     assert_eq!(waited, seconds(6));
-    assert_fails(answer, TIMED_OUT);
+    assert_fails(answer, &timed_out(1, "10.0"));
     let error = first.await.unwrap().unwrap_err();
     assert_eq!(*error.kind(), ErrorKind::Timeout);
-    assert_fails(at_once(&world), TIMED_OUT);
+    assert_fails(at_once(&world), &timed_out(1, "10.0"));
     // The fetch goes on.
     call.answer(Ok(world.session("KEY-1", HOUR)));
     settle().await;
@@ -269,7 +278,7 @@ async fn a_fetch_ends_after_thirty_seconds_and_the_next_call_tries_again() {
     let _first = world.call();
     let hung = world.gate.call().await;
     pass(seconds(25)).await;
-    assert_fails(at_once(&world), TIMED_OUT);
+    assert_fails(at_once(&world), &timed_out(1, "25.0"));
     pass(millis(4999)).await;
     assert_eq!(world.cache.status().consecutive_failures, 0);
     pass(millis(1)).await;
@@ -637,7 +646,10 @@ fn the_figures_are_those_of_the_documentation() {
         (refresh::LONG_ADVISORY_WINDOW, seconds(3600)),
         (refresh::MAX_MANDATORY_WINDOW, seconds(60)),
         (refresh::OVERDUE, seconds(5)),
-        (refresh::GONE_AFTER, seconds(5)),
+        (refresh::RUNNING_WITHIN, millis(100)),
+        (refresh::ALIVE_WITHIN, seconds(1)),
+        (refresh::ATTEMPT_PERIOD, seconds(600)),
+        (refresh::LAST_LOOK, seconds(9)),
         (refresh::NO_WAIT_AFTER_FAILURE, seconds(60)),
         (refresh::MAX_URGENT_WAIT, seconds(30)),
         (refresh::IDLE_AFTER, seconds(600)),
@@ -671,34 +683,63 @@ async fn a_refresh_that_is_five_seconds_late_is_left_to_the_timer_and_no_longer(
     assert_eq!(world.gate.call().await.number, 2);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_fetch_counts_as_gone_five_seconds_after_its_time_out() {
-    let stuck = paused();
+#[test]
+fn an_attempt_that_does_not_run_is_taken_over_by_who_waits() {
+    let (stuck, driven) = (paused(), paused());
     let mut world = World::new(on_demand());
-    let started = start_in_vain(&stuck, world.cache.credentials());
-    // The clocks of two runtimes start apart; time passes in whole milliseconds.
-    let apart = started - Instant::now();
-    pass(seconds(35) + millis(apart.as_millis() as u64)).await;
-    assert_fails(at_once(&world), TIMED_OUT);
-    assert_eq!(world.cache.status().fetches, 1, "30 s and 5 s: not yet");
-    pass(millis(1)).await;
-    let caller = world.call();
-    let call = world.gate.call().await;
-    call.answer(Ok(world.session("KEY-2", HOUR)));
-    assert_serves(caller.await.unwrap(), "KEY-2");
+    let booked = start_in_vain(&stuck, world.cache.credentials());
+    driven.block_on(async {
+        let caller = world.call();
+        let call = world.gate.call().await;
+        // The clocks of two runtimes start a moment apart.
+        let after = call.at - booked;
+        assert!((millis(100)..millis(102)).contains(&after), "{after:?}");
+        call.answer(Ok(world.session("KEY-2", HOUR)));
+        assert_serves(caller.await.unwrap(), "KEY-2");
+    });
     assert_eq!(world.cache.status().fetches, 2);
-    stuck.shutdown_background();
+    // Driven at last, the task finds its place taken, and the source is not asked.
+    stuck.block_on(settle());
+    assert_eq!(world.gate.count(), 1);
 }
 
 #[test]
-fn the_timer_takes_over_from_a_fetch_that_is_gone() {
+fn an_attempt_that_stops_running_is_taken_over_after_a_second() {
+    let (stuck, driven) = (paused(), paused());
+    let mut world = World::new(on_demand());
+    let (first, polled) = stuck.block_on(async {
+        drop(world.call());
+        let call = world.gate.call().await;
+        pass(seconds(2)).await;
+        (call, Instant::now())
+    });
+    let second = driven.block_on(async {
+        pass(seconds(2)).await;
+        let caller = world.call();
+        let call = world.gate.call().await;
+        let after = call.at - polled;
+        // It shows itself every 0.3 s, the last time up to that long before.
+        assert!((millis(699)..millis(1002)).contains(&after), "{after:?}");
+        call.answer(Ok(world.session("KEY-2", HOUR)));
+        caller.await.unwrap()
+    });
+    assert_serves(second, "KEY-2");
+    // Its own answer is not polled any more.
+    let late = first.answer(Ok(world.session("KEY-1", HOUR)));
+    stuck.block_on(settle());
+    assert!(late, "nobody dropped the fetch yet");
+    assert_serves(at_once(&world), "KEY-2");
+}
+
+#[test]
+fn the_timer_takes_over_an_attempt_that_does_not_run() {
     let (timers, stuck) = (paused(), paused());
     let mut world = timers.block_on(aged(RefreshPolicy::default(), seconds(2999)));
     stuck.block_on(pass(seconds(2999)));
     let started = start_in_vain(&stuck, world.cache.refresh());
-    // The draw comes a second later, and finds a fetch under way.
+    // The draw comes a second later, and finds an attempt that was booked and never run.
     let call = timers.block_on(world.gate.call());
-    assert_eq!((call.at - started).as_millis(), 35_001);
+    assert!((call.at - started).as_millis() <= 1000);
     assert_eq!(world.cache.status().fetches, 3);
 }
 
@@ -711,7 +752,7 @@ async fn a_forced_refresh_waits_as_long_as_any_call() {
     pass(seconds(4)).await;
     let (answer, waited) = timed(world.cache.refresh()).await;
     assert_eq!(waited, seconds(6), "it joins the fetch under way");
-    assert_fails(answer, TIMED_OUT);
+    assert_fails(answer, &timed_out(2, "10.0"));
     assert_eq!(
         *first.await.unwrap().unwrap_err().kind(),
         ErrorKind::Timeout

@@ -50,6 +50,8 @@ pub enum ErrorKind {
     Timeout,
     /// An item, a collection or a request is too large.
     TooLarge,
+    /// Credentials were asked for a longer life than the source gives.
+    TooShort,
     /// No connection could be made.
     Unreachable,
     /// A setting or an argument is wrong; [`Error::field`](super::Error::field) names it. Nothing was sent.

@@ -43,7 +43,7 @@ impl<T> Cell<T> for ArcSwap<T> {
 }
 
 #[cfg(test)]
-mod model {
+pub(super) mod model {
     //! The cell under a scheduler that tries the orders in which threads may run.
     //!
     //! A plain mutex stands in for `arc-swap`: the scheduler switches at its locks. What is checked is
@@ -55,9 +55,15 @@ mod model {
     use std::ops::Deref;
     use std::sync::Arc;
 
-    const SCHEDULES: usize = 2_000;
+    pub(in super::super) const SCHEDULES: usize = 2_000;
 
-    struct Scheduled<T>(Mutex<Arc<T>>);
+    pub(in super::super) struct Scheduled<T>(Mutex<Arc<T>>);
+
+    impl<T> Scheduled<T> {
+        pub(in super::super) fn new(value: T) -> Self {
+            Scheduled(Mutex::new(Arc::new(value)))
+        }
+    }
 
     impl<T> Cell<T> for Scheduled<T> {
         fn load(&self) -> impl Deref<Target = Arc<T>> {
@@ -82,7 +88,7 @@ mod model {
     }
 
     /// The planted bug: it looks, and then stores whatever came meanwhile.
-    struct LoadThenStore<T>(Scheduled<T>);
+    pub(in super::super) struct LoadThenStore<T>(pub(in super::super) Scheduled<T>);
 
     impl<T> Cell<T> for LoadThenStore<T> {
         fn load(&self) -> impl Deref<Target = Arc<T>> {
@@ -164,7 +170,7 @@ mod model {
     #[test]
     fn no_change_is_lost_in_any_order() {
         shuttle::check_random(
-            || callers_and_rejections(Scheduled(Mutex::new(Arc::new(Small::default())))),
+            || callers_and_rejections(Scheduled::new(Small::default())),
             SCHEDULES,
         );
     }
@@ -174,7 +180,7 @@ mod model {
         let found = std::panic::catch_unwind(|| {
             shuttle::check_random(
                 || {
-                    let cell = Scheduled(Mutex::new(Arc::new(Small::default())));
+                    let cell = Scheduled::new(Small::default());
                     callers_and_rejections(LoadThenStore(cell));
                 },
                 SCHEDULES,

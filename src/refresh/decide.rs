@@ -1,6 +1,10 @@
-//! What a call gets, and when a timer acts: a function of state, policy and time alone.
+//! What follows from the state: the verdict on a call, its answer, the timer's tick, and the hot path's
+//! end. Functions of state, policy and time alone.
 
+use super::at_once::AtOnce;
 use super::clock::Now;
+use super::held::Standing;
+use super::need::{Need, Reason};
 use super::policy::{
     MAX_TIMER_SLEEP, NO_WAIT_AFTER_FAILURE, OVERDUE, RefreshMode, RefreshPolicy, Rules,
 };
@@ -9,14 +13,14 @@ use super::window::Stage;
 use crate::error::{CredentialFault, Error, ErrorKind, Operation};
 use aws_credential_types::Credentials;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// What a call does before it is answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Verdict {
-    /// It starts the fetch.
+    /// It begins the attempt.
     pub(super) starts: bool,
-    /// It waits for the fetch, started or joined.
+    /// It waits for the attempt, begun or joined.
     pub(super) waits: bool,
 }
 
@@ -28,42 +32,69 @@ impl Verdict {
     };
 }
 
-/// What a call does, by state.
+/// What a call does, by the need that stands.
 pub(super) fn decide(state: &State, policy: &RefreshPolicy, now: Now) -> Verdict {
-    let stage = state.stage(now);
-    if stage == Stage::Fresh {
+    let Some(need) = state.need(now) else {
         return Verdict::SERVE;
-    }
-    let attempt = state.attempt(policy, now);
-    if stage == Stage::Advisory {
-        let starts = attempt.is_none() && wants_refresh(state, policy, now);
+    };
+    if !need.reason.is_urgent() {
+        let starts = !is_attended(state, now) && wants_refresh(state, need, policy, now);
         // The AWS rules let the first call pay for the refresh.
-        let waits = starts && policy.rules == Rules::AwsSpec;
+        let waits = starts && policy.rules == Rules::AwsSpec && need.reason == Reason::Window;
         return Verdict { starts, waits };
     }
-    let starts = attempt.is_none() && state.is_due(policy, now);
+    let attempt = state.attempt(now);
+    let starts = attempt.is_none() && state.is_due(need, policy, now);
     let in_time = attempt.is_some_and(|attempt| attempt.deadline(policy) > now.mono);
-    let failed_before = match stage {
-        // Under the AWS rules a terminal error leaves nothing behind once it has been raised.
-        _ if policy.rules == Rules::AwsSpec && state.is_terminal() => false,
-        Stage::Mandatory => state.failures > 0,
-        Stage::Expired => state.failure.as_ref().is_some_and(|failure| {
-            now.mono.saturating_duration_since(failure.at.mono) < NO_WAIT_AFTER_FAILURE
-        }),
-        _ => false,
+    let waits = (starts || in_time) && !has_failed(state, need, policy, now);
+    Verdict { starts, waits }
+}
+
+/// Whether an attempt for this need has failed, so that nobody waits for another.
+fn has_failed(state: &State, need: Need, policy: &RefreshPolicy, now: Now) -> bool {
+    // Under the AWS rules a terminal error leaves nothing behind once it has been raised.
+    if policy.rules == Rules::AwsSpec && state.is_terminal() {
+        return false;
+    }
+    let Some(failure) = state.failure.as_ref().filter(|failure| failure.is_of(need)) else {
+        return false;
     };
-    Verdict {
-        starts,
-        waits: (starts || in_time) && !failed_before,
+    match state.stage(now) {
+        Stage::Mandatory => true,
+        Stage::Expired => {
+            now.mono.saturating_duration_since(failure.at.mono) < NO_WAIT_AFTER_FAILURE
+        }
+        _ => false,
     }
 }
 
-/// Whether a call in the advisory window has to start the fetch, because nobody else does.
-fn wants_refresh(state: &State, policy: &RefreshPolicy, now: Now) -> bool {
+/// Whether somebody is at it: while credentials are valid, an attempt whose task is gone is given as long as
+/// a timer that is late.
+fn is_attended(state: &State, now: Now) -> bool {
+    let attempt = state.attempt.as_ref();
+    attempt.is_some_and(|attempt| {
+        !attempt.pulse.is_gone(now.mono)
+            || now.mono.saturating_duration_since(attempt.booked) <= OVERDUE
+    })
+}
+
+/// Whether a call that does not wait has to begin the attempt, because nobody else does.
+fn wants_refresh(state: &State, need: Need, policy: &RefreshPolicy, now: Now) -> bool {
     if policy.rules == Rules::Ours && policy.mode == RefreshMode::Background {
-        return state.next.is_none_or(|next| next.overdue(now) > OVERDUE);
+        let late = |overdue: Duration| overdue > OVERDUE;
+        return state.is_due(need, policy, now)
+            && state.pause.is_none_or(|pause| late(pause.due.overdue(now)));
     }
-    state.is_due(policy, now)
+    state.is_due(need, policy, now)
+}
+
+/// Why a call that does not wait, or no longer, has no credentials.
+#[derive(Debug)]
+pub(super) enum Unanswered {
+    /// This is the error.
+    Because(Error),
+    /// Nothing has come of the attempt yet.
+    StillWaiting,
 }
 
 /// What a call that does not wait, or no longer, is answered.
@@ -71,12 +102,12 @@ pub(super) fn answer(
     state: &State,
     policy: &RefreshPolicy,
     now: Now,
-) -> Result<Arc<Credentials>, Error> {
+) -> Result<Arc<Credentials>, Unanswered> {
     let failure = || state.failure.as_ref().map(|failure| &failure.error);
     let last_error = || match (failure(), state.held.is_some() && state.attempt.is_none()) {
-        (Some(error), _) => error.clone(),
-        (None, true) => none_newer(state, policy, now),
-        (None, false) => timed_out(policy),
+        (Some(error), _) => Unanswered::Because(error.clone()),
+        (None, true) => Unanswered::Because(none_newer(state, policy, now)),
+        (None, false) => Unanswered::StillWaiting,
     };
     let Some(held) = &state.held else {
         return Err(last_error());
@@ -84,8 +115,10 @@ pub(super) fn answer(
     let terminal = failure().filter(|_| state.is_terminal());
     let over = held.life.left(now).is_over();
     match (terminal, policy.rules) {
-        (Some(error), Rules::AwsSpec) if state.is_paused(now) => Err(error.clone()),
-        (Some(error), Rules::Ours) if over => Err(error.clone()),
+        (Some(error), Rules::AwsSpec) if state.is_paused(now) => {
+            Err(Unanswered::Because(error.clone()))
+        }
+        (Some(error), Rules::Ours) if over => Err(Unanswered::Because(error.clone())),
         _ if over && !policy.serve_expired => Err(last_error()),
         _ => Ok(Arc::clone(&held.credentials)),
     }
@@ -105,22 +138,10 @@ fn none_newer(state: &State, policy: &RefreshPolicy, now: Now) -> Error {
     .hint("`serve_expired` decides whether expired ones are handed out meanwhile")
 }
 
-pub(super) fn timed_out(policy: &RefreshPolicy) -> Error {
-    Error::new(
-        ErrorKind::Timeout,
-        Operation::FETCH,
-        format!(
-            "the source has not answered within {:?}",
-            policy.wait_timeout
-        ),
-    )
-    .hint("the fetch goes on; the next call is served from it, or ask again with a longer `wait_timeout`")
-}
-
 /// What the timer does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tick {
-    /// Start a fetch.
+    /// Begin an attempt.
     Fetch,
     /// Look again after this long, or when something changes.
     Sleep(Duration),
@@ -132,26 +153,86 @@ pub(super) fn tick(state: &State, policy: &RefreshPolicy, now: Now) -> Tick {
         // An empty cache is filled by who asks for it.
         return Tick::Sleep(MAX_TIMER_SLEEP);
     }
-    if let Some(attempt) = state.attempt(policy, now) {
-        let gone = attempt.asks_at + policy.gone_after() + Duration::from_millis(1);
-        return Tick::Sleep(
-            gone.saturating_duration_since(now.mono)
-                .min(MAX_TIMER_SLEEP),
-        );
+    if let Some(attempt) = state.attempt(now) {
+        return Tick::Sleep(attempt.pulse.until_look(now.mono).min(MAX_TIMER_SLEEP));
     }
-    let planned = state.next_idle.or(state.next).map(|due| due.until(now));
-    let unplanned = match planned {
-        None if state.stage(now) >= Stage::Advisory => Some(Duration::ZERO),
-        planned => planned,
+    let wait = match state.until_next(policy, now) {
+        None if state.need(now).is_some() => Duration::ZERO,
+        None => MAX_TIMER_SLEEP,
+        Some(wait) => wait,
     };
-    let wait = match (unplanned, state.until_entry(policy, now)) {
-        (Some(planned), Some(entry)) => planned.min(entry),
-        (Some(wait), None) | (None, Some(wait)) => wait,
-        (None, None) => MAX_TIMER_SLEEP,
-    };
-    if wait.is_zero() {
-        Tick::Fetch
-    } else {
+    if !wait.is_zero() {
         Tick::Sleep(wait.min(MAX_TIMER_SLEEP))
+    } else if is_idle(state, policy, now) {
+        Tick::Sleep(MAX_TIMER_SLEEP)
+    } else {
+        Tick::Fetch
     }
+}
+
+/// Whether nobody has asked for so long that the timer leaves the source alone.
+pub(super) fn is_idle(state: &State, policy: &RefreshPolicy, now: Now) -> bool {
+    policy.idle_after.is_some_and(|idle_after| {
+        state
+            .asked_at
+            .is_none_or(|asked| now.mono.saturating_duration_since(asked) >= idle_after)
+    })
+}
+
+/// The hot path's end: until when calls are answered at once with nothing to decide, for as long as the
+/// state is not replaced by another.
+pub(super) fn served_until(state: &State, policy: &RefreshPolicy) -> AtOnce {
+    let held = state.held.as_ref();
+    let Some(held) = held.filter(|held| held.standing != Standing::Rejected) else {
+        return AtOnce::Never;
+    };
+    if policy.rules == Rules::AwsSpec && state.failure.is_some() {
+        // It may have to be raised, valid credentials or not.
+        return AtOnce::Never;
+    }
+    let idle_from = policy
+        .idle_after
+        .filter(|idle_after| policy.has_timer() && !state.is_asked(*idle_after))
+        .and_then(|idle_after| state.idle_from(idle_after));
+    let fresh = held.life.end_before(held.life.advisory);
+    let mandatory = held.life.end_before(held.life.mandatory);
+    let attended = attended_until(state, policy);
+    let served = if held.standing == Standing::Suspected {
+        attended.map_or(AtOnce::Never, |attended| {
+            AtOnce::Until(attended).at_most(mandatory)
+        })
+    } else if held.life.expiry.is_none() {
+        AtOnce::Always
+    } else {
+        let attended = mandatory
+            .zip(attended)
+            .map(|(mandatory, attended)| mandatory.earlier(attended));
+        match (fresh, attended) {
+            (Some(fresh), Some(attended)) if fresh.earlier(attended) == fresh => {
+                AtOnce::Until(attended)
+            }
+            (Some(fresh), _) => AtOnce::Until(fresh),
+            (None, _) => AtOnce::Never,
+        }
+    };
+    served.at_most(idle_from)
+}
+
+/// Until when a call that does not wait has nothing to begin: an attempt is under way, one is planned that
+/// the timer begins, or one is planned that is not due yet.
+fn attended_until(state: &State, policy: &RefreshPolicy) -> Option<Now> {
+    if let Some(attempt) = &state.attempt {
+        let expiry = state.held.as_ref().and_then(|held| held.life.expiry);
+        return Some(Now {
+            // Its age counts on the monotonic clock alone.
+            wall: expiry.unwrap_or(SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 37)),
+            mono: attempt.booked.checked_add(OVERDUE)?,
+        });
+    }
+    let grace = if policy.has_timer() {
+        OVERDUE
+    } else {
+        Duration::ZERO
+    };
+    state.pause?.due.later_by(grace)
 }

@@ -1,43 +1,20 @@
-//! The hot path: all that a call does while there is nothing to start or to wait for.
+//! The hot path: all that a call does while there is nothing to begin or to wait for.
 //!
 //! One atomic load, a reading of both clocks, two comparisons, and a reference count: no lock, no
 //! allocation, nothing to await. What the readings are compared with was worked out when the state
 //! last changed.
 
-use super::cache::{CredentialCache, Shared};
 use super::clock::Now;
 use super::decide::{answer, decide};
-use super::policy::{OVERDUE, RefreshPolicy, Rules};
-use super::state::{Held, State};
+use super::held::Held;
+use super::shared::Shared;
+use super::state::State;
 use super::window::Stage;
 use crate::source::CredentialSource;
-use aws_credential_types::Credentials;
-use aws_smithy_runtime_api::client::identity::Identity;
 use std::sync::Arc;
-use std::time::Duration;
-
-impl<F: CredentialSource> CredentialCache<F> {
-    /// What [`credentials`](Self::credentials) would return at once, if it is valid: no I/O, no waiting,
-    /// no lock, no allocation.
-    ///
-    /// `None` when nothing has been fetched yet, when the credentials held have expired, and when a
-    /// refresh comes first because they are about to expire or a service rejected them.
-    ///
-    /// The one call that finds a refresh due and nobody at it, as in
-    /// [`RefreshMode::OnDemand`](super::RefreshMode::OnDemand), starts it on a task, which allocates.
-    #[must_use]
-    pub fn current(&self) -> Option<Arc<Credentials>> {
-        self.0.at_once(|held| Arc::clone(&held.credentials))
-    }
-
-    /// The same as an SDK identity, built once per fetch; its clone allocates once at most.
-    #[must_use]
-    pub fn current_identity(&self) -> Option<Identity> {
-        self.0.at_once(|held| held.identity.clone())
-    }
-}
 
 impl<F: CredentialSource> Shared<F> {
+    /// A part of what is held, where it is served at once and valid.
     #[inline]
     pub(super) fn at_once<T>(self: &Arc<Self>, part: impl FnOnce(&Held) -> T) -> Option<T> {
         let state = self.state.load();
@@ -53,90 +30,29 @@ impl<F: CredentialSource> Shared<F> {
         if verdict.waits || state.stage(now) >= Stage::Expired {
             return false;
         }
+        if self.policy.idle_after.is_some() {
+            self.note_asked();
+        }
         if verdict.starts {
-            // A refresh is wanted that nobody has started. Without a runtime nobody can.
-            let _ = self.start(Self::is_wanted_by_a_call);
+            // A refresh is wanted that nobody has begun. Without a runtime nobody can.
+            let _ = self.begin_by_call(false);
         }
         answer(state, &self.policy, now).is_ok()
     }
 }
 
-/// Until when every call is answered at once, with nothing to decide.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) enum AtOnce {
-    /// Each call has to be decided.
-    #[default]
-    Never,
-    /// Until one of the clocks gets there.
-    Until(Now),
-    /// For as long as nothing changes.
-    Always,
-}
-
-impl AtOnce {
-    #[inline]
-    fn lasts(self, now: Now) -> bool {
-        match self {
-            AtOnce::Until(end) => now.wall < end.wall && now.mono < end.mono,
-            AtOnce::Always => true,
-            AtOnce::Never => false,
-        }
-    }
-
-    /// What follows from a state, for as long as it is not replaced by another.
-    pub(super) fn of(state: &State, policy: &RefreshPolicy) -> Self {
-        let Some(held) = state.held.as_ref().filter(|held| !held.invalidated) else {
-            return AtOnce::Never;
-        };
-        if policy.rules == Rules::AwsSpec && state.failure.is_some() {
-            // It may have to be raised, valid credentials or not.
-            return AtOnce::Never;
-        }
-        if held.life.expiry.is_none() {
-            return AtOnce::Always;
-        }
-        let fresh = held.life.end_before(held.life.advisory);
-        let mandatory = held.life.end_before(held.life.mandatory);
-        let attended = mandatory
-            .zip(attended_until(state, policy))
-            .map(|(mandatory, attended)| mandatory.earlier(attended));
-        match (fresh, attended) {
-            (Some(fresh), Some(attended)) if fresh.earlier(attended) == fresh => {
-                AtOnce::Until(attended)
-            }
-            (Some(fresh), _) => AtOnce::Until(fresh),
-            (None, _) => AtOnce::Never,
-        }
-    }
-}
-
-/// Until when a call in the advisory window has nothing to start: a fetch is under way, one is planned
-/// that the timer starts, or one is planned that is not due yet.
-fn attended_until(state: &State, policy: &RefreshPolicy) -> Option<Now> {
-    if let Some(attempt) = state.attempt {
-        return Some(Now {
-            // Its age counts on the monotonic clock alone.
-            wall: state.held.as_ref()?.life.expiry?,
-            mono: attempt.asks_at.checked_add(policy.gone_after())?,
-        });
-    }
-    let grace = if policy.has_timer() {
-        OVERDUE
-    } else {
-        Duration::ZERO
-    };
-    state.next?.later_by(grace)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::decide::Verdict;
-    use super::super::policy::RefreshMode;
-    use super::super::state::{Attempt, Outcome};
+    use super::super::at_once::AtOnce;
+    use super::super::attempt::{Attempt, Outcome};
+    use super::super::decide::{Verdict, served_until};
+    use super::super::policy::{RefreshMode, RefreshPolicy, Rules};
+    use super::super::state::{At, Cause};
     use super::*;
-    use crate::error::Error;
+    use crate::error::{Error, Result};
+    use aws_credential_types::Credentials;
     use proptest::prelude::*;
-    use std::time::SystemTime;
+    use std::time::{Duration, SystemTime};
     use tokio::time::Instant;
 
     const HOUR: Duration = Duration::from_secs(3600);
@@ -171,7 +87,7 @@ mod tests {
         }
 
         fn become_state(&mut self, mut next: State) {
-            next.at_once = AtOnce::of(&next, &self.policy);
+            next.at_once = served_until(&next, &self.policy);
             self.state = next;
         }
 
@@ -186,15 +102,18 @@ mod tests {
         }
 
         fn begin(&mut self) -> Option<Attempt> {
-            let under_way = self.state.attempt(&self.policy, self.now);
-            under_way.is_none().then(|| {
-                let (next, attempt) = self.state.begin(self.now);
+            let under_way = self.state.attempt.is_some();
+            (!under_way).then(|| {
+                let (next, attempt) = self.state.begin(Cause::Plan, (self.now, 0.5));
                 self.become_state(next);
+                if let Some((next, _)) = self.state.run(attempt.number, self.now) {
+                    self.become_state(next);
+                }
                 attempt
             })
         }
 
-        fn land(&mut self, answer: impl FnOnce(&mut Self) -> Result<Credentials, Error>) {
+        fn land(&mut self, answer: impl FnOnce(&mut Self) -> Result<Credentials>) {
             let outcome = match answer(self) {
                 Ok(fetched) => Outcome::Fetched(fetched),
                 Err(error) => Outcome::Failed(error),
@@ -203,13 +122,23 @@ mod tests {
         }
 
         fn end(&mut self, outcome: &Outcome) {
-            if let Some(attempt) = self.state.attempt {
-                let (policy, now) = (&self.policy, self.now);
-                let (next, _) = self.state.land(attempt, outcome, policy, now, 0.5, None);
+            if let Some(attempt) = self.state.attempt.clone() {
+                let at = At {
+                    policy: &self.policy,
+                    now: self.now,
+                    jitter: 0.5,
+                    last_call: None,
+                };
+                let (next, _) = self.state.land(attempt.number, outcome, at);
                 if let Some(next) = next {
                     self.become_state(next);
                 }
             }
+        }
+
+        fn is_suspected(&self) -> bool {
+            let held = self.state.held.as_ref();
+            held.is_some_and(|held| held.standing == super::super::held::Standing::Suspected)
         }
 
         /// How long from now calls are served with nothing to decide, to the millisecond.
@@ -256,15 +185,15 @@ mod tests {
     }
 
     #[test]
-    fn during_a_fetch_until_it_counts_as_gone_or_the_mandatory_window_opens() {
+    fn during_a_fetch_until_it_is_overdue_or_the_mandatory_window_opens() {
         let mut walk = Walk::filled(RefreshPolicy::default());
         walk.pass(seconds(3000));
         walk.begin();
-        assert_eq!(walk.lasts(), seconds(35));
+        assert_eq!(walk.lasts(), seconds(5));
         let mut walk = Walk::filled(RefreshPolicy::default());
-        walk.pass(seconds(3520));
+        walk.pass(seconds(3537));
         walk.begin();
-        assert_eq!(walk.lasts(), seconds(20));
+        assert_eq!(walk.lasts(), seconds(3));
     }
 
     #[test]
@@ -369,7 +298,7 @@ mod tests {
                     Step::Reject => {
                         if let Some(held) = walk.state.held.clone() {
                             let key_id = held.credentials.access_key_id();
-                            let (next, _) = walk.state.invalidate(key_id, &walk.policy, walk.now);
+                            let (next, _) = walk.state.invalidate(key_id, &walk.policy, (walk.now, 0.5));
                             if let Some(next) = next {
                                 walk.become_state(next);
                             }
@@ -385,7 +314,7 @@ mod tests {
                         prop_assert_eq!(decide(&walk.state, &walk.policy, at), Verdict::SERVE);
                         prop_assert!(answer(&walk.state, &walk.policy, at).is_ok());
                         prop_assert!(walk.state.stage(at) < Stage::Mandatory);
-                    } else if walk.policy.rules == Rules::Ours {
+                    } else if walk.policy.rules == Rules::Ours && !walk.is_suspected() {
                         prop_assert_ne!(walk.state.stage(at), Stage::Fresh);
                     }
                 }

@@ -32,8 +32,13 @@ pub const MAX_MANDATORY_WINDOW: Duration = Duration::from_secs(60);
 
 /// A call starts the fetch itself when the background task is overdue by more than this: 5 s.
 pub const OVERDUE: Duration = Duration::from_secs(5);
-/// A fetch that is this much older than its timeout counts as gone, as in a process that was frozen: 5 s.
-pub const GONE_AFTER: Duration = Duration::from_secs(5);
+/// An attempt whose task has not run this long after it was started is taken over by whoever waits for it:
+/// 100 ms, as on a runtime that computes, ends, or is driven only now and then.
+pub const RUNNING_WITHIN: Duration = Duration::from_millis(100);
+/// An attempt whose task has not been polled in this time is taken over likewise: 1 s.
+pub const ALIVE_WITHIN: Duration = Duration::from_secs(1);
+/// The task of an attempt wakes itself this often: 0.3 s, several times within [`ALIVE_WITHIN`].
+pub(super) const HEARTBEAT: Duration = Duration::from_millis(300);
 /// Once credentials have expired, nobody waits for this long after a failed attempt: 60 s.
 pub const NO_WAIT_AFTER_FAILURE: Duration = Duration::from_secs(60);
 /// Longest [adaptive](Backoff::adaptive) pause between attempts once credentials are needed: 30 s.
@@ -53,6 +58,26 @@ pub const MIN_PAUSE_AFTER_ANSWER: Duration = Duration::from_millis(250);
 pub const MIN_ATTEMPT_SPACING: Duration = Duration::from_millis(20);
 /// No more attempts than this start in any second, whatever the clocks do: 8.
 pub const MAX_ATTEMPTS_PER_SECOND: usize = 8;
+/// What [`MAX_ATTEMPTS_IN_PERIOD`] counts in: 10 min.
+pub const ATTEMPT_PERIOD: Duration = Duration::from_secs(10 * 60);
+/// No more attempts than this start in any ten minutes, whatever is rejected, forced or asked for, where
+/// sessions last a minute or longer: 46.
+///
+/// It is what an outage takes whose pauses are the shortest there are: each 15 s, and six at first.
+pub const MAX_ATTEMPTS_IN_PERIOD: usize = 46;
+/// Of these, what forced refreshes, wishes for a long life and rejections may take: 40. The others are left
+/// to the plan.
+pub const FORCED_ATTEMPTS: usize = 40;
+/// The same while attempts fail, or where sessions are short or near their end: 20. The plan then needs one
+/// attempt each [`MAX_URGENT_WAIT`] and a few more.
+pub const FORCED_ATTEMPTS_IN_TROUBLE: usize = 20;
+/// From this many rejections in a row on, the next key is asked for after [`AWS_BACKOFF`]: 6.
+pub const LONG_ROW: u32 = 6;
+/// A source that renews late is asked again this long before expiry: 9 s, within the 10 s that caches in
+/// front of it commonly renew ahead.
+pub const LAST_LOOK: Duration = Duration::from_secs(9);
+/// Most attempts that answers with the same document cause in one credential's life: 10.
+pub(super) const MAX_TRIES: u32 = 10;
 /// [`refresh`](crate::CredentialCache::refresh) asks the source at most once in this time: 1 s.
 pub const MIN_FORCED_SPACING: Duration = Duration::from_secs(1);
 /// Shortest and longest pause of the AWS rules after a failure: 5 and 10 min. By the rules of this crate,
@@ -88,6 +113,7 @@ pub struct RefreshPolicy {
     pub(super) serve_expired: bool,
     pub(super) fetch_timeout: Duration,
     pub(super) wait_timeout: Duration,
+    pub(super) idle_after: Option<Duration>,
 }
 
 /// Which book of rules is followed where the two differ.
@@ -144,6 +170,7 @@ impl RefreshPolicy {
             serve_expired: true,
             fetch_timeout: DEFAULT_FETCH_TIMEOUT,
             wait_timeout: DEFAULT_WAIT_TIMEOUT,
+            idle_after: None,
         }
     }
 
@@ -211,6 +238,18 @@ impl RefreshPolicy {
         self
     }
 
+    /// Stops refreshing in the background what nobody asked for in this time, until the next call; by
+    /// default never. Zero is refused by [`validate`](Self::validate).
+    ///
+    /// For programs with many strategies of which each is used now and then. A call that comes after it is
+    /// served at once while credentials are valid, and waits for a fetch once they have expired. It has no
+    /// effect in [`RefreshMode::OnDemand`], where only calls refresh.
+    #[must_use]
+    pub const fn idle_after(mut self, time: Duration) -> Self {
+        self.idle_after = Some(time);
+        self
+    }
+
     /// Checks the settings against each other.
     ///
     /// The builders of the strategies call it; a [`CredentialCache`](crate::CredentialCache) made with
@@ -218,8 +257,8 @@ impl RefreshPolicy {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage), naming the setting: an `advisory_window` or a
-    /// `fetch_timeout` of zero.
+    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage), naming the setting: an `advisory_window`, a
+    /// `fetch_timeout` or an `idle_after` of zero.
     pub fn validate(&self) -> Result<()> {
         if self.advisory_window.is_some_and(|window| window.is_zero()) {
             return Err(Error::usage(
@@ -230,17 +269,18 @@ impl RefreshPolicy {
         if self.fetch_timeout.is_zero() {
             return Err(Error::usage("fetch_timeout", "must be longer than zero"));
         }
+        if self.idle_after.is_some_and(|time| time.is_zero()) {
+            return Err(Error::usage(
+                "idle_after",
+                "must be longer than zero; leave it unset to refresh whether anybody asks or not",
+            ));
+        }
         Ok(())
     }
 
-    /// How old a fetch may be before nobody waits for it any more.
-    pub(super) fn deadline(&self) -> Duration {
+    /// How old an attempt may be before nobody waits for it any more, and how long any call waits.
+    pub(super) fn longest_wait(&self) -> Duration {
         self.wait_timeout.min(LONGEST_WAIT)
-    }
-
-    /// How old a fetch may be before it counts as gone.
-    pub(super) fn gone_after(&self) -> Duration {
-        self.fetch_timeout.min(LONGEST_WAIT) + GONE_AFTER
     }
 
     /// Whether a task refreshes ahead of calls.

@@ -2,8 +2,8 @@
 
 use super::clock::Now;
 use super::policy::{
-    AWS_BACKOFF, FREE_COLD_FAILURES, LONGEST_WAIT, MAX_URGENT_WAIT, MIN_PAUSE_AFTER_ANSWER,
-    RefreshPolicy, Rules, TERMINAL_RERAISE,
+    AWS_BACKOFF, FREE_COLD_FAILURES, LAST_LOOK, LONG_ROW, LONGEST_WAIT, MAX_TRIES, MAX_URGENT_WAIT,
+    MIN_PAUSE_AFTER_ANSWER, RefreshPolicy, Rules, TERMINAL_RERAISE,
 };
 use super::window::{Life, Stage};
 use std::time::{Duration, SystemTime};
@@ -55,6 +55,14 @@ impl Due {
         })
     }
 
+    /// The point on each clock, so much earlier.
+    pub(super) fn earlier_by(&self, time: Duration) -> Option<Now> {
+        Some(Now {
+            wall: self.wall?.checked_sub(time)?,
+            mono: self.mono.checked_sub(time)?,
+        })
+    }
+
     /// By how much it is past, on the clock that says more.
     pub(super) fn overdue(&self, now: Now) -> Duration {
         let by_mono = now.mono.saturating_duration_since(self.mono);
@@ -83,14 +91,57 @@ pub(super) fn first_try(
     Some(between((earliest, latest), jitter).max(MIN_PAUSE_AFTER_ANSWER))
 }
 
-/// The pause after the source answered with the document that is held already.
-pub(super) fn after_same_document(life: &Life, stage: Stage, now: Now, jitter: f64) -> Duration {
-    if stage >= Stage::Mandatory {
-        return between(SAME_DOCUMENT_PAUSE, jitter);
-    }
+/// The pause after the source answered with the document that is held already, for so many attempts now.
+///
+/// In the mandatory window half of what is left, or 15–30 s where that is less: a source that renews 10 s
+/// before expiry is noticed before expiry. Halving goes on while the credential's ten attempts last; then
+/// one look is left for [`LAST_LOOK`] before expiry, and in any case one for expiry itself.
+pub(super) fn after_same_document(
+    life: &Life,
+    stage: Stage,
+    (now, tries): (Now, u32),
+    jitter: f64,
+) -> Duration {
     let left = life.left(now).duration();
+    if stage >= Stage::Mandatory {
+        let halving = between(SAME_DOCUMENT_PAUSE, jitter).min((left / 2).max(FIRST_PAUSE));
+        let pause = if tries + 2 < MAX_TRIES {
+            halving
+        } else if tries + 2 == MAX_TRIES && left > LAST_LOOK {
+            left - LAST_LOOK
+        } else {
+            left
+        };
+        let until_expiry = if left.is_zero() { pause } else { left };
+        return pause.min(until_expiry).max(MIN_PAUSE_AFTER_ANSWER);
+    }
     let at_least = Duration::from_secs(60).min(life.advisory / 4);
     (left / 2).max(at_least).max(MIN_PAUSE_AFTER_ANSWER)
+}
+
+/// The pause before the key is replaced that is the last of so many rejected in a row, two at least: ½–1 ×
+/// 1 s, doubling; 5–10 min from [`LONG_ROW`] on.
+pub(super) fn after_rejections(in_a_row: u32, jitter: f64) -> Duration {
+    if in_a_row >= LONG_ROW {
+        return between(AWS_BACKOFF, jitter);
+    }
+    upper_half(
+        doubled(FIRST_PAUSE, in_a_row.saturating_sub(2)).min(MAX_URGENT_WAIT),
+        jitter,
+    )
+}
+
+/// The pause before a longer life is asked for again, after so many times: as after so many failures.
+pub(super) fn after_asking_for_life(times: u32, jitter: f64) -> Duration {
+    upper_half(
+        doubled(FIRST_PAUSE, times.saturating_sub(1)).min(MAX_URGENT_WAIT),
+        jitter,
+    )
+}
+
+/// The pause before a life longer than any seen is tried once more: 5–10 min.
+pub(super) fn before_longer_life(jitter: f64) -> Duration {
+    between(AWS_BACKOFF, jitter)
 }
 
 /// The longest pause after a rejected key came back: 5–10 min.
@@ -112,20 +163,24 @@ pub(super) struct FailedAttempt<'a> {
     pub(super) failures: u32,
     pub(super) terminal: bool,
     pub(super) throttled: bool,
+    /// The key in use is one of a row of rejected ones, however long it lives.
+    pub(super) suspected: bool,
+    /// Others took part of what ten minutes allow: the plan spares attempts.
+    pub(super) strained: bool,
     /// The pause that the third failure in the advisory window set.
     pub(super) steady: Option<Duration>,
 }
 
 /// What follows a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Pause {
+pub(super) struct AfterFailure {
     /// `None`: the next call may try at once.
     pub(super) wait: Option<Duration>,
     pub(super) steady: Option<Duration>,
 }
 
 impl FailedAttempt<'_> {
-    pub(super) fn pause(&self, policy: &RefreshPolicy, now: Now, jitter: f64) -> Pause {
+    pub(super) fn pause(&self, policy: &RefreshPolicy, now: Now, jitter: f64) -> AfterFailure {
         let wait = match (policy.rules, self.life) {
             (Rules::AwsSpec, life) => self.aws_pause(policy, life.is_some(), jitter),
             (Rules::Ours, None) => self.cold_pause(policy, jitter),
@@ -134,13 +189,14 @@ impl FailedAttempt<'_> {
                 None
             }
             (Rules::Ours, Some(_)) if policy.backoff.0.is_some() => policy.backoff.0,
+            (Rules::Ours, Some(life)) if self.suspected => Some(self.urgent_pause(life, jitter)),
             (Rules::Ours, Some(life)) => match self.stage {
                 Stage::Advisory => return self.advisory_pause(life, now, jitter),
                 Stage::Cold | Stage::Fresh => Some(between(AWS_BACKOFF, jitter)),
                 Stage::Mandatory | Stage::Expired => Some(self.urgent_pause(life, jitter)),
             },
         };
-        Pause {
+        AfterFailure {
             wait,
             steady: self.steady,
         }
@@ -173,10 +229,15 @@ impl FailedAttempt<'_> {
             (true, failures) => doubled(FIRST_PAUSE * 5, failures - 2),
             (false, failures) => doubled(FIRST_PAUSE, failures - FREE_COLD_FAILURES - 1),
         };
-        Some(upper_half(pause.min(MAX_URGENT_WAIT), jitter))
+        let pause = upper_half(pause.min(MAX_URGENT_WAIT), jitter);
+        Some(if self.strained {
+            MAX_URGENT_WAIT
+        } else {
+            pause
+        })
     }
 
-    fn advisory_pause(&self, life: &Life, now: Now, jitter: f64) -> Pause {
+    fn advisory_pause(&self, life: &Life, now: Now, jitter: f64) -> AfterFailure {
         let mut steady = self.steady;
         let short = FIRST_PAUSE.min(life.advisory / 16) * self.factor();
         let pause = if self.terminal {
@@ -199,7 +260,7 @@ impl FailedAttempt<'_> {
         } else {
             pause
         };
-        Pause {
+        AfterFailure {
             wait: Some(wait),
             steady,
         }
@@ -211,6 +272,9 @@ impl FailedAttempt<'_> {
         } else {
             FIRST_PAUSE.max(life.lifetime / 2)
         };
+        if self.strained {
+            return cap;
+        }
         let pause = doubled(FIRST_PAUSE * self.factor(), self.failures.saturating_sub(1));
         upper_half(pause.min(cap), jitter)
     }

@@ -1,25 +1,35 @@
 //! Everything a cache knows, as one value that is replaced whole, and what changes it. Pure.
+//!
+//! What stands is at most one [`Need`], one [`Attempt`] and one [`Pause`]; what is held has one
+//! [`Standing`]. Everything else that a caller, the timer or a person gets is derived from these in
+//! [`decide`](super::decide) and [`status`](super::status).
 
+use super::at_once::AtOnce;
+use super::attempt::{Attempt, Outcome, Pulse};
 use super::clock::Now;
-use super::hot_path::AtOnce;
+use super::held::{Held, Standing};
+use super::need::{Need, Reason};
+use super::pace::Pace;
 use super::policy::{
-    AWS_BACKOFF, IDLE_AFTER, MAX_ATTEMPTS_PER_SECOND, MAX_URGENT_WAIT, MIN_ATTEMPT_SPACING,
-    MIN_PAUSE_AFTER_ANSWER, RefreshPolicy, Rules,
+    ATTEMPT_PERIOD, AWS_BACKOFF, IDLE_AFTER, LONG_ROW, MIN_FORCED_SPACING, MIN_PAUSE_AFTER_ANSWER,
+    RefreshPolicy, Rules,
 };
+use super::rejection::Rejection;
 use super::schedule::{
-    Due, FailedAttempt, after_rejected_key_returned, after_same_document, first_try, idle_pause,
+    Due, FailedAttempt, after_asking_for_life, after_rejected_key_returned, after_rejections,
+    after_same_document, before_longer_life, first_try, idle_pause,
 };
-use super::status::Rejection;
-use super::window::{Life, Stage};
+use super::window::Stage;
 use crate::error::{CredentialFault, Error, ErrorKind, Operation};
+use crate::source::Progress;
 use aws_credential_types::Credentials;
-use aws_smithy_runtime_api::client::identity::Identity;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::time::Instant;
 
-/// What [`MAX_ATTEMPTS_PER_SECOND`] counts in.
-const PACE_PERIOD: Duration = Duration::from_secs(1);
+/// Sessions shorter than this are asked for more often than [`MAX_ATTEMPTS_IN_PERIOD`] allows, by the plan.
+///
+/// [`MAX_ATTEMPTS_IN_PERIOD`]: super::policy::MAX_ATTEMPTS_IN_PERIOD
+const SHORTEST_LIMITED: Duration = Duration::from_secs(60);
 
 /// What a cache knows.
 #[derive(Clone, Debug, Default)]
@@ -27,50 +37,45 @@ pub(super) struct State {
     pub(super) held: Option<Held>,
     /// Until when that is served with nothing to decide.
     pub(super) at_once: AtOnce,
+    /// The need as it was when it was last looked at for a change of the state; see [`need`](Self::need).
+    seen: Option<Need>,
+    /// Needs so far.
+    needs: u64,
     pub(super) attempt: Option<Attempt>,
-    /// Fetches started.
+    pub(super) pause: Option<Pause>,
+    /// Attempts begun.
     pub(super) fetches: u64,
-    /// The last fetch that ended with an outcome, by its number.
+    /// The last attempt that ended with an outcome, by its number.
     pub(super) settled: u64,
     /// Failures in a row.
     pub(super) failures: u32,
     /// The failure that stands; cleared by a success.
     pub(super) failure: Option<Failure>,
-    /// The source is not asked before this, unless the mandatory window opens.
-    pub(super) next: Option<Due>,
-    /// The same for a timer that refreshes what nobody asks for.
-    pub(super) next_idle: Option<Due>,
     steady: Option<Duration>,
     pub(super) generation: u64,
     /// Rejections in a row, of keys of which none was accepted.
     pub(super) rejections: u32,
+    /// Attempts that ended since what is held came.
+    tries: u32,
     last_fetch: Duration,
-    starts: [Option<Instant>; MAX_ATTEMPTS_PER_SECOND],
+    life: LifeAsked,
+    /// When a call was last noted for [`RefreshPolicy::idle_after`].
+    pub(super) asked_at: Option<Instant>,
+    pace: Pace,
 }
 
-/// The credential that is served.
-#[derive(Clone, Debug)]
-pub(super) struct Held {
-    pub(super) credentials: Arc<Credentials>,
-    /// The same, ready for the SDK.
-    pub(super) identity: Identity,
-    pub(super) life: Life,
-    pub(super) fetched_at: SystemTime,
-    /// A service rejected it, and no refresh has answered since.
-    pub(super) invalidated: bool,
-    /// A refresh after a rejection brought the same key id again.
-    pub(super) rejected_key_returned: bool,
-    /// When the last attempt in the mandatory window or later was started.
-    pub(super) entered_at: Option<Instant>,
-}
-
-/// A fetch under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Attempt {
-    pub(super) number: u64,
-    pub(super) started: Instant,
-    /// The source is asked at this point, a moment later where attempts crowd.
-    pub(super) asks_at: Instant,
+/// How long the source is left alone after an attempt, or before the first one.
+///
+/// Invariant: it belongs to the need that its attempt was for. An urgent need that arose later is not put
+/// off by it; a rejection is where the policy fixes how long the source is left alone.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pause {
+    pub(super) due: Due,
+    /// The same for a timer that refreshes what nobody asks for.
+    pub(super) unasked: Option<Due>,
+    need: u64,
+    /// Whether that need was urgent.
+    urgent: bool,
 }
 
 /// The last failure.
@@ -78,62 +83,50 @@ pub(super) struct Attempt {
 pub(super) struct Failure {
     pub(super) error: Error,
     pub(super) at: Now,
+    /// The need that its attempt was for.
+    need: u64,
 }
 
-/// How a fetch ended.
-#[derive(Debug)]
-pub(super) enum Outcome {
-    Fetched(Credentials),
-    Failed(Error),
-    /// Its runtime ended, or it was given up: no verdict on the source.
-    Abandoned,
+/// What is known of lives that were asked for.
+#[derive(Clone, Copy, Debug, Default)]
+struct LifeAsked {
+    /// The longest that an answer had when it came.
+    longest: Duration,
+    /// A longer one is not tried before this.
+    probe: Option<Due>,
+    /// Attempts in a row that were made for a life.
+    times: u32,
+    /// None is made for a life before this.
+    pause: Option<Due>,
 }
 
-/// What the end of a fetch did, for the log.
+/// What the end of an attempt did, for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Landing {
     Replaced,
     SameDocument,
+    /// The answer ends sooner than what is held, which is kept while nothing has to replace it.
+    KeptLonger,
+    /// The answer ends sooner than what was held, which had to be replaced.
+    ReplacedSooner,
     ExpiredDocumentAdopted,
     Failed,
     Ignored,
 }
 
-impl Held {
-    pub(super) fn stage(&self, now: Now) -> Stage {
-        let by_time = self.life.stage(now);
-        if self.invalidated {
-            by_time.max(Stage::Mandatory)
-        } else {
-            by_time
-        }
-    }
-
-    /// Whether the attempt that the mandatory window opens with has been made. One made while the wall clock
-    /// was ahead does not count once it has been set right: the window has yet to open.
-    fn has_entered(&self, now: Now) -> bool {
-        self.entered_at
-            .is_some_and(|tried| self.stage(now.back_at(tried)) >= Stage::Mandatory)
-    }
-
-    fn is_live(&self, now: Now) -> bool {
-        !self.life.left(now).is_over()
-    }
-
-    fn key_id(&self) -> &str {
-        self.credentials.access_key_id()
-    }
+/// What the end of an attempt is judged by, beside the state.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At<'a> {
+    pub(super) policy: &'a RefreshPolicy,
+    pub(super) now: Now,
+    pub(super) jitter: f64,
+    pub(super) last_call: Option<Instant>,
 }
 
-impl Attempt {
-    /// A fetch that outlived its timeout by far is gone with its runtime.
-    fn is_gone(&self, policy: &RefreshPolicy, now: Now) -> bool {
-        now.mono.saturating_duration_since(self.asks_at) > policy.gone_after()
-    }
-
-    /// Until when a caller waits for it.
-    pub(super) fn deadline(&self, policy: &RefreshPolicy) -> Instant {
-        self.started + policy.deadline()
+impl Failure {
+    /// Whether it says something about this need.
+    pub(super) fn is_of(&self, need: Need) -> bool {
+        self.need == need.number
     }
 }
 
@@ -147,12 +140,64 @@ impl State {
     /// The life left of what is held; `None` where nothing is, or a service rejected it, or it is over.
     pub(super) fn left(&self, now: Now) -> Option<Duration> {
         let held = self.held.as_ref()?;
-        (held.is_live(now) && !held.invalidated).then(|| held.life.remaining(now))
+        (held.is_live(now) && held.standing != Standing::Rejected).then(|| held.life.remaining(now))
     }
 
-    /// The fetch under way, unless it is gone.
-    pub(super) fn attempt(&self, policy: &RefreshPolicy, now: Now) -> Option<Attempt> {
-        self.attempt.filter(|attempt| !attempt.is_gone(policy, now))
+    /// Why the source is to be asked now; `None` while nothing is wanted of it.
+    ///
+    /// It is the need that was seen last while that one stands, else a new one, which stands from now on:
+    /// what no attempt has begun for was judged by none.
+    pub(super) fn need(&self, now: Now) -> Option<Need> {
+        let reason = match &self.held {
+            None => Reason::Cold,
+            Some(held) => {
+                let by_time = match held.life.stage(now) {
+                    Stage::Cold | Stage::Fresh => None,
+                    Stage::Advisory => Some(Reason::Window),
+                    Stage::Mandatory | Stage::Expired => Some(Reason::Mandatory),
+                };
+                let by_standing = match held.standing {
+                    Standing::Good | Standing::Returned => None,
+                    Standing::Suspected => Some(Reason::Suspected),
+                    Standing::Rejected => Some(Reason::Rejected),
+                };
+                by_time.max(by_standing)?
+            }
+        };
+        let seen = self
+            .seen
+            .filter(|seen| seen.reason == reason && self.stood_at(*seen, now));
+        Some(seen.unwrap_or(Need {
+            reason,
+            since: now.mono,
+            number: self.needs + 1,
+        }))
+    }
+
+    /// Whether a need that came with time had come when it was seen, by today's wall clock. One that was seen
+    /// while that clock was ahead does not stand once it has been set right: it has yet to come.
+    fn stood_at(&self, need: Need, now: Now) -> bool {
+        let least = match need.reason {
+            Reason::Window => Stage::Advisory,
+            Reason::Mandatory => Stage::Mandatory,
+            _ => return true,
+        };
+        let then = now.back_at(need.since);
+        self.held
+            .as_ref()
+            .is_some_and(|held| held.life.stage(then) >= least)
+    }
+
+    fn see(&mut self, need: Need) {
+        self.needs = self.needs.max(need.number);
+        self.seen = Some(need);
+    }
+
+    /// The attempt under way, unless its task is gone.
+    pub(super) fn attempt(&self, now: Now) -> Option<&Attempt> {
+        self.attempt
+            .as_ref()
+            .filter(|attempt| !attempt.pulse.is_gone(now.mono))
     }
 
     /// Whether the failure that stands needs a person.
@@ -162,170 +207,333 @@ impl State {
             .is_some_and(|failure| failure.error.is_terminal())
     }
 
-    /// Whether a wait after an attempt, or before the first one, is in force.
+    /// Whether a wait after an attempt is in force, whatever for.
     pub(super) fn is_paused(&self, now: Now) -> bool {
-        self.next.is_some_and(|next| !next.is_over(now))
+        self.pause.is_some_and(|pause| !pause.due.is_over(now))
     }
 
-    /// Time until the one attempt that the mandatory window opens with, whatever wait is in force;
-    /// `None` when it has been made.
-    pub(super) fn until_entry(&self, policy: &RefreshPolicy, now: Now) -> Option<Duration> {
-        let held = self.held.as_ref()?;
-        if policy.rules == Rules::AwsSpec || held.has_entered(now) {
-            return None;
-        }
-        if held.invalidated {
-            return Some(Duration::ZERO);
-        }
-        let until_window = held.life.until_mandatory(now)?;
-        // Not at once after an answer that was nearly dead when it came.
-        let settled = Due::after(
-            MIN_PAUSE_AFTER_ANSWER,
-            Now {
+    /// Whether the pause puts off attempts for this need.
+    fn covers(&self, pause: &Pause, need: Need, policy: &RefreshPolicy) -> bool {
+        let fixed = need.reason == Reason::Rejected && policy.backoff.0.is_some() && pause.urgent;
+        policy.rules == Rules::AwsSpec
+            || !need.reason.is_urgent()
+            || pause.need == need.number
+            || fixed
+    }
+
+    /// How long until the source may be asked for this need.
+    fn until_due(&self, need: Need, policy: &RefreshPolicy, now: Now) -> Duration {
+        let covering = self.pause.filter(|pause| self.covers(pause, need, policy));
+        let wait = match covering {
+            Some(pause) => pause.due.until(now),
+            // The one attempt on entering the mandatory window.
+            None if need.reason == Reason::Mandatory => self.until_settled(now),
+            None => Duration::ZERO,
+        };
+        wait.max(self.until_room(policy, now))
+    }
+
+    /// Not at once after an answer that was nearly dead when it came.
+    fn until_settled(&self, now: Now) -> Duration {
+        self.held.as_ref().map_or(Duration::ZERO, |held| {
+            let answered = Now {
                 mono: held.life.since,
                 ..now
-            },
-        );
-        Some(until_window.max(settled.until(now)))
+            };
+            Due::after(MIN_PAUSE_AFTER_ANSWER, answered).until(now)
+        })
+    }
+
+    /// How long until the attempts of the last ten minutes leave room for another.
+    fn until_room(&self, policy: &RefreshPolicy, now: Now) -> Duration {
+        if policy.rules == Rules::AwsSpec || self.is_short() {
+            return Duration::ZERO;
+        }
+        self.pace.until_room(now.mono)
+    }
+
+    fn is_short(&self) -> bool {
+        let lifetime = self.held.as_ref().map(|held| held.life.lifetime);
+        lifetime.is_some_and(|lifetime| !lifetime.is_zero() && lifetime < SHORTEST_LIMITED)
     }
 
     /// Time until the source is asked next, as planned now; `None` where nothing is planned.
     pub(super) fn until_next(&self, policy: &RefreshPolicy, now: Now) -> Option<Duration> {
-        let planned = self
-            .next_idle
-            .filter(|_| policy.has_timer())
-            .or(self.next)
-            .map(|due| due.until(now));
-        let entry = self.until_entry(policy, now);
-        planned.into_iter().chain(entry).min()
+        let need = self.need(now);
+        let of_pause = |pause: &Pause| {
+            let unasked = pause.unasked.filter(|_| policy.has_timer());
+            unasked.unwrap_or(pause.due).until(now)
+        };
+        let covering = self
+            .pause
+            .filter(|pause| need.is_none_or(|need| self.covers(pause, need, policy)));
+        let planned = covering.as_ref().map(of_pause);
+        let entry = match (need, policy.rules) {
+            (_, Rules::AwsSpec) => None,
+            (Some(need), _)
+                if need.reason == Reason::Cold || covering.is_some() && need.reason.is_urgent() =>
+            {
+                None
+            }
+            (Some(need), _) if need.reason.is_urgent() => Some(self.until_due(need, policy, now)),
+            _ => self.held.as_ref().and_then(|held| {
+                let until_window = held.life.until_mandatory(now)?;
+                Some(until_window.max(self.until_settled(now)))
+            }),
+        };
+        let next = planned.into_iter().chain(entry).min()?;
+        Some(next.max(self.until_room(policy, now)))
     }
 
-    /// Whether the source may be asked now.
-    pub(super) fn is_due(&self, policy: &RefreshPolicy, now: Now) -> bool {
-        !self.is_paused(now) || self.until_entry(policy, now).is_some_and(|t| t.is_zero())
+    /// Whether the source may be asked for this need now.
+    pub(super) fn is_due(&self, need: Need, policy: &RefreshPolicy, now: Now) -> bool {
+        self.until_due(need, policy, now).is_zero()
     }
 
-    /// Starts a fetch, where none is [under way](Self::attempt).
-    pub(super) fn begin(&self, now: Now) -> (State, Attempt) {
+    /// Whether the ten minutes' attempts leave room for one that is not by the plan.
+    fn has_room_for_extra(&self, now: Now) -> bool {
+        let is_long = self
+            .held
+            .as_ref()
+            .is_some_and(|held| held.life.lifetime >= COMFORTABLE);
+        let in_trouble = self.failures > 0 || !is_long || self.stage(now) != Stage::Fresh;
+        self.pace
+            .has_room_for_extra(now.mono, self.is_short(), in_trouble)
+    }
+
+    /// Whether a forced refresh asks: whatever pauses are in force, but neither while the last answer is
+    /// recent nor without room for it.
+    pub(super) fn is_wanted_by_force(&self, now: Now) -> bool {
+        !self.is_answered_within(MIN_FORCED_SPACING, now) && self.has_room_for_extra(now)
+    }
+
+    /// Whether the source is asked because somebody wants `min` of life.
+    pub(super) fn is_wanted_for_life(
+        &self,
+        min: Duration,
+        policy: &RefreshPolicy,
+        now: Now,
+    ) -> bool {
+        if let Some(need) = self.need(now)
+            && need.reason.is_urgent()
+        {
+            return self.is_due(need, policy, now);
+        }
+        let over = |due: Option<Due>| due.is_none_or(|due| due.is_over(now));
+        self.is_wanted_by_force(now)
+            && over(self.life.pause)
+            && (min <= self.life.longest || over(self.life.probe))
+    }
+
+    /// The longest life that an answer had when it came.
+    pub(super) fn longest_life(&self) -> Duration {
+        self.life.longest
+    }
+
+    /// Whether a call has been noted that keeps a cache from being idle when its next attempt is due.
+    pub(super) fn is_asked(&self, idle_after: Duration) -> bool {
+        match (self.asked_at, self.idle_from(idle_after)) {
+            (Some(asked), Some(from)) => asked >= from.mono,
+            (asked, _) => asked.is_some(),
+        }
+    }
+
+    /// From when on a call has to come for the next attempt to be wanted.
+    pub(super) fn idle_from(&self, idle_after: Duration) -> Option<Now> {
+        self.pause
+            .and_then(|pause| pause.due.earlier_by(idle_after))
+    }
+
+    /// A call came. `None` if that changes nothing.
+    pub(super) fn asked_for(&self, policy: &RefreshPolicy, now: Now) -> Option<State> {
+        let unasked = self.pause.is_some_and(|pause| pause.unasked.is_some());
+        let idle = policy
+            .idle_after
+            .is_some_and(|idle_after| !self.is_asked(idle_after));
+        if !unasked && !idle {
+            return None;
+        }
+        let mut next = self.clone();
+        next.asked_at = Some(now.mono);
+        if let Some(pause) = &mut next.pause {
+            pause.unasked = None;
+        }
+        Some(next)
+    }
+
+    /// Begins an attempt, where none is [under way](Self::attempt): by the plan, by force or for a life.
+    pub(super) fn begin(&self, cause: Cause, (now, jitter): (Now, f64)) -> (State, Attempt) {
         let mut next = self.clone();
         next.fetches += 1;
+        let need = self.need(now).unwrap_or(Need {
+            reason: Reason::Forced,
+            since: now.mono,
+            number: self.needs + 1,
+        });
+        next.see(need);
+        if cause == Cause::Life {
+            let life = &mut next.life;
+            let long_ago = |due: Due| due.overdue(now) > ATTEMPT_PERIOD;
+            life.times = if life.pause.is_some_and(long_ago) {
+                1
+            } else {
+                life.times.saturating_add(1)
+            };
+            life.pause = Some(Due::after(after_asking_for_life(life.times, jitter), now));
+        }
+        let extra =
+            cause != Cause::Plan || matches!(need.reason, Reason::Rejected | Reason::Suspected);
         let attempt = Attempt {
             number: next.fetches,
-            started: now.mono,
-            asks_at: self
-                .earliest_start()
-                .map_or(now.mono, |earliest| earliest.max(now.mono)),
+            need,
+            extra,
+            booked: now.mono,
+            asked_at: None,
+            pulse: Pulse::booked(now.mono),
+            progress: Progress::default(),
         };
-        next.attempt = Some(attempt);
-        next.starts.rotate_left(1);
-        if let Some(last) = next.starts.last_mut() {
-            *last = Some(attempt.asks_at);
-        }
-        if let Some(held) = &mut next.held
-            && held.stage(now) >= Stage::Mandatory
-        {
-            held.entered_at = Some(now.mono);
-        }
+        next.attempt = Some(attempt.clone());
         (next, attempt)
     }
 
-    /// When the pace allows another attempt, whatever the clocks do.
-    fn earliest_start(&self) -> Option<Instant> {
-        let spaced = self.last_start()? + MIN_ATTEMPT_SPACING;
-        let [oldest, ..] = self.starts;
-        Some(oldest.map_or(spaced, |oldest| spaced.max(oldest + PACE_PERIOD)))
+    /// The task of this attempt runs: when it asks the source. `None` if it is not the current one.
+    pub(super) fn run(&self, number: u64, now: Now) -> Option<(State, Instant)> {
+        let current = self.attempt.as_ref()?;
+        if current.number != number {
+            return None;
+        }
+        let mut next = self.clone();
+        let at = next.pace.start(now.mono, current.extra, self.is_short());
+        if let Some(attempt) = &mut next.attempt {
+            attempt.asked_at = Some(at);
+        }
+        Some((next, at))
     }
 
     /// Whether the last fetch started in this time, and has been answered.
-    pub(super) fn is_answered_within(&self, time: Duration, now: Now) -> bool {
+    fn is_answered_within(&self, time: Duration, now: Now) -> bool {
         self.settled == self.fetches
             && self
-                .last_start()
+                .pace
+                .last()
                 .is_some_and(|start| now.mono.saturating_duration_since(start) < time)
     }
 
-    /// When the source was asked last.
-    fn last_start(&self) -> Option<Instant> {
-        self.starts.last().copied().flatten()
-    }
-
-    /// Ends a fetch. The outcome of one that was gone and has a successor is ignored.
+    /// Ends an attempt. The outcome of one that is not the current one is ignored.
     pub(super) fn land(
         &self,
-        attempt: Attempt,
+        number: u64,
         outcome: &Outcome,
-        policy: &RefreshPolicy,
-        now: Now,
-        jitter: f64,
-        last_call: Option<Instant>,
+        at: At<'_>,
     ) -> (Option<State>, Landing) {
-        if self.attempt.is_none_or(|own| own.number != attempt.number) {
+        let Some(attempt) = self.attempt.as_ref().filter(|own| own.number == number) else {
             return (None, Landing::Ignored);
-        }
+        };
         let mut next = self.clone();
         next.attempt = None;
         let fetched = match outcome {
             Outcome::Abandoned => {
-                // A slot ahead that came to nothing must not push the next attempt further.
-                if let Some(Some(slot)) = next.starts.last_mut() {
-                    *slot = now.mono.min(*slot);
-                }
-                if let Some(held) = &mut next.held {
-                    held.entered_at = None;
-                }
+                next.pace.forget_ahead(at.now.mono);
                 return (Some(next), Landing::Ignored);
             }
             Outcome::Failed(error) => {
-                next.fail(error.clone(), policy, now, jitter, last_call);
-                next.settled = attempt.number;
+                next.settled = number;
+                next.tries = next.tries.saturating_add(1);
+                next.fail(error.clone(), attempt.need, at);
                 return (Some(next), Landing::Failed);
             }
             Outcome::Fetched(fetched) => fetched,
         };
-        next.settled = attempt.number;
-        next.last_fetch = now.mono.saturating_duration_since(attempt.asks_at);
-        if fetched.expiry().is_some_and(|expiry| expiry <= now.wall) {
-            let landing = next.land_expired(fetched, policy, now, jitter, last_call);
+        next.settled = number;
+        next.tries = next.tries.saturating_add(1);
+        next.last_fetch = attempt.age(at.now.mono);
+        if fetched.expiry().is_some_and(|expiry| expiry <= at.now.wall) {
+            let landing = next.land_expired(fetched, attempt.need, at);
             return (Some(next), landing);
         }
         next.failures = 0;
         next.failure = None;
         next.steady = None;
-        next.next_idle = None;
-        let landing = next.adopt(fetched, policy, now, jitter);
+        next.life.probe = Some(Due::after(before_longer_life(at.jitter), at.now));
+        let landing = next.adopt(fetched, attempt, at);
         (Some(next), landing)
     }
 
     /// A live answer.
-    fn adopt(
-        &mut self,
-        fetched: &Credentials,
-        policy: &RefreshPolicy,
-        now: Now,
-        jitter: f64,
-    ) -> Landing {
-        let known = self
+    fn adopt(&mut self, fetched: &Credentials, attempt: &Attempt, at: At<'_>) -> Landing {
+        let At {
+            policy,
+            now,
+            jitter,
+            ..
+        } = at;
+        // An attempt that began before the key was rejected says nothing about that.
+        let judges = self
+            .seen
+            .is_none_or(|seen| attempt.need.number >= seen.number);
+        let rejected = self
             .held
             .as_ref()
-            .filter(|held| held.key_id() == fetched.access_key_id());
-        let same_document = known.is_some_and(|held| held.life.expiry == fetched.expiry());
-        let key_returned = known.is_some_and(|held| held.invalidated || held.rejected_key_returned);
-        let (wait, landing) = if same_document && let Some(held) = &mut self.held {
-            held.life = held.life.confirmed(now);
-            held.invalidated = false;
-            let stage = held.life.stage(now);
-            held.entered_at = (stage >= Stage::Mandatory).then_some(now.mono);
-            let wait = after_same_document(&held.life, stage, now, jitter);
-            (held.life.expiry.map(|_| wait), Landing::SameDocument)
-        } else {
-            let held = Held::new(fetched, policy, now);
-            let wait = first_try(&held.life, now, self.last_fetch, jitter);
-            self.held = Some(held);
-            self.generation += 1;
-            (wait, Landing::Replaced)
+            .is_some_and(|held| held.standing != Standing::Good);
+        let same_key = self.held.as_ref().is_some_and(|held| held.is_key(fetched));
+        let key_returned = same_key && rejected && judges;
+        let unjudged = self
+            .held
+            .as_ref()
+            .filter(|_| same_key && !judges)
+            .map(|held| held.standing);
+        let new = Held::new(fetched, policy, now);
+        let is_sooner = policy.rules == Rules::Ours
+            && !rejected
+            && self
+                .held
+                .as_ref()
+                .is_some_and(|held| held.outlives(&new.life, now));
+        let needed = self.need(now).is_some();
+        let tries = self.tries;
+        let again = |held: &Held| {
+            after_same_document(&held.life, held.life.stage(now), (now, tries), jitter)
         };
+        let (wait, landing) = match &mut self.held {
+            Some(held) if held.is_document(fetched) => {
+                held.confirm(fetched, now);
+                let wait = held.life.expiry.map(|_| again(held));
+                (wait, Landing::SameDocument)
+            }
+            Some(held) if is_sooner && !needed => (Some(again(held)), Landing::KeptLonger),
+            // Its secret or token was mended in place: a new credential, in the windows of the old one, or
+            // a source that does so each time would be asked for ever shorter sessions.
+            Some(held) if held.is_mended_by(fetched) => {
+                let life = held.life.confirmed(now);
+                let wait = life.expiry.map(|_| again(held));
+                self.replace(Held { life, ..new });
+                self.tries = tries;
+                (wait, Landing::Replaced)
+            }
+            _ => {
+                let wait = first_try(&new.life, now, self.last_fetch, jitter);
+                self.replace(new);
+                // Where calls drive, there is no draw: the windows alone say when.
+                let drawn = policy.rules == Rules::Ours || key_returned;
+                let landing = if is_sooner {
+                    Landing::ReplacedSooner
+                } else {
+                    Landing::Replaced
+                };
+                (wait.filter(|_| drawn), landing)
+            }
+        };
+        let replaced = matches!(landing, Landing::Replaced | Landing::ReplacedSooner);
         if let Some(held) = &mut self.held {
-            held.rejected_key_returned = key_returned;
+            self.life.longest = self.life.longest.max(held.life.confirmed_for);
+            if key_returned {
+                held.standing = Standing::Returned;
+            } else if let Some(standing) = unjudged {
+                held.standing = standing;
+            }
+        }
+        if !attempt.extra && replaced {
+            self.life.times = 0;
         }
         let wait = if key_returned {
             let at_most = after_rejected_key_returned(jitter);
@@ -333,24 +541,40 @@ impl State {
         } else {
             wait
         };
-        // Where calls drive, there is no draw: the windows alone say when.
-        let drawn = landing == Landing::Replaced && !key_returned;
-        self.next = match wait {
-            Some(_) if drawn && policy.rules == Rules::AwsSpec => None,
-            wait => wait.map(|wait| Due::after(wait, now)),
-        };
+        if replaced && unjudged.is_none() {
+            self.seen = None;
+        }
+        // The need that still stands has been answered, if the attempt was for one as strong.
+        let answered = self
+            .need(now)
+            .filter(|need| !replaced && attempt.need.reason >= need.reason && judges);
+        if let Some(need) = answered {
+            self.see(need);
+        }
+        let need = answered.unwrap_or(attempt.need);
+        self.pause = wait.map(|wait| Pause {
+            due: Due::after(wait, now),
+            unasked: None,
+            need: need.number,
+            urgent: false,
+        });
         landing
     }
 
+    /// A new credential takes the place of what is held. A row of rejections goes on only where what was held
+    /// is replaced because of one.
+    fn replace(&mut self, new: Held) {
+        let standing = self.held.as_ref().map(|held| held.standing);
+        if !matches!(standing, Some(Standing::Rejected | Standing::Suspected)) {
+            self.rejections = 0;
+        }
+        self.held = Some(new);
+        self.generation += 1;
+        self.tries = 0;
+    }
+
     /// An answer that has expired already is a failed refresh, adopted only where it is the best there is.
-    fn land_expired(
-        &mut self,
-        fetched: &Credentials,
-        policy: &RefreshPolicy,
-        now: Now,
-        jitter: f64,
-        last_call: Option<Instant>,
-    ) -> Landing {
+    fn land_expired(&mut self, fetched: &Credentials, need: Need, at: At<'_>) -> Landing {
         let error = Error::new(
             ErrorKind::Credential(CredentialFault::Expired),
             Operation::FETCH,
@@ -361,17 +585,20 @@ impl State {
              (static stability), or the clock of this host is ahead: check it with `chronyc tracking`",
         );
         let better = match &self.held {
-            None => policy.rules == Rules::Ours,
-            Some(held) => !held.is_live(now) && held.life.expiry < fetched.expiry(),
+            None => at.policy.rules == Rules::Ours,
+            Some(held) => !held.is_live(at.now) && held.life.expiry < fetched.expiry(),
         };
+        let mut of = need;
         if better {
-            self.held = Some(Held {
-                entered_at: Some(now.mono),
-                ..Held::new(fetched, policy, now)
-            });
-            self.generation += 1;
+            self.replace(Held::new(fetched, at.policy, at.now));
+            // What it is needed for now has just been tried.
+            self.seen = None;
+            if let Some(need) = self.need(at.now) {
+                self.see(need);
+                of = need;
+            }
         }
-        self.fail(error, policy, now, jitter, last_call);
+        self.fail(error, of, at);
         if better {
             Landing::ExpiredDocumentAdopted
         } else {
@@ -379,53 +606,64 @@ impl State {
         }
     }
 
-    fn fail(
-        &mut self,
-        error: Error,
-        policy: &RefreshPolicy,
-        now: Now,
-        jitter: f64,
-        last_call: Option<Instant>,
-    ) {
+    /// A failed attempt for this need.
+    fn fail(&mut self, error: Error, need: Need, at: At<'_>) {
+        let At {
+            policy,
+            now,
+            jitter,
+            last_call,
+        } = at;
         self.failures = self.failures.saturating_add(1);
         let stage = self.stage(now);
-        let pause = FailedAttempt {
+        let suspected = self
+            .held
+            .as_ref()
+            .is_some_and(|held| held.standing == Standing::Suspected);
+        let after = FailedAttempt {
             life: self.held.as_ref().map(|held| &held.life),
             stage,
             failures: self.failures,
             terminal: error.is_terminal(),
             throttled: error.is_throttled(),
+            suspected,
+            strained: self.pace.is_strained(now.mono),
             steady: self.steady,
         }
         .pause(policy, now, jitter);
-        self.steady = pause.steady;
+        self.steady = after.steady;
         // What the other side asked for is the least, as far as it stays within what is ever waited.
         let asked = error.retry_after().map(|asked| asked.min(AWS_BACKOFF.1));
-        let wait = pause.wait.max(asked);
-        let planned = self.next.filter(|next| !next.is_over(now));
-        self.next = match (stage, planned) {
-            // A forced refresh that failed long before expiry changes no plan.
-            (Stage::Fresh, Some(planned)) => Some(planned),
-            _ => wait.map(|wait| Due::after(wait, now)),
-        };
-        let unasked = |since: Instant| now.mono.saturating_duration_since(since) > IDLE_AFTER;
-        let idle = stage == Stage::Expired
+        let wait = after.wait.max(asked);
+        let unasked = stage == Stage::Expired
             && policy.backoff.0.is_none()
-            && last_call.is_none_or(unasked)
-            && self.held.as_ref().is_some_and(|held| {
-                let over_since = held.life.since.checked_add(held.life.confirmed_for);
-                over_since.is_none_or(unasked)
-            });
-        self.next_idle = idle.then(|| Due::after(idle_pause(jitter), now));
-        self.failure = Some(Failure { error, at: now });
+            && self.is_long_unasked(last_call, now);
+        let planned = self.pause.filter(|pause| !pause.due.is_over(now));
+        self.pause = match (stage, planned) {
+            // A forced refresh that failed long before expiry changes no plan.
+            (Stage::Fresh, Some(planned)) if !suspected => Some(planned),
+            _ => wait.map(|wait| Pause {
+                due: Due::after(wait, now),
+                unasked: unasked.then(|| Due::after(idle_pause(jitter), now)),
+                need: need.number,
+                urgent: need.reason.is_urgent(),
+            }),
+        };
+        self.failure = Some(Failure {
+            error,
+            at: now,
+            need: need.number,
+        });
     }
 
-    /// Somebody asks for it again: the timer keeps the pace of a need. `None` if it does already.
-    pub(super) fn asked_for(&self) -> Option<State> {
-        self.next_idle?;
-        let mut next = self.clone();
-        next.next_idle = None;
-        Some(next)
+    /// Whether what is held has been over, and nobody has called, for [`IDLE_AFTER`].
+    fn is_long_unasked(&self, last_call: Option<Instant>, now: Now) -> bool {
+        let unasked = |since: Instant| now.mono.saturating_duration_since(since) > IDLE_AFTER;
+        let over = self.held.as_ref().is_some_and(|held| {
+            let over_since = held.life.since.checked_add(held.life.confirmed_for);
+            over_since.is_none_or(unasked)
+        });
+        over && last_call.is_none_or(unasked)
     }
 
     /// A service accepted this key id. `None` if that is no news.
@@ -442,48 +680,71 @@ impl State {
         &self,
         rejected: &str,
         policy: &RefreshPolicy,
-        now: Now,
+        (now, jitter): (Now, f64),
     ) -> (Option<State>, Rejection) {
         let Some(held) = self.held.as_ref().filter(|held| held.key_id() == rejected) else {
             return (None, Rejection::NotCurrent);
         };
-        if held.rejected_key_returned {
-            return (None, Rejection::SameKeyAgain);
-        }
-        if held.invalidated {
-            return (None, Rejection::Invalidated);
+        match held.standing {
+            Standing::Good => {}
+            Standing::Rejected => return (None, Rejection::Invalidated),
+            Standing::Suspected => return (None, Rejection::Suspected),
+            Standing::Returned => return (None, Rejection::SameKeyAgain),
         }
         let mut next = self.clone();
-        if let Some(held) = &mut next.held {
-            held.invalidated = true;
-        }
         next.rejections = next.rejections.saturating_add(1);
-        let keeps_waits = policy.rules == Rules::AwsSpec || policy.backoff.0.is_some();
-        next.next = match &self.failure {
-            None => None,
-            Some(_) if keeps_waits => self.next,
-            Some(failure) => {
-                let at_most = Due::after(MAX_URGENT_WAIT, failure.at);
-                self.next
-                    .filter(|planned| planned.until(now) <= at_most.until(now))
-                    .or(Some(at_most))
+        next.asked_at = Some(now.mono);
+        let has_room = self.has_room_for_extra(now);
+        let suspected = next.rejections > 1 || !has_room;
+        if let Some(held) = &mut next.held {
+            held.standing = if suspected {
+                Standing::Suspected
+            } else {
+                Standing::Rejected
+            };
+        }
+        if suspected && self.need(now).is_some_and(|need| need.reason.is_urgent()) {
+            // It is replaced at the pace of what is needed anyway.
+            return (Some(next), Rejection::Suspected);
+        }
+        // A new need, whatever was seen before it.
+        next.seen = None;
+        if let Some(need) = next.need(now) {
+            next.see(need);
+            let in_a_row = if has_room { next.rejections } else { LONG_ROW };
+            if suspected {
+                next.pause = Some(Pause {
+                    due: Due::after(after_rejections(in_a_row, jitter), now),
+                    unasked: None,
+                    need: need.number,
+                    urgent: false,
+                });
+            } else if next.failure.is_none()
+                || policy.rules == Rules::Ours && policy.backoff.0.is_none()
+            {
+                next.pause = None;
             }
+        }
+        let said = if suspected {
+            Rejection::Suspected
+        } else {
+            Rejection::Invalidated
         };
-        next.next_idle = None;
-        (Some(next), Rejection::Invalidated)
+        (Some(next), said)
     }
 }
 
-impl Held {
-    fn new(fetched: &Credentials, policy: &RefreshPolicy, now: Now) -> Self {
-        Held {
-            credentials: Arc::new(fetched.clone()),
-            identity: Identity::from(fetched.clone()),
-            life: Life::starting(fetched.expiry(), now, policy),
-            fetched_at: now.wall,
-            invalidated: false,
-            rejected_key_returned: false,
-            entered_at: None,
-        }
-    }
+/// Sessions from this on need nothing by the plan for ten minutes after they came: the shortest that STS
+/// and the metadata service give.
+const COMFORTABLE: Duration = Duration::from_secs(15 * 60);
+
+/// Why an attempt begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The plan, and whatever need stands.
+    Plan,
+    /// Somebody asked for a fetch.
+    Force,
+    /// Somebody asked for a longer life than is left.
+    Life,
 }

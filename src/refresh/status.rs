@@ -1,6 +1,8 @@
 //! What a person or a dashboard sees of a cache.
 
 use super::clock::Now;
+use super::decide::is_idle;
+use super::held::Standing;
 use super::policy::RefreshPolicy;
 use super::state::State;
 use super::window::Stage;
@@ -9,26 +11,6 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use serde::{Serialize, Serializer};
 use std::time::{Duration, SystemTime};
-
-/// What became of an [`invalidate`](crate::CredentialStrategy::invalidate).
-///
-/// A rejection is evidence against the key, or against the service that rejected it: a region that is not
-/// enabled, the wrong partition, a revoked account refuse every key. Which of the two it is shows in what
-/// becomes of the replacement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Rejection {
-    /// The key was in use and is now being replaced: repeat the request.
-    Invalidated,
-    /// The key is not the one in use, as when it has been replaced already: repeat the request.
-    NotCurrent,
-    /// A refresh since the last rejection brought the same key again: do not repeat.
-    SameKeyAgain,
-    /// The key replaced one that was rejected, and nobody has [accepted](crate::CredentialCache::accepted)
-    /// a key since: do not repeat. It is served on, at once, and replaced after a pause that grows with
-    /// the row of rejections.
-    Suspected,
-}
 
 /// A snapshot of what a cache holds and what became of its refreshes.
 ///
@@ -58,8 +40,13 @@ pub struct Status {
     /// which one does.
     #[serde(serialize_with = "rfc3339")]
     pub next_attempt_at: Option<SystemTime>,
-    /// A service rejected those in use; a refresh is due.
+    /// A service rejected those in use; they are being replaced, and callers wait for it.
     pub invalidated: bool,
+    /// A service rejected those in use, as it did those before them, or the limit of attempts is reached:
+    /// they are served on, and replaced after a pause ([`Suspected`](super::Rejection::Suspected)).
+    pub suspected: bool,
+    /// Rejections in a row, of keys of which none was [accepted](crate::CredentialCache::accepted).
+    pub rejections_in_a_row: u32,
     /// A service rejected those in use and a refresh brought the same key again: the account or the
     /// session is revoked, or the rejection has another cause.
     pub rejected_key_returned: bool,
@@ -86,6 +73,9 @@ pub struct LastError {
     pub line: String,
     /// Whether somebody has to change something before it can work.
     pub terminal: bool,
+    /// Whether the refresh that failed is the one that is needed now. If not, it is history: a forced refresh
+    /// that failed while nothing was due, or an attempt that began before the present need arose.
+    pub for_present_need: bool,
     /// When it happened.
     #[serde(serialize_with = "rfc3339")]
     pub at: Option<SystemTime>,
@@ -107,6 +97,8 @@ impl Status {
         tally: Tally,
     ) -> Self {
         let held = state.held.as_ref();
+        let need = state.need(now);
+        let stands = |standing| held.is_some_and(|held| held.standing == standing);
         Status {
             stage: state.stage(now),
             key_id: held.map(|held| held.credentials.access_key_id().to_owned()),
@@ -122,13 +114,19 @@ impl Status {
                 .map(|held| held.life.advisory),
             next_attempt_at: state
                 .until_next(policy, now)
+                .filter(|wait| {
+                    !(wait.is_zero() && policy.has_timer() && is_idle(state, policy, now))
+                })
                 .and_then(|wait| now.wall.checked_add(wait)),
-            invalidated: held.is_some_and(|held| held.invalidated),
-            rejected_key_returned: held.is_some_and(|held| held.rejected_key_returned),
+            invalidated: stands(Standing::Rejected),
+            suspected: stands(Standing::Suspected),
+            rejections_in_a_row: state.rejections,
+            rejected_key_returned: stands(Standing::Returned),
             last_error: state.failure.as_ref().map(|failure| LastError {
                 kind: failure.error.kind().clone(),
                 line: format!("{:#}", failure.error),
                 terminal: failure.error.is_terminal(),
+                for_present_need: need.is_some_and(|need| failure.is_of(need)),
                 at: Some(failure.at.wall),
             }),
             consecutive_failures: state.failures,

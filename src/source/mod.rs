@@ -31,6 +31,7 @@ mod env;
 #[doc(hidden)]
 pub mod fuzzing;
 mod imds;
+mod progress;
 mod provider;
 mod provider_kind;
 mod region;
@@ -44,6 +45,8 @@ pub use imds::{
     DEFAULT_ANSWER_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_ENDPOINT, DEFAULT_ENDPOINT_IPV6,
     DEFAULT_MAX_ATTEMPTS, DEFAULT_TOKEN_TTL, ImdsSource, ImdsSourceBuilder, TokenCheck,
 };
+pub(crate) use progress::Progress;
+pub use progress::{report_failure, report_step};
 pub use provider::ProviderSource;
 pub use region::IntoRegion;
 pub use sts::{
@@ -87,7 +90,15 @@ pub trait CredentialSource: fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// Where it asks, as a URI where it has one, for the error of who waits for it in vain; `None` where not known.
+    fn endpoint(&self) -> Option<String> {
+        None
+    }
+
     /// Fetches new credentials.
+    ///
+    /// What takes time may say what it is doing with [`report_step`], and what fails on the way with
+    /// [`report_failure`].
     ///
     /// # Errors
     ///

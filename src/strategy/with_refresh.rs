@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::refresh::{Clock, CredentialCache, Jitter, RefreshPolicy};
 use crate::source::CredentialSource;
+use tokio::runtime::Handle;
 
 /// When a strategy refreshes, and on which clocks: what its builder has beside the settings of its source.
 #[derive(Clone, Debug, Default)]
@@ -10,6 +11,7 @@ pub struct WithRefresh {
     pub(super) policy: RefreshPolicy,
     pub(super) clock: Option<Clock>,
     pub(super) jitter: Option<Jitter>,
+    pub(super) runtime: Option<Handle>,
 }
 
 impl WithRefresh {
@@ -24,6 +26,7 @@ impl WithRefresh {
             policy,
             clock,
             jitter,
+            runtime,
         } = self;
         let mut cache = CredentialCache::new(source, policy);
         if let Some(clock) = clock {
@@ -31,6 +34,9 @@ impl WithRefresh {
         }
         if let Some(jitter) = jitter {
             cache = cache.with_jitter(jitter);
+        }
+        if let Some(runtime) = runtime {
+            cache = cache.on(runtime);
         }
         cache
     }
@@ -55,6 +61,13 @@ macro_rules! refresh_setters {
             /// Where random numbers come from, for tests and simulations; default: this host's.
             pub fn jitter(mut self, jitter: $crate::refresh::Jitter) -> Self {
                 self.with.jitter = Some(jitter);
+                self
+            }
+
+            /// The runtime that fetches and timer run on; default: that of the call that starts them. See
+            /// [`CredentialCache::on`](crate::CredentialCache::on).
+            pub fn runtime(mut self, runtime: tokio::runtime::Handle) -> Self {
+                self.with.runtime = Some(runtime);
                 self
             }
         }

@@ -8,6 +8,7 @@ use super::{ImdsSource, TOKEN_PATH, Token, Tree, failure};
 use crate::error::text::{Quoted, Secrets};
 use crate::error::{Error, Result};
 use crate::jitter;
+use crate::source::progress::{report_failure, report_step};
 use aws_credential_types::Credentials;
 use hyper::header::{HeaderName, HeaderValue};
 use std::sync::Arc;
@@ -332,7 +333,13 @@ impl<'a> Exchange<'a> {
         let settings = &self.source.settings;
         let request = request(&settings.endpoint, method, path, header)?;
         let deadline = self.deadline;
+        report_step("connecting");
         let connection = self.connect().await?;
+        report_step(match (method, path) {
+            ("PUT", _) => "waiting for a session token",
+            (_, path) if path.ends_with('/') => "waiting for the list of roles",
+            _ => "waiting for the credentials",
+        });
         let left = deadline.saturating_duration_since(Instant::now());
         connection
             .send(request, settings.answer_timeout.min(left))
@@ -369,6 +376,7 @@ impl<'a> Exchange<'a> {
     ) -> Result<()> {
         self.failures += 1;
         self.attempts = failed;
+        report_failure(&error);
         let error = match asked {
             Some(asked) => error.with_retry_after(asked),
             None => error,

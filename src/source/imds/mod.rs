@@ -208,6 +208,10 @@ impl CredentialSource for ImdsSource {
         configured.or_else(|| self.listed_role())
     }
 
+    fn endpoint(&self) -> Option<String> {
+        Some(self.settings.endpoint.to_string())
+    }
+
     async fn fetch(&self) -> Result<Credentials> {
         self.fetch_once().await
     }

@@ -50,6 +50,8 @@ pub(crate) struct StsSettings {
 pub(crate) struct Sts {
     client: Client,
     region: String,
+    /// Where it is not the regional one.
+    endpoint: Option<String>,
 }
 
 /// Who AWS takes the holder of some credentials for.
@@ -67,6 +69,7 @@ pub struct CallerIdentity {
 impl StsSettings {
     pub(crate) fn build(self) -> Result<Sts> {
         let own_endpoint = self.is_own_endpoint();
+        let endpoint_url = self.endpoint_url();
         let StsSettings {
             region,
             endpoint,
@@ -133,6 +136,7 @@ impl StsSettings {
         Ok(Sts {
             client: Client::from_conf(config.build()),
             region,
+            endpoint: endpoint_url,
         })
     }
 
@@ -185,6 +189,12 @@ impl Sts {
 
     pub(crate) fn region(&self) -> &str {
         &self.region
+    }
+
+    /// Where it asks: the endpoint that was given, or the region whose own it is.
+    pub(crate) fn whereabouts(&self) -> String {
+        let regional = || format!("STS in {}", self.region);
+        self.endpoint.clone().unwrap_or_else(regional)
     }
 
     /// The configuration of one call: signed with these credentials, watched by this observer.

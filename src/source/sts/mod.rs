@@ -28,6 +28,7 @@ use self::rules::Request;
 use self::web_identity::{ASSUME_ROLE_WITH_WEB_IDENTITY, WebIdentity};
 use crate::error::{CredentialFault, Error, ErrorKind, Operation, Result};
 use crate::source::CredentialSource;
+use crate::source::progress::report_step;
 use crate::source::token::TokenClaims;
 use aws_credential_types::Credentials;
 use std::fmt;
@@ -108,6 +109,9 @@ impl StsSource {
 
     async fn assume_from(&self, base: &Base) -> Result<Credentials> {
         let signer = self.base_credentials(base).await?;
+        if self.request.mfa.is_some() {
+            report_step("waiting for the code of the MFA device");
+        }
         let code = self.request.mfa_code().await?;
         let refusal = match self.assume(&signer, code.as_deref()).await {
             Err(error) if is_of_a_dead_key(&error) => error,
@@ -127,11 +131,13 @@ impl StsSource {
     async fn base_credentials(&self, base: &Base) -> Result<Credentials> {
         let observer = Observer::default();
         let call = self.call(ASSUME_ROLE, &observer);
+        report_step("waiting for the base's credentials");
         let signer = base.credentials().await;
         signer.map_err(|error| call.finish(base_failed(error), None))
     }
 
     async fn assume(&self, signer: &Credentials, code: Option<&str>) -> Result<Credentials> {
+        report_step("waiting for STS");
         let observer = Observer::default();
         let call = self.call(ASSUME_ROLE, &observer);
         if let Some(code) = code {
@@ -208,6 +214,10 @@ impl CredentialSource for StsSource {
 
     fn subject(&self) -> Option<String> {
         Some(self.role_arn().to_owned())
+    }
+
+    fn endpoint(&self) -> Option<String> {
+        Some(self.sts.whereabouts())
     }
 
     async fn fetch(&self) -> Result<Credentials> {

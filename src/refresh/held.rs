@@ -1,0 +1,94 @@
+//! The credential that is served.
+
+use super::clock::Now;
+use super::policy::RefreshPolicy;
+use super::window::{Life, Stage};
+use aws_credential_types::Credentials;
+use aws_smithy_runtime_api::client::identity::Identity;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// The credential that is served.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    pub(super) credentials: Arc<Credentials>,
+    /// The same, ready for the SDK.
+    pub(super) identity: Identity,
+    pub(super) life: Life,
+    pub(super) fetched_at: SystemTime,
+    pub(super) standing: Standing,
+}
+
+/// What services said of a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Nothing against it.
+    #[default]
+    Good,
+    /// Rejected, and being replaced at once.
+    Rejected,
+    /// Rejected as one of a row: the service may be at fault. It is served, and replaced at a pace.
+    Suspected,
+    /// Rejected, and the source brought it again for that.
+    Returned,
+}
+
+impl Held {
+    pub(super) fn new(fetched: &Credentials, policy: &RefreshPolicy, now: Now) -> Self {
+        Held {
+            credentials: Arc::new(fetched.clone()),
+            identity: Identity::from(fetched.clone()),
+            life: Life::starting(fetched.expiry(), now, policy),
+            fetched_at: now.wall,
+            standing: Standing::Good,
+        }
+    }
+
+    /// The same document came again: what decorates it is taken from the newest answer.
+    pub(super) fn confirm(&mut self, fetched: &Credentials, now: Now) {
+        self.credentials = Arc::new(fetched.clone());
+        self.identity = Identity::from(fetched.clone());
+        self.life = self.life.confirmed(now);
+    }
+
+    /// What is rejected is mandatory at least.
+    pub(super) fn stage(&self, now: Now) -> Stage {
+        let by_time = self.life.stage(now);
+        if self.standing == Standing::Rejected {
+            by_time.max(Stage::Mandatory)
+        } else {
+            by_time
+        }
+    }
+
+    pub(super) fn is_live(&self, now: Now) -> bool {
+        !self.life.left(now).is_over()
+    }
+
+    pub(super) fn key_id(&self) -> &str {
+        self.credentials.access_key_id()
+    }
+
+    /// Whether this is the very same key: id, secret and session token.
+    pub(super) fn is_key(&self, other: &Credentials) -> bool {
+        self.key_id() == other.access_key_id()
+            && self.credentials.secret_access_key() == other.secret_access_key()
+            && self.credentials.session_token() == other.session_token()
+    }
+
+    /// Whether this is the same document: the same key, ending at the same time.
+    pub(super) fn is_document(&self, other: &Credentials) -> bool {
+        self.is_key(other) && self.life.expiry == other.expiry()
+    }
+
+    /// Whether this key came with another secret or token, ending at the same time.
+    pub(super) fn is_mended_by(&self, other: &Credentials) -> bool {
+        self.key_id() == other.access_key_id() && self.life.expiry == other.expiry()
+    }
+
+    /// Whether an answer that arrives now ends before this does, by the life that either has left.
+    pub(super) fn outlives(&self, other: &Life, now: Now) -> bool {
+        let both_end = self.life.expiry.is_some() && other.expiry.is_some();
+        both_end && self.life.remaining(now) > other.lifetime
+    }
+}

@@ -1,0 +1,675 @@
+//! What all handles of a cache share: the state in its cell, and the shell that begins, waits, lands and
+//! tells.
+
+use super::attempt::{Attempt, Outcome};
+use super::cell::Cell;
+use super::clock::{Clock, Jitter, Now};
+use super::decide::{Tick, Unanswered, answer, decide, served_until, tick};
+use super::held::Held;
+use super::log::{Warned, log_landing, warn_of_answer, warn_of_rejection};
+use super::metrics::{Ended, Metrics};
+use super::need::Need;
+use super::policy::{RUNNING_WITHIN, RefreshPolicy};
+use super::rejection::Rejection;
+use super::state::{At, Cause, State};
+use super::status::{Status, Tally};
+use super::task::{Booking, Reports, run};
+use super::timer::{Ticks, keep_fresh};
+use super::window::Stage;
+use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::source::CredentialSource;
+use arc_swap::ArcSwap;
+use aws_credential_types::Credentials;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::yield_now;
+use tokio::time::{Instant, timeout_at};
+
+/// A call begins the attempt again when its own runtime dropped it, this often at most: a runtime that is
+/// shutting down drops what it is given at once.
+const MAX_DROPPED: usize = 3;
+
+pub(super) struct Shared<F> {
+    pub(super) source: Arc<F>,
+    pub(super) policy: RefreshPolicy,
+    pub(super) clock: Clock,
+    pub(super) jitter: Jitter,
+    /// Where attempts and timer run, unless where the call is made.
+    pub(super) runtime: Option<Handle>,
+    pub(super) state: ArcSwap<State>,
+    /// News for callers that wait, for the timer and for subscribers. Closed with the last handle.
+    ///
+    /// No wake-up is lost: the state is changed first and told of after it, and who waits subscribes
+    /// first and looks after it.
+    pub(super) news: watch::Sender<Status>,
+    /// The number of the timer whose turn it is, 0 for none; a timer that sees another's ends.
+    timer: watch::Sender<u64>,
+    timers: AtomicU64,
+    born: Instant,
+    /// When a call last had to look past the hot path, in ms since `born`, plus one; 0 for never.
+    last_call: AtomicU64,
+    waits: AtomicU64,
+    served_expired: AtomicU64,
+    warned: Warned,
+    metrics: Metrics,
+}
+
+/// One call that may wait, over all attempts that it waits for.
+pub(super) struct Call {
+    /// No call waits longer than this.
+    deadline: Instant,
+    waited: bool,
+    /// Attempts of its own that its runtime dropped.
+    dropped: usize,
+}
+
+/// How a wait for an attempt ended.
+enum Waited {
+    /// With an outcome, by which this need is judged or not.
+    Landed {
+        judged: bool,
+    },
+    TooLong,
+    /// Its task is gone: no answer yet, so look again.
+    Gone,
+}
+
+/// An attempt that a call has begun or joined.
+struct Joined {
+    attempt: Attempt,
+    own: bool,
+}
+
+impl<F: CredentialSource> Shared<F> {
+    pub(super) fn new(
+        source: Arc<F>,
+        policy: RefreshPolicy,
+        (clock, jitter): (Clock, Jitter),
+        runtime: Option<Handle>,
+    ) -> Self {
+        let shared = Shared {
+            source,
+            policy,
+            clock,
+            jitter,
+            runtime,
+            state: ArcSwap::from_pointee(State::default()),
+            news: watch::Sender::new(Status::default()),
+            timer: watch::Sender::new(0),
+            timers: AtomicU64::new(0),
+            born: Instant::now(),
+            last_call: AtomicU64::new(0),
+            waits: AtomicU64::new(0),
+            served_expired: AtomicU64::new(0),
+            warned: Warned::default(),
+            metrics: Metrics::default(),
+        };
+        shared.publish();
+        shared
+    }
+
+    fn load(&self) -> Arc<State> {
+        self.state.load_full()
+    }
+
+    /// Replaces the state by what `change` makes of it, ready for the hot path.
+    fn change<R>(
+        &self,
+        mut change: impl FnMut(&State) -> (Option<State>, R),
+    ) -> (Option<Arc<State>>, R) {
+        self.state.update(|state| {
+            let (mut next, said) = change(state);
+            if let Some(next) = &mut next {
+                next.at_once = served_until(next, &self.policy);
+            }
+            (next, said)
+        })
+    }
+
+    fn call(&self) -> Call {
+        Call {
+            deadline: Instant::now() + self.policy.longest_wait(),
+            waited: false,
+            dropped: 0,
+        }
+    }
+
+    /// The slow path: begins, joins and waits as the need asks for, then answers.
+    pub(super) async fn settle(self: &Arc<Self>) -> Result<Arc<Credentials>> {
+        self.policy.validate()?;
+        self.note_call();
+        self.note_asked();
+        let mut call = self.call();
+        loop {
+            let now = self.clock.now();
+            let state = self.load();
+            let verdict = decide(&state, &self.policy, now);
+            let joined = if verdict.starts {
+                self.begin(Cause::Plan, call.dropped > 0, Self::is_wanted_by_a_call)
+            } else {
+                Ok(state.attempt(now).cloned().map(Joined::another))
+            };
+            let waited = match joined {
+                Ok(Some(joined)) if verdict.waits => {
+                    self.wait(&joined, state.need(now), &mut call).await
+                }
+                Ok(_) => return self.reply(),
+                Err(error) => Err(error),
+            };
+            match waited {
+                Ok(Waited::Gone | Waited::Landed { judged: false }) => {}
+                Ok(Waited::Landed { judged: true } | Waited::TooLong) => return self.reply(),
+                Err(error) => return self.reply().map_err(|_| error),
+            }
+        }
+    }
+
+    /// What the next attempt brings, which is begun now whatever pause is in force, or joined.
+    pub(super) async fn forced(self: &Arc<Self>) -> Result<Arc<Credentials>> {
+        self.policy.validate()?;
+        self.note_asked();
+        let by_force = |_: &Self, state: &State, now| state.is_wanted_by_force(now);
+        let mut call = self.call();
+        loop {
+            let joined = self.begin(Cause::Force, call.dropped > 0, by_force)?;
+            let Some(joined) = joined else {
+                return self.last_answer(|held| Arc::clone(&held.credentials));
+            };
+            match self.wait(&joined, None, &mut call).await? {
+                Waited::Landed { .. } => {
+                    return self.last_answer(|held| Arc::clone(&held.credentials));
+                }
+                Waited::TooLong => return Err(self.still_waiting()),
+                Waited::Gone => {}
+            }
+        }
+    }
+
+    /// Credentials that live for `min`: those held, or those of one attempt more.
+    pub(super) async fn valid_for(self: &Arc<Self>, min: Duration) -> Result<Arc<Credentials>> {
+        if let Some(credentials) = self.lives_for(min) {
+            return Ok(credentials);
+        }
+        self.policy.validate()?;
+        self.note_call();
+        self.note_asked();
+        let for_life =
+            |shared: &Self, state: &State, now| state.is_wanted_for_life(min, &shared.policy, now);
+        let mut call = self.call();
+        loop {
+            let joined = self.begin(Cause::Life, call.dropped > 0, for_life)?;
+            let Some(joined) = joined else { break };
+            match self.wait(&joined, None, &mut call).await? {
+                Waited::Landed { .. } => {
+                    // What it lived when it came decides. Credentials and life of one answer: another
+                    // may take its place between two looks.
+                    let (fetched, life) = self.last_answer(|held| {
+                        (Arc::clone(&held.credentials), held.life.confirmed_for)
+                    })?;
+                    if life >= min {
+                        return Ok(fetched);
+                    }
+                    return Err(self.too_short(min, life));
+                }
+                Waited::TooLong => return Err(self.still_waiting()),
+                Waited::Gone => {}
+            }
+        }
+        if let Some(credentials) = self.lives_for(min) {
+            return Ok(credentials);
+        }
+        let longest = self.load().longest_life();
+        if longest < min {
+            return Err(self.too_short(min, longest));
+        }
+        let left = self.last_answer(|held| held.life.remaining(self.clock.now()))?;
+        Err(self.not_yet(min, left))
+    }
+
+    /// What is held, if it lives that long; a refresh that is due is begun beside it.
+    fn lives_for(self: &Arc<Self>, min: Duration) -> Option<Arc<Credentials>> {
+        let now = self.clock.now();
+        let state = self.load();
+        state.left(now).filter(|left| *left >= min)?;
+        if decide(&state, &self.policy, now).starts {
+            // Without a runtime it is begun by a call that has one.
+            let _ = self.begin_by_call(false);
+        }
+        answer(&state, &self.policy, now).ok()
+    }
+
+    /// What the last attempt brought, be it an error.
+    fn last_answer<T>(&self, part: impl Fn(&Held) -> T) -> Result<T> {
+        let state = self.load();
+        match (&state.failure, &state.held) {
+            (Some(failure), _) => Err(failure.error.clone()),
+            (None, Some(held)) => Ok(part(held)),
+            (None, None) => Err(self.still_waiting()),
+        }
+    }
+
+    /// The answer that the state calls for now.
+    fn reply(&self) -> Result<Arc<Credentials>> {
+        let now = self.clock.now();
+        let state = self.state.load();
+        match answer(&state, &self.policy, now) {
+            Ok(credentials) => {
+                if state.stage(now) == Stage::Expired {
+                    self.served_expired.fetch_add(1, Ordering::Relaxed);
+                }
+                Ok(credentials)
+            }
+            Err(Unanswered::Because(error)) => Err(error),
+            Err(Unanswered::StillWaiting) => Err(self.still_waiting()),
+        }
+    }
+
+    /// Waits until this attempt is over or its task is gone, as long as the call and the attempt allow.
+    async fn wait(&self, joined: &Joined, need: Option<Need>, call: &mut Call) -> Result<Waited> {
+        let attempt = &joined.attempt;
+        let until = attempt.deadline(&self.policy).min(call.deadline);
+        if until <= Instant::now() {
+            return Ok(Waited::TooLong);
+        }
+        if Handle::try_current().is_err() {
+            return Err(no_runtime());
+        }
+        if !call.waited {
+            call.waited = true;
+            self.waits.fetch_add(1, Ordering::Relaxed);
+        }
+        // Subscribed before the state is looked at: see `news`.
+        let mut news = self.news.subscribe();
+        loop {
+            if self.load().attempt.as_ref() != Some(attempt) {
+                break;
+            }
+            let now = Instant::now();
+            if until <= now {
+                return Ok(Waited::TooLong);
+            }
+            if attempt.pulse.is_gone(now) {
+                // After a stall its own task comes first: it may be alive after all.
+                yield_now().await;
+                if attempt.pulse.is_gone(Instant::now()) {
+                    return Ok(Waited::Gone);
+                }
+            }
+            let look = until.min(now + attempt.pulse.until_look(now));
+            // Late is not an error here: the state says what there is to serve.
+            let _ = timeout_at(look, news.changed()).await;
+        }
+        if self.load().settled >= attempt.number {
+            let judged = need.is_none_or(|need| attempt.need.number >= need.number);
+            return Ok(Waited::Landed { judged });
+        }
+        if joined.own {
+            call.dropped += 1;
+            if call.dropped > MAX_DROPPED {
+                return Err(dropped());
+            }
+        }
+        Ok(Waited::Gone)
+    }
+
+    /// Begins an attempt or joins the one under way; `None` where none is wanted any more by the time that it
+    /// would begin. One whose task is gone is taken over.
+    ///
+    /// Invariant: it is begun by the change of the state that finds none under way, and each change finds
+    /// what the one before it left. So no two begin; and what is taken over is not polled any more.
+    fn begin(
+        self: &Arc<Self>,
+        cause: Cause,
+        here: bool,
+        is_wanted: impl Fn(&Self, &State, Now) -> bool,
+    ) -> Result<Option<Joined>> {
+        let now = self.clock.now();
+        let jitter = self.jitter.unit();
+        let current = Handle::try_current().ok();
+        let (begun, (attempt, took_over)) = self.change(|state| {
+            let gone = match &state.attempt {
+                None => false,
+                Some(under_way) if !under_way.pulse.is_gone(now.mono) => {
+                    return (None, (Some(under_way.clone()), false));
+                }
+                Some(_) => true,
+            };
+            if !is_wanted(self, state, now) || (current.is_none() && self.runtime.is_none()) {
+                return (None, (None, false));
+            }
+            if let Some(under_way) = state.attempt.as_ref().filter(|_| gone)
+                && !under_way.pulse.take(now.mono)
+            {
+                return (None, (Some(under_way.clone()), false));
+            }
+            let (next, attempt) = state.begin(cause, (now, jitter));
+            (Some(next), (Some(attempt), gone))
+        });
+        // What was dropped, or is not driven, where attempts should run is begun where the call is made.
+        let runtime = if here || took_over {
+            current.or_else(|| self.runtime.clone())
+        } else {
+            self.runtime.clone().or(current)
+        };
+        let Some(runtime) = runtime else {
+            return attempt.map_or_else(
+                || Err(no_runtime()),
+                |under_way| Ok(Some(Joined::another(under_way))),
+            );
+        };
+        let Some(attempt) = attempt else {
+            return Ok(None);
+        };
+        if begun.is_none() {
+            return Ok(Some(Joined::another(attempt)));
+        }
+        let booking = Booking::new(self, &attempt);
+        runtime.spawn(run(
+            Arc::clone(&self.source),
+            attempt.clone(),
+            booking,
+            self.policy.fetch_timeout,
+            self.news.subscribe(),
+        ));
+        self.run_timer(&runtime, took_over);
+        Ok(Some(Joined { attempt, own: true }))
+    }
+
+    /// Begins what a call wants that does not wait for it.
+    pub(super) fn begin_by_call(self: &Arc<Self>, here: bool) -> Result<()> {
+        self.begin(Cause::Plan, here, Self::is_wanted_by_a_call)
+            .map(|_| ())
+    }
+
+    fn is_wanted_by_a_call(&self, state: &State, now: Now) -> bool {
+        decide(state, &self.policy, now).starts
+    }
+
+    fn is_wanted_by_the_timer(&self, state: &State, now: Now) -> bool {
+        tick(state, &self.policy, now) == Tick::Fetch
+    }
+
+    /// A service rejected this key.
+    pub(super) fn invalidate(&self, rejected: &str) -> Rejection {
+        let now = self.clock.now();
+        let jitter = self.jitter.unit();
+        let (changed, said) =
+            self.change(|state| state.invalidate(rejected, &self.policy, (now, jitter)));
+        let Some(state) = changed else {
+            // Known already. A repeat is signed with another key only if it would wait for one.
+            let waits = || decide(&self.state.load(), &self.policy, now).waits;
+            return match said {
+                Rejection::Invalidated if !waits() => Rejection::SameKeyAgain,
+                said => said,
+            };
+        };
+        let suspected = said == Rejection::Suspected;
+        warn_of_rejection(self.source.name(), rejected, &state, suspected);
+        self.metrics.rejected(self.source.name(), suspected);
+        self.publish();
+        said
+    }
+
+    /// A service accepted this key.
+    pub(super) fn accepted(&self, key_id: &str) {
+        // Looked at first: it is told with many a request, and is news with few.
+        if self.state.load().accepted(key_id).is_some() {
+            let (changed, ()) = self.change(|state| (state.accepted(key_id), ()));
+            if changed.is_some() {
+                self.publish();
+            }
+        }
+    }
+
+    fn publish(&self) {
+        let (subject, now) = (self.subject(), self.clock.now());
+        // Under the lock of the channel: what two threads send arrives in the order of the states.
+        self.news
+            .send_modify(|news| *news = self.status_of(subject, now));
+    }
+
+    pub(super) fn status(&self) -> Status {
+        self.status_of(self.subject(), self.clock.now())
+    }
+
+    /// A source that panics here, as over a lock that its fetch has poisoned, takes nobody with it.
+    fn subject(&self) -> Option<String> {
+        catch_unwind(AssertUnwindSafe(|| self.source.subject())).unwrap_or_default()
+    }
+
+    fn endpoint(&self) -> Option<String> {
+        catch_unwind(AssertUnwindSafe(|| self.source.endpoint())).unwrap_or_default()
+    }
+
+    fn status_of(&self, subject: Option<String>, now: Now) -> Status {
+        Status::of(
+            &self.state.load(),
+            &self.policy,
+            now,
+            subject,
+            Tally {
+                waits: self.waits.load(Ordering::Relaxed),
+                served_expired: self.served_expired.load(Ordering::Relaxed),
+            },
+        )
+    }
+
+    /// A call came, for the timer that refreshes less often, or no more, what nobody asks for.
+    pub(super) fn note_asked(&self) {
+        let now = self.clock.now();
+        if self.state.load().asked_for(&self.policy, now).is_some() {
+            let (woken, ()) = self.change(|state| (state.asked_for(&self.policy, now), ()));
+            if woken.is_some() {
+                self.publish();
+            }
+        }
+    }
+
+    fn note_call(&self) {
+        let since = Instant::now().saturating_duration_since(self.born);
+        let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        self.last_call
+            .store(millis.saturating_add(1), Ordering::Relaxed);
+    }
+
+    fn last_call(&self) -> Option<Instant> {
+        let noted = self.last_call.load(Ordering::Relaxed).checked_sub(1)?;
+        self.born.checked_add(Duration::from_millis(noted))
+    }
+
+    /// Starts the timer, unless one runs or the policy has none. Where an attempt had to be taken over, the
+    /// timer may be where that was: another takes its place.
+    fn run_timer(self: &Arc<Self>, runtime: &Handle, anew: bool) {
+        if !self.policy.has_timer() {
+            return;
+        }
+        let number = self.timers.fetch_add(1, Ordering::Relaxed) + 1;
+        let ours = self.timer.send_if_modified(|turn| {
+            let ours = anew || *turn == 0;
+            if ours {
+                *turn = number;
+            }
+            ours
+        });
+        if ours {
+            let (turn, news) = (self.timer.subscribe(), self.news.subscribe());
+            runtime.spawn(keep_fresh(self, number, turn, news));
+        }
+    }
+
+    /// Nobody has been answered in time: what was waited for, where, and what it was doing last.
+    fn still_waiting(&self) -> Error {
+        let waited = self.policy.wait_timeout;
+        let state = self.state.load();
+        let message = match &state.attempt {
+            None => format!("the source has not answered within {waited:?}"),
+            Some(attempt) => {
+                let age = attempt.age(Instant::now()).as_secs_f64();
+                let step = attempt.progress.step();
+                let doing = match (step, attempt.asked_at) {
+                    (Some(step), _) => format!("was last seen {step}"),
+                    (None, Some(_)) => "waits for the source".to_owned(),
+                    (None, None) => "has not run yet".to_owned(),
+                };
+                let failed = attempt
+                    .progress
+                    .failure()
+                    .map(|failure| format!(", after a try that failed: {failure}"))
+                    .unwrap_or_default();
+                format!(
+                    "the source has not answered within {waited:?}; attempt {} is {age:.1} s old and {doing}{failed}",
+                    attempt.number
+                )
+            }
+        };
+        self.about_source(Error::new(ErrorKind::Timeout, Operation::FETCH, message)).hint(
+            "the fetch goes on; the next call is served from it, or ask again with a longer `wait_timeout`",
+        )
+    }
+
+    fn about_source(&self, error: Error) -> Error {
+        let mut error = error.via(self.source.name());
+        if let Some(subject) = self.subject() {
+            error = error.on(subject);
+        }
+        if let Some(endpoint) = self.endpoint() {
+            error = error.at(endpoint);
+        }
+        error
+    }
+
+    /// No answer of the source lived that long.
+    fn too_short(&self, min: Duration, longest: Duration) -> Error {
+        let message = format!(
+            "asked for credentials that live for {} s, new ones live for {} s",
+            min.as_secs(),
+            longest.as_secs()
+        );
+        self.about_source(Error::new(ErrorKind::TooShort, Operation::FETCH, message))
+            .needs_human()
+            .hint("ask for less, or for a longer session where the source lets you choose")
+    }
+
+    /// A new answer would live that long, and it is too soon to ask for one again.
+    fn not_yet(&self, min: Duration, left: Duration) -> Error {
+        let message = format!(
+            "asked for credentials that live for {} s, those held live for {} s, and it is too soon to ask for others",
+            min.as_secs(),
+            left.as_secs()
+        );
+        self.about_source(Error::new(ErrorKind::TooShort, Operation::FETCH, message))
+            .hint("only a new session lives that long: ask for less, or for a longer session")
+    }
+}
+
+impl Joined {
+    fn another(attempt: Attempt) -> Self {
+        Joined {
+            attempt,
+            own: false,
+        }
+    }
+}
+
+impl<F: CredentialSource> Reports for Shared<F> {
+    fn runs(&self, number: u64) -> Option<Instant> {
+        let now = self.clock.now();
+        let (_, at) = self.change(|state| match state.run(number, now) {
+            Some((next, at)) => (Some(next), Some(at)),
+            None => (None, None),
+        });
+        at
+    }
+
+    /// Takes in what became of an attempt, and tells everybody.
+    fn landed(&self, number: u64, outcome: Outcome) {
+        let now = self.clock.now();
+        let at = At {
+            policy: &self.policy,
+            now,
+            jitter: self.jitter.unit(),
+            last_call: self.last_call(),
+        };
+        let (landed, (landing, elapsed, left)) = self.change(|state| {
+            let (next, landing) = state.land(number, &outcome, at);
+            let attempt = state.attempt.as_ref();
+            let elapsed = attempt.map_or(Duration::ZERO, |attempt| attempt.age(now.mono));
+            let held = state.held.as_ref();
+            let left = held
+                .filter(|held| held.life.expiry.is_some())
+                .map(|held| held.life.remaining(now));
+            (next, (landing, elapsed, left))
+        });
+        let Some(state) = landed else { return };
+        let source = self.source.name();
+        log_landing(
+            (source, number, landing),
+            &state,
+            &self.policy,
+            (now, elapsed),
+        );
+        warn_of_answer(source, landing, &state, &self.policy, &self.warned);
+        self.metrics.ended(
+            source,
+            &Ended {
+                landing,
+                duration: elapsed,
+                left,
+                waits: self.waits.load(Ordering::Relaxed),
+                served_expired: self.served_expired.load(Ordering::Relaxed),
+            },
+        );
+        self.publish();
+    }
+}
+
+impl<F: CredentialSource> Ticks for Shared<F> {
+    fn tick(self: Arc<Self>, timer: u64) -> Option<Duration> {
+        if *self.timer.borrow() != timer {
+            return None;
+        }
+        for _ in 0..2 {
+            let now = self.clock.now();
+            match tick(&self.state.load(), &self.policy, now) {
+                Tick::Sleep(nap) => return Some(nap),
+                Tick::Fetch => {
+                    let _ = self.begin(Cause::Plan, false, Self::is_wanted_by_the_timer);
+                }
+            }
+        }
+        Some(RUNNING_WITHIN)
+    }
+
+    fn stopped(&self, timer: u64) {
+        // Only if no other has taken its turn.
+        self.timer.send_if_modified(|turn| {
+            let own = *turn == timer;
+            if own {
+                *turn = 0;
+            }
+            own
+        });
+    }
+}
+
+fn dropped() -> Error {
+    Error::new(
+        ErrorKind::NoRuntime,
+        Operation::FETCH,
+        "the fetch was dropped with its runtime, each time it was started",
+    )
+    .hint("make the call on a tokio runtime that is not shutting down")
+}
+
+fn no_runtime() -> Error {
+    Error::new(
+        ErrorKind::NoRuntime,
+        Operation::FETCH,
+        "there is no tokio runtime to fetch on",
+    )
+    .hint("make the first call from within a tokio runtime")
+}

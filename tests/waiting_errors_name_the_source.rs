@@ -1,0 +1,51 @@
+//! Promise: whoever waits in vain is told for what: strategy, subject, endpoint, how old the attempt is, what
+//! it was doing last and what failed in it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use aws_credential_strategies::source::{report_failure, report_step};
+use aws_credential_strategies::{
+    CredentialCache, CredentialSource, Credentials, ErrorKind, RefreshPolicy, Result,
+};
+use std::future::pending;
+
+/// Connects, is reset once, connects again, and hangs.
+#[derive(Debug)]
+struct Stuck;
+
+impl CredentialSource for Stuck {
+    fn name(&self) -> &'static str {
+        "Stuck"
+    }
+
+    fn subject(&self) -> Option<String> {
+        Some("app-role".to_owned())
+    }
+
+    fn endpoint(&self) -> Option<String> {
+        Some("http://169.254.169.254".to_owned())
+    }
+
+    async fn fetch(&self) -> Result<Credentials> {
+        report_step("connecting");
+        report_failure("connection reset");
+        report_step("waiting for the session token");
+        pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_that_is_known_of_the_attempt_stands_in_one_line() {
+    let cache = CredentialCache::new(Stuck, RefreshPolicy::default());
+    for error in [
+        cache.credentials().await.unwrap_err(),
+        cache.credentials().await.unwrap_err(),
+    ] {
+        assert_eq!(*error.kind(), ErrorKind::Timeout);
+        assert_eq!(
+            error.to_string(),
+            "fetch credentials on app-role via Stuck at http://169.254.169.254: the source has not answered within 10s; attempt 1 is 10.0 s old and was last seen waiting for the session token, after a try that failed: connection reset; the fetch goes on; the next call is served from it, or ask again with a longer `wait_timeout`"
+        );
+    }
+    let forced = cache.refresh().await.unwrap_err();
+    assert!(forced.to_string().contains("via Stuck"), "{forced}");
+}
