@@ -2,6 +2,8 @@
 
 mod who;
 
+pub use who::Admission;
+
 use super::decode::Element;
 use super::statement::OneOrMany;
 use crate::arn;
@@ -14,16 +16,6 @@ use who::{ANYONE, Who};
 /// For [`TrustPolicy::admitting`](super::TrustPolicy::admitting).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Caller(Who);
-
-/// How a principal admits a caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Admission {
-    /// The account is named: the caller's own policy has to allow the call as well.
-    Delegated,
-    /// The caller is named, or anyone is: within the account of the role that is enough.
-    Direct,
-}
 
 impl Caller {
     /// An AWS service, for example `ec2.amazonaws.com`.

@@ -1,8 +1,17 @@
 //! One principal, or one caller: what it is, and whether the one is the other.
 
-use super::Admission;
 use crate::arn::{self, Arn};
 use crate::error::{Error, Result};
+
+/// How a principal admits a caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Admission {
+    /// The account is named: the caller's own policy has to allow the call as well.
+    Delegated,
+    /// The caller is named, or anyone is: within the account of the role that is enough.
+    Direct,
+}
 
 /// A caller, or the one that a principal names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -1,8 +1,7 @@
 //! Trust policies, built.
 
-use super::{
-    ASSUME_ROLE, OidcProvider, TrustPolicy, TrustStatement, open_to_anyone, open_to_customers,
-};
+use super::oidc_provider::OidcProvider;
+use super::policy::{ASSUME_ROLE, TrustPolicy, TrustStatement, open_to_anyone, open_to_customers};
 use crate::arn::{self, Arn, Partition};
 use crate::error::{Error, Result};
 use crate::iam::principal::Principals;
@@ -26,6 +25,13 @@ pub struct TrustPolicyBuilder {
     federation: Option<&'static str>,
     /// The first thing that was wrong, told by `build`.
     wrong: Option<Error>,
+}
+
+impl TrustPolicy {
+    /// Starts a policy of one statement: principals, then conditions that all must hold.
+    pub fn builder() -> TrustPolicyBuilder {
+        TrustPolicyBuilder::default()
+    }
 }
 
 impl TrustPolicyBuilder {
