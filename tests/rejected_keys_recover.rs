@@ -434,7 +434,8 @@ async fn an_operation_is_repeated_once_at_most() {
     assert!(!get(&service.raw_dynamodb(&strategy)).await);
     assert_eq!(service.keys(), [OLD, NEW]);
     assert_eq!(strategy.fetches(), 2);
-    let told = [OLD, NEW].map(|key| (key.to_owned(), Rejection::Invalidated));
+    let told = [(OLD, Rejection::Invalidated), (NEW, Rejection::Suspected)];
+    let told = told.map(|(key, said)| (key.to_owned(), said));
     assert_eq!(strategy.told(), told);
 }
 

@@ -277,7 +277,7 @@ impl Error {
         self.0.operation
     }
 
-    /// The setting or argument that is wrong, for [`ErrorKind::Usage`].
+    /// The setting or argument that is wrong, for [`ErrorKind::Usage`] and [`ErrorKind::TooShort`].
     #[must_use]
     pub fn field(&self) -> Option<&str> {
         self.0.field.as_ref().map(Text::as_str)

@@ -550,6 +550,7 @@ impl<F: CredentialSource> Shared<F> {
             longest.as_secs()
         );
         self.about_source(Error::new(ErrorKind::TooShort, Operation::FETCH, message))
+            .naming("min")
             .needs_human()
             .hint("ask for less, or for a longer session where the source lets you choose")
     }
@@ -562,6 +563,7 @@ impl<F: CredentialSource> Shared<F> {
             left.as_secs()
         );
         self.about_source(Error::new(ErrorKind::TooShort, Operation::FETCH, message))
+            .naming("min")
             .hint("only a new session lives that long: ask for less, or for a longer session")
     }
 }

@@ -15,7 +15,7 @@ pub use instance_profile::{InstanceProfile, InstanceProfileBuilder};
 pub use provided::{Provided, ProvidedBuilder};
 pub use with_refresh::WithRefresh;
 
-use crate::error::{Error, Operation, Result};
+use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::refresh::{CredentialCache, Rejection, Status};
 use crate::source::CredentialSource;
 use async_trait::async_trait;
@@ -161,16 +161,15 @@ fn wall_life_of(credentials: &Credentials) -> Duration {
 }
 
 fn too_short(name: &'static str, min: Duration, left: Duration) -> Error {
-    Error::usage(
-        "min",
-        format!(
-            "asked for credentials that live for {} s, new ones live for {} s",
-            min.as_secs(),
-            left.as_secs()
-        ),
-    )
-    .during(Operation::FETCH)
-    .via(name)
+    let message = format!(
+        "asked for credentials that live for {} s, new ones live for {} s",
+        min.as_secs(),
+        left.as_secs()
+    );
+    Error::new(ErrorKind::TooShort, Operation::FETCH, message)
+        .naming("min")
+        .needs_human()
+        .via(name)
 }
 
 #[async_trait]
