@@ -1,7 +1,7 @@
 //! What holds whatever happens: the invariants of a refresh, over random schedules of faults, latencies,
 //! hangs, clock steps both ways, suspends, cancellations, rejections of key after key, forced refreshes,
-//! wishes for long lives, and runtimes that stall or end, with lifetimes from 1 s to 12 h and up to 64
-//! callers. The oracle is a model of its own: what the source delivered, and when.
+//! wishes for long lives, and runtimes that stall, end or are driven only now and then, with lifetimes from
+//! 1 s to 12 h and up to 64 callers. The oracle is a model of its own: what the source delivered, and when.
 //!
 //! 2,000 schedules, always the same ones: `SCHEDULE_SEED` takes others, `PROPTEST_CASES` more
 //! (`.ci/soak` does both). A schedule that breaks an invariant is shrunk and printed with its seed, and
@@ -20,10 +20,13 @@ use aws_smithy_async::time::TimeSource;
 use futures_util::FutureExt;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use support::{SECRET, TOKEN, Wall, seconds, settle};
+use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -79,9 +82,15 @@ enum Event {
         thousandths: u16,
         times: u8,
     },
-    /// A call on another runtime, which then ends, or is never driven.
+    /// A call on another runtime, which then ends, or stands still until it is driven.
     Elsewhere {
         ends: bool,
+    },
+    /// One of the runtimes that stand still is driven for so many turns, with a call of its own beside what it
+    /// was left with.
+    Drive {
+        which: u8,
+        turns: u8,
     },
 }
 
@@ -182,7 +191,8 @@ fn events() -> impl Strategy<Value = Event> {
         1 => Just(Event::Accept),
         2 => (1..80_u8, 1..3000_u16).prop_map(|(times, every_millis)| Event::Force { times, every_millis }),
         2 => (1..2000_u16, 1..40_u8).prop_map(|(thousandths, times)| Event::ValidFor { thousandths, times }),
-        1 => any::<bool>().prop_map(|ends| Event::Elsewhere { ends }),
+        1 => prop::bool::weighted(0.3).prop_map(|ends| Event::Elsewhere { ends }),
+        2 => (any::<u8>(), 1..12_u8).prop_map(|(which, turns)| Event::Drive { which, turns }),
     ]
 }
 
@@ -252,7 +262,8 @@ struct ScriptedSource {
     lifetime: Duration,
     wall: Wall,
     script: Mutex<Script>,
-    in_flight: AtomicU64,
+    /// Fetches begun; the number of each is how many there were with it.
+    fetches: AtomicU64,
     overlaps: AtomicU64,
     invalidations: AtomicU64,
 }
@@ -271,7 +282,7 @@ impl ScriptedSource {
                 attempts: Vec::new(),
                 deliveries: Vec::new(),
             }),
-            in_flight: AtomicU64::new(0),
+            fetches: AtomicU64::new(0),
             overlaps: AtomicU64::new(0),
             invalidations: AtomicU64::new(0),
         }
@@ -313,6 +324,27 @@ impl ScriptedSource {
             expiry,
             "test",
         )
+    }
+
+    async fn answer_in_time(&self) -> Result<Credentials> {
+        let (behaviour, latency) = {
+            let mut script = self.script.lock().unwrap();
+            let attempt = Attempt {
+                at: Instant::now(),
+                wall: self.wall.now(),
+                delivered: script.deliveries.len(),
+            };
+            script.attempts.push(attempt);
+            (script.behaviour, script.latency)
+        };
+        if behaviour == Behaviour::Hangs {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(latency).await;
+        if behaviour == Behaviour::Panics {
+            panic!("this panic is part of the test");
+        }
+        self.answer()
     }
 
     fn answer(&self) -> Result<Credentials> {
@@ -394,35 +426,17 @@ impl CredentialSource for Source {
     }
 
     async fn fetch(&self) -> Result<Credentials> {
-        struct Landed<'a>(&'a AtomicU64);
-        impl Drop for Landed<'_> {
-            fn drop(&mut self) {
-                self.0.fetch_sub(1, Ordering::SeqCst);
-            }
-        }
         let source = &self.0;
-        if source.in_flight.fetch_add(1, Ordering::SeqCst) > 0 {
-            source.overlaps.fetch_add(1, Ordering::SeqCst);
-        }
-        let _landed = Landed(&source.in_flight);
-        let (behaviour, latency) = {
-            let mut script = source.script.lock().unwrap();
-            let attempt = Attempt {
-                at: Instant::now(),
-                wall: source.wall.now(),
-                delivered: script.deliveries.len(),
-            };
-            script.attempts.push(attempt);
-            (script.behaviour, script.latency)
-        };
-        if behaviour == Behaviour::Hangs {
-            std::future::pending::<()>().await;
-        }
-        tokio::time::sleep(latency).await;
-        if behaviour == Behaviour::Panics {
-            panic!("this panic is part of the test");
-        }
-        source.answer()
+        let number = source.fetches.fetch_add(1, Ordering::SeqCst) + 1;
+        let mut answer = pin!(source.answer_in_time());
+        poll_fn(|context| {
+            // 1. Once a later one has begun, this one is not polled any more.
+            if source.fetches.load(Ordering::SeqCst) != number {
+                source.overlaps.fetch_add(1, Ordering::SeqCst);
+            }
+            answer.as_mut().poll(context)
+        })
+        .await
     }
 }
 
@@ -523,22 +537,52 @@ async fn checked_wish(
     Ok(())
 }
 
-/// A runtime with its own paused clock, set to the time of this one.
-fn elsewhere(elapsed: Duration) -> tokio::runtime::Runtime {
-    let built = std::thread::spawn(move || {
+/// Another runtime, with a paused clock of its own. It ends when it is dropped, also within this one.
+struct Elsewhere(Option<Runtime>);
+
+impl Elsewhere {
+    fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .start_paused(true)
-            .build()
-            .unwrap();
-        runtime.block_on(async { tokio::time::sleep(elapsed).await });
-        runtime
-    });
-    built.join().unwrap()
+            .build();
+        Elsewhere(Some(runtime.unwrap()))
+    }
+
+    /// Drives it while this one stands still, beginning by its clock at the time of this one.
+    fn drive(&self, work: impl Future<Output = ()> + Send) {
+        let now = Instant::now();
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                self.0.as_ref().unwrap().block_on(async {
+                    let behind = now.saturating_duration_since(Instant::now());
+                    tokio::time::advance(behind).await;
+                    work.await;
+                });
+            });
+        });
+    }
+}
+
+impl Drop for Elsewhere {
+    fn drop(&mut self) {
+        self.0.take().unwrap().shutdown_background();
+    }
+}
+
+/// Makes a call, gives it so many turns of the runtime, and lets go of it.
+async fn call_for(cache: Cache, turns: u8) {
+    let call = tokio::spawn(async move { cache.credentials().await });
+    for _ in 0..turns {
+        tokio::task::yield_now().await;
+    }
+    call.abort();
 }
 
 /// The invariants, over one schedule; the error names the one that broke.
 async fn play(schedule: &Schedule) -> std::result::Result<(), String> {
+    // The clock of a runtime that is made later begins later: by less than this.
+    tokio::time::advance(seconds(86_400)).await;
     let wall = Wall::starting();
     let source = Arc::new(ScriptedSource::new(schedule.lifetime, wall.clone()));
     let policy = if schedule.aws_spec {
@@ -554,7 +598,6 @@ async fn play(schedule: &Schedule) -> std::result::Result<(), String> {
         .with_clock(Clock::with_wall(wall.clone()))
         .with_jitter(Jitter::from_fn(move || jitter.lock().unwrap().f64()));
 
-    let started = Instant::now();
     let mut stalled = Vec::new();
     let mut callers: Vec<JoinHandle<std::result::Result<(), String>>> = Vec::new();
     let call = |budget| {
@@ -668,15 +711,19 @@ async fn play(schedule: &Schedule) -> std::result::Result<(), String> {
                 }
             }
             Event::Elsewhere { ends } => {
-                let other = elsewhere(started.elapsed());
-                {
-                    let _context = other.enter();
+                let other = Elsewhere::new();
+                other.drive(async {
                     let _ = cache.credentials().now_or_never();
-                }
-                if *ends {
-                    other.shutdown_background();
-                } else {
+                });
+                if !*ends {
                     stalled.push(other);
+                }
+            }
+            Event::Drive { which, turns } => {
+                let many = stalled.len().max(1);
+                if let Some(other) = stalled.get(usize::from(*which) % many) {
+                    other.drive(call_for(cache.clone(), *turns));
+                    settle().await;
                 }
             }
         }
@@ -731,9 +778,7 @@ async fn play(schedule: &Schedule) -> std::result::Result<(), String> {
     }
     check_pace(schedule, &source)?;
 
-    for other in stalled {
-        other.shutdown_background();
-    }
+    drop(stalled);
     // 10.
     drop(cache);
     settle().await;
