@@ -853,6 +853,34 @@ async fn a_source_that_renews_ten_seconds_before_expiry_is_noticed_before_expiry
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_secret_that_changes_with_each_answer_is_no_reason_to_ask_more_often() {
+    for lifetime in [60, 90, 900, 3600] {
+        let (mut world, document) =
+            filled(RefreshPolicy::default(), MIDDLE, seconds(lifetime)).await;
+        let ends = Instant::now() + seconds(lifetime);
+        for attempt in 1.. {
+            let (_, call) = world.asked_after().await;
+            if Instant::now() >= ends {
+                call.answer(Ok(world.session("KEY-2", seconds(lifetime))));
+                break;
+            }
+            assert!(attempt < 10, "{attempt} in one window of {lifetime} s");
+            let mended = Credentials::new(
+                "KEY-1",
+                format!("mended-{attempt}"),
+                document.session_token().map(str::to_owned),
+                document.expiry(),
+                "test",
+            );
+            call.answer(Ok(mended));
+            settle().await;
+            let served = world.cache.current().unwrap();
+            assert_eq!(served.secret_access_key(), format!("mended-{attempt}"));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_that_ends_sooner_is_not_taken_while_nothing_has_to_be_replaced() {
     let log = Log::default();
     let _guard = log.collecting(tracing::Level::WARN);

@@ -491,6 +491,7 @@ impl State {
                 .is_some_and(|held| held.outlives(&new.life, now));
         let needed = self.need(now).is_some();
         let tries = self.tries;
+        let mut mended = false;
         let again = |held: &Held| {
             after_same_document(&held.life, held.life.stage(now), (now, tries), jitter)
         };
@@ -506,6 +507,7 @@ impl State {
             Some(held) if held.is_mended_by(fetched) => {
                 let life = held.life.confirmed(now);
                 let wait = life.expiry.map(|_| again(held));
+                mended = true;
                 self.replace(Held { life, ..new });
                 self.tries = tries;
                 (wait, Landing::Replaced)
@@ -523,7 +525,8 @@ impl State {
                 (wait.filter(|_| drawn), landing)
             }
         };
-        let replaced = matches!(landing, Landing::Replaced | Landing::ReplacedSooner);
+        // What was mended in place answers the need that it lives in, as the same document does.
+        let replaced = matches!(landing, Landing::Replaced | Landing::ReplacedSooner) && !mended;
         if let Some(held) = &mut self.held {
             self.life.longest = self.life.longest.max(held.life.confirmed_for);
             if key_returned {
