@@ -11,10 +11,11 @@ use aws_credential_strategies::{
 use aws_smithy_async::time::TimeSource;
 use futures_util::FutureExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
-use support::{GatedSource, HOUR, World, pass, seconds, settle};
+use support::{GatedSource, HOUR, Wall, World, pass, seconds, settle};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
 
@@ -542,30 +543,27 @@ async fn a_fetch_that_outlived_its_time_out_by_far_counts_as_gone() {
 
 #[test]
 fn attempts_of_runtimes_that_end_are_no_reason_to_fail_on_one_that_lives() {
-    // Short-lived runtimes begin the attempt and end with it, again and again, beside a healthy one.
-    let healthy = Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
-    for _ in 0..60 {
-        let cache = CredentialCache::new(Counting::default(), RefreshPolicy::default());
-        let other = std::thread::spawn({
-            let cache = cache.clone();
-            move || {
-                for _ in 0..30 {
-                    let ended = runtime();
-                    let context = ended.enter();
-                    let _ = cache.credentials().now_or_never();
-                    drop(context);
-                    ended.shutdown_background();
-                }
-            }
-        });
-        let served = healthy.block_on(cache.credentials());
-        assert!(served.is_ok(), "{served:?}");
-        other.join().unwrap();
+    let cache = CredentialCache::new(Counting::default(), RefreshPolicy::default());
+    let begin_elsewhere = || {
+        let other = runtime();
+        let context = other.enter();
+        let _ = cache.credentials().now_or_never();
+        drop(context);
+        other
+    };
+    let mut other = begin_elsewhere();
+    // The call on the healthy runtime joins one attempt after the other, each of which ends with its runtime.
+    let healthy = runtime();
+    let mut call = pin!(cache.credentials());
+    for _ in 0..20 {
+        let joined = healthy.block_on(async { (&mut call).now_or_never() });
+        assert!(joined.is_none(), "{joined:?}");
+        other.shutdown_background();
+        other = begin_elsewhere();
     }
+    other.shutdown_background();
+    let served = healthy.block_on(call);
+    assert_eq!(served.unwrap().access_key_id(), "KEY-1");
 }
 
 #[test]
@@ -586,11 +584,11 @@ fn a_runtime_that_computes_does_not_hold_up_the_others() {
     assert_eq!(cache.source().0.load(Ordering::SeqCst), 1);
 }
 
-/// Counts the fetches that are polled at the same time, and those that were begun.
-#[derive(Debug, Default)]
+/// Answers once, and then never; notices a fetch that is polled although a later one has begun.
+#[derive(Debug)]
 struct Watching {
+    wall: Wall,
     begun: AtomicU64,
-    polled: AtomicU64,
     together: AtomicU64,
 }
 
@@ -601,36 +599,53 @@ impl CredentialSource for Watching {
 
     async fn fetch(&self) -> Result<Credentials> {
         let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
-        // Never answers, and wakes itself so that it is polled whenever its runtime is driven.
+        if number == 1 {
+            return Ok(support::session("KEY-1", self.wall.now() + HOUR));
+        }
         loop {
-            if self.polled.fetch_add(1, Ordering::SeqCst) > 0 {
+            if self.begun.load(Ordering::SeqCst) != number {
                 self.together.fetch_add(1, Ordering::SeqCst);
             }
-            self.polled.fetch_sub(1, Ordering::SeqCst);
             tokio::time::sleep(Duration::from_millis(5)).await;
-            if number > 1000 {
-                return Ok(support::session("KEY-1", SystemTime::now() + HOUR));
-            }
         }
     }
 }
 
 #[test]
 fn driven_a_call_at_a_time_attempts_do_not_pile_up() {
-    let cache = CredentialCache::new(
-        Watching::default(),
-        RefreshPolicy::default().wait_timeout(Duration::from_millis(20)),
-    );
-    let now_and_then = runtime();
-    for _ in 0..4 {
-        assert!(now_and_then.block_on(cache.credentials()).is_err());
-        std::thread::sleep(Duration::from_millis(1100));
+    for mode in [RefreshMode::Background, RefreshMode::OnDemand] {
+        let now_and_then = Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        // Time passes while nobody drives the runtime.
+        let pass_undriven = |time| {
+            let _ = now_and_then.block_on(async { tokio::time::advance(time).now_or_never() });
+        };
+        let wall = now_and_then.block_on(async { Wall::starting() });
+        let source = Watching {
+            wall: wall.clone(),
+            begun: AtomicU64::new(0),
+            together: AtomicU64::new(0),
+        };
+        let cache = CredentialCache::new(source, RefreshPolicy::default().mode(mode))
+            .with_clock(Clock::with_wall(wall));
+        now_and_then.block_on(cache.credentials()).unwrap();
+        // Served at once, each of these calls leaves what it began to a runtime that stands still again.
+        for _ in 0..70 {
+            pass_undriven(seconds(50));
+            let call = now_and_then.block_on(async { cache.credentials().now_or_never() });
+            assert!(call.is_some_and(|served| served.is_ok()));
+        }
+        pass_undriven(seconds(100));
+        let _ = now_and_then.block_on(cache.credentials());
+        assert_eq!(cache.source().together.load(Ordering::SeqCst), 0);
+        assert_eq!(cache.source().begun.load(Ordering::SeqCst), 2, "{mode:?}");
+        // What was taken over is gone as soon as its runtime is driven: one fetch, and perhaps the timer.
+        let alive = now_and_then.metrics().num_alive_tasks();
+        assert!(alive <= 2, "{alive} tasks");
     }
-    assert!(now_and_then.block_on(cache.credentials()).is_err());
-    // What was taken over is dropped as soon as its runtime is driven: one fetch, and perhaps the timer.
-    let alive = now_and_then.metrics().num_alive_tasks();
-    assert!(alive <= 2, "{alive} tasks");
-    assert_eq!(cache.source().together.load(Ordering::SeqCst), 0);
 }
 
 #[test]
