@@ -11,10 +11,18 @@ use tokio::time::Instant;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// When the source was asked last, the oldest first.
+///
+/// It is copied with each change of the state and held by each cache, idle or not: a word a start.
 #[derive(Clone, Debug)]
 pub(super) struct Pace {
-    starts: [Option<Start>; MAX_ATTEMPTS_IN_PERIOD],
+    /// What the starts are counted from.
+    origin: Option<Instant>,
+    starts: [Packed; MAX_ATTEMPTS_IN_PERIOD],
 }
+
+/// A [`Start`] in 64 bits: nanoseconds since the origin, 146 years of them, above its two flags.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Packed(u64);
 
 #[derive(Clone, Copy, Debug)]
 struct Start {
@@ -25,10 +33,35 @@ struct Start {
     short: bool,
 }
 
+impl Packed {
+    const NONE: Packed = Packed(u64::MAX);
+    const EXTRA: u64 = 1;
+    const SHORT: u64 = 2;
+    const FLAGS: u32 = 2;
+
+    fn of(start: Start, origin: Instant) -> Self {
+        let nanos = start.at.saturating_duration_since(origin).as_nanos();
+        let most = (u64::MAX >> Self::FLAGS) - 1;
+        let nanos = u64::try_from(nanos).unwrap_or(most).min(most);
+        let extra = if start.extra { Self::EXTRA } else { 0 };
+        let short = if start.short { Self::SHORT } else { 0 };
+        Packed(nanos << Self::FLAGS | extra | short)
+    }
+
+    fn start(self, origin: Instant) -> Option<Start> {
+        (self != Self::NONE).then(|| Start {
+            at: origin + Duration::from_nanos(self.0 >> Self::FLAGS),
+            extra: self.0 & Self::EXTRA != 0,
+            short: self.0 & Self::SHORT != 0,
+        })
+    }
+}
+
 impl Default for Pace {
     fn default() -> Self {
         Pace {
-            starts: [None; MAX_ATTEMPTS_IN_PERIOD],
+            origin: None,
+            starts: [Packed::NONE; MAX_ATTEMPTS_IN_PERIOD],
         }
     }
 }
@@ -37,36 +70,53 @@ impl Pace {
     /// Notes that the source is asked now, or a moment later where attempts crowd, and says when.
     pub(super) fn start(&mut self, now: Instant, extra: bool, short: bool) -> Instant {
         let at = self.earliest().map_or(now, |earliest| earliest.max(now));
+        let origin = *self.origin.get_or_insert(at);
         self.starts.rotate_left(1);
         if let Some(last) = self.starts.last_mut() {
-            *last = Some(Start { at, extra, short });
+            *last = Packed::of(Start { at, extra, short }, origin);
         }
         at
     }
 
     /// A start ahead that came to nothing must not push the next one further.
     pub(super) fn forget_ahead(&mut self, now: Instant) {
-        if let Some(Some(last)) = self.starts.last_mut() {
+        if let (Some(mut last), Some(origin)) = (self.newest(), self.origin) {
             last.at = last.at.min(now);
+            if let Some(packed) = self.starts.last_mut() {
+                *packed = Packed::of(last, origin);
+            }
         }
     }
 
     /// When the source was asked last.
     pub(super) fn last(&self) -> Option<Instant> {
-        Some(self.starts.last().copied().flatten()?.at)
+        Some(self.newest()?.at)
+    }
+
+    fn newest(&self) -> Option<Start> {
+        self.nth(MAX_ATTEMPTS_IN_PERIOD - 1)
+    }
+
+    /// The start in this place, the oldest in place 0.
+    fn nth(&self, place: usize) -> Option<Start> {
+        self.starts.get(place)?.start(self.origin?)
+    }
+
+    fn all(&self) -> impl Iterator<Item = Start> {
+        (0..MAX_ATTEMPTS_IN_PERIOD).filter_map(|place| self.nth(place))
     }
 
     /// When the next attempt may start, whatever the clocks do.
     fn earliest(&self) -> Option<Instant> {
         let spaced = self.last()? + MIN_ATTEMPT_SPACING;
-        let eighth = self.starts[MAX_ATTEMPTS_IN_PERIOD - MAX_ATTEMPTS_PER_SECOND];
+        let eighth = self.nth(MAX_ATTEMPTS_IN_PERIOD - MAX_ATTEMPTS_PER_SECOND);
         Some(eighth.map_or(spaced, |start| spaced.max(start.at + SECOND)))
     }
 
     /// How long until the attempts of the last ten minutes leave room for one more.
     pub(super) fn until_room(&self, now: Instant) -> Duration {
-        let counted = |start: &Option<Start>| start.is_some_and(|start| !start.short);
-        let oldest = self.starts[0].filter(|_| self.starts.iter().all(counted));
+        let counted = self.all().filter(|start| !start.short).count();
+        let oldest = self.nth(0).filter(|_| counted == MAX_ATTEMPTS_IN_PERIOD);
         oldest.map_or(Duration::ZERO, |start| {
             (start.at + ATTEMPT_PERIOD).saturating_duration_since(now)
         })
@@ -75,9 +125,7 @@ impl Pace {
     /// Attempts of the last ten minutes, and how many of them were not by the plan.
     fn recent(&self, now: Instant) -> (usize, usize) {
         let recent = self
-            .starts
-            .iter()
-            .flatten()
+            .all()
             .filter(|start| now.saturating_duration_since(start.at) < ATTEMPT_PERIOD);
         recent.fold((0, 0), |(all, extra), start| {
             (
@@ -126,6 +174,27 @@ mod tests {
         }
         assert_eq!(pace.until_room(at), now + ATTEMPT_PERIOD - at);
         assert_eq!(pace.until_room(now + ATTEMPT_PERIOD), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_start_fits_into_a_word() {
+        let origin = Instant::now();
+        for (extra, short) in [(false, false), (true, false), (false, true), (true, true)] {
+            let at = origin + Duration::from_nanos(1_234_567_890_123_457);
+            let start = Start { at, extra, short };
+            let back = Packed::of(start, origin).start(origin).unwrap();
+            assert_eq!((back.at, back.extra, back.short), (at, extra, short));
+        }
+        assert!(Packed::NONE.start(origin).is_none());
+        let century = Duration::from_secs(500 * 365 * 86_400);
+        if let Some(at) = origin.checked_add(century) {
+            let start = Start {
+                at,
+                extra: true,
+                short: true,
+            };
+            assert!(Packed::of(start, origin).start(origin).is_some());
+        }
     }
 
     #[test]
