@@ -911,6 +911,37 @@ fn quiet_about_planned_panics() {
     });
 }
 
+/// What a long run found: forced refreshes beside a credential that never expires took the room of the
+/// sessions of two minutes that came before and after it.
+#[test]
+fn hold_on_a_schedule_of_brief_sessions_with_one_that_never_expires() {
+    let force = |times, every_millis| Event::Force {
+        times,
+        every_millis,
+    };
+    let schedule = Schedule {
+        aws_spec: false,
+        background: true,
+        lifetime: seconds(132),
+        seed: 1_720_174_576_675_377_785,
+        events: vec![
+            Event::StepForward(Step::Seconds { seconds: 1 }),
+            force(23, 2179),
+            force(17, 46),
+            Event::RejectEach { keys: 20 },
+            Event::Pass { thousandths: 145 },
+            Event::Source(Behaviour::NeverExpires),
+            Event::Pass { thousandths: 588 },
+            Event::Source(Behaviour::Fails),
+            Event::Reject { requests: 1 },
+            Event::Pass { thousandths: 23 },
+            Event::Source(Behaviour::Healthy),
+            force(57, 1892),
+        ],
+    };
+    assert_eq!(in_paused_time(play(&schedule)), Ok(()));
+}
+
 proptest! {
     #![proptest_config(config(cases()))]
 

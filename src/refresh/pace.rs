@@ -20,7 +20,18 @@ pub(super) struct Pace {
     starts: [Packed; MAX_ATTEMPTS_IN_PERIOD],
 }
 
-/// A [`Start`] in 64 bits: nanoseconds since the origin, 146 years of them, above its two flags.
+/// How long sessions last, as far as pace goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sessions {
+    /// Less than a minute: the plan itself needs more than ten minutes allow.
+    Short,
+    /// The plan needs some of what ten minutes allow.
+    Brief,
+    /// For ten minutes after they came the plan needs nothing.
+    Long,
+}
+
+/// A [`Start`] in 64 bits: nanoseconds since the origin, 73 years of them, above its flags.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Packed(u64);
 
@@ -29,30 +40,39 @@ struct Start {
     at: Instant,
     /// Not by the plan: forced, asked for by a life, or because of a rejection.
     extra: bool,
-    /// What was held then lived for less than a minute: the plan itself needs more than ten minutes allow.
-    short: bool,
+    /// What was held then.
+    sessions: Sessions,
 }
 
 impl Packed {
     const NONE: Packed = Packed(u64::MAX);
     const EXTRA: u64 = 1;
     const SHORT: u64 = 2;
-    const FLAGS: u32 = 2;
+    const BRIEF: u64 = 4;
+    const FLAGS: u32 = 3;
 
     fn of(start: Start, origin: Instant) -> Self {
         let nanos = start.at.saturating_duration_since(origin).as_nanos();
         let most = (u64::MAX >> Self::FLAGS) - 1;
         let nanos = u64::try_from(nanos).unwrap_or(most).min(most);
         let extra = if start.extra { Self::EXTRA } else { 0 };
-        let short = if start.short { Self::SHORT } else { 0 };
-        Packed(nanos << Self::FLAGS | extra | short)
+        let sessions = match start.sessions {
+            Sessions::Short => Self::SHORT,
+            Sessions::Brief => Self::BRIEF,
+            Sessions::Long => 0,
+        };
+        Packed(nanos << Self::FLAGS | extra | sessions)
     }
 
     fn start(self, origin: Instant) -> Option<Start> {
         (self != Self::NONE).then(|| Start {
             at: origin + Duration::from_nanos(self.0 >> Self::FLAGS),
             extra: self.0 & Self::EXTRA != 0,
-            short: self.0 & Self::SHORT != 0,
+            sessions: match self.0 & (Self::SHORT | Self::BRIEF) {
+                0 => Sessions::Long,
+                Self::BRIEF => Sessions::Brief,
+                _ => Sessions::Short,
+            },
         })
     }
 }
@@ -68,12 +88,19 @@ impl Default for Pace {
 
 impl Pace {
     /// Notes that the source is asked now, or a moment later where attempts crowd, and says when.
-    pub(super) fn start(&mut self, now: Instant, extra: bool, short: bool) -> Instant {
+    pub(super) fn start(&mut self, now: Instant, extra: bool, sessions: Sessions) -> Instant {
         let at = self.earliest().map_or(now, |earliest| earliest.max(now));
         let origin = *self.origin.get_or_insert(at);
         self.starts.rotate_left(1);
         if let Some(last) = self.starts.last_mut() {
-            *last = Packed::of(Start { at, extra, short }, origin);
+            *last = Packed::of(
+                Start {
+                    at,
+                    extra,
+                    sessions,
+                },
+                origin,
+            );
         }
         at
     }
@@ -115,47 +142,55 @@ impl Pace {
 
     /// How long until the attempts of the last ten minutes leave room for one more.
     pub(super) fn until_room(&self, now: Instant) -> Duration {
-        let counted = self.all().filter(|start| !start.short).count();
+        let counted = self.all().filter(Start::counts).count();
         let oldest = self.nth(0).filter(|_| counted == MAX_ATTEMPTS_IN_PERIOD);
         oldest.map_or(Duration::ZERO, |start| {
             (start.at + ATTEMPT_PERIOD).saturating_duration_since(now)
         })
     }
 
-    /// Attempts of the last ten minutes, and how many of them were not by the plan.
-    fn recent(&self, now: Instant) -> (usize, usize) {
-        let recent = self
-            .all()
-            .filter(|start| now.saturating_duration_since(start.at) < ATTEMPT_PERIOD);
-        recent.fold((0, 0), |(all, extra), start| {
-            (
-                all + usize::from(!start.short),
-                extra + usize::from(start.extra),
-            )
-        })
+    fn recent(&self, now: Instant) -> impl Iterator<Item = Start> {
+        self.all()
+            .filter(move |start| now.saturating_duration_since(start.at) < ATTEMPT_PERIOD)
     }
 
-    /// Whether one more attempt that is not by the plan leaves room enough for those that are.
+    /// Whether one more attempt that is not by the plan leaves room enough for those that are. In trouble they
+    /// need more of it, and also while a session of the last ten minutes was brief, whatever is held now: the
+    /// next one may be so again.
     pub(super) fn has_room_for_extra(
         &self,
         now: Instant,
-        is_short: bool,
+        sessions: Sessions,
         in_trouble: bool,
     ) -> bool {
-        let (all, extra) = self.recent(now);
-        let most = if in_trouble {
+        let brief = self
+            .recent(now)
+            .any(|start| start.sessions != Sessions::Long);
+        let most = if in_trouble || brief || sessions != Sessions::Long {
             FORCED_ATTEMPTS_IN_TROUBLE
         } else {
             FORCED_ATTEMPTS
         };
         // Sessions of less than a minute need more attempts by the plan than the limit has.
-        if is_short { extra < most } else { all < most }
+        let taken = if sessions == Sessions::Short {
+            self.recent(now).filter(|start| start.extra).count()
+        } else {
+            self.recent(now).filter(Start::counts).count()
+        };
+        taken < most
     }
 
     /// Whether the plan has to spare attempts, because others took part of what ten minutes allow.
     pub(super) fn is_strained(&self, now: Instant) -> bool {
-        let (all, extra) = self.recent(now);
-        extra > 0 && all >= FORCED_ATTEMPTS_IN_TROUBLE
+        self.recent(now).any(|start| start.extra)
+            && self.recent(now).filter(Start::counts).count() >= FORCED_ATTEMPTS_IN_TROUBLE
+    }
+}
+
+impl Start {
+    /// Whether it is one of those that ten minutes allow [`MAX_ATTEMPTS_IN_PERIOD`] of.
+    fn counts(&self) -> bool {
+        self.sessions != Sessions::Short
     }
 }
 
@@ -170,7 +205,7 @@ mod tests {
         let mut at = now;
         for _ in 0..MAX_ATTEMPTS_IN_PERIOD {
             assert_eq!(pace.until_room(at), Duration::ZERO);
-            at = pace.start(at, true, false) + SECOND;
+            at = pace.start(at, true, Sessions::Long) + SECOND;
         }
         assert_eq!(pace.until_room(at), now + ATTEMPT_PERIOD - at);
         assert_eq!(pace.until_room(now + ATTEMPT_PERIOD), Duration::ZERO);
@@ -179,35 +214,53 @@ mod tests {
     #[test]
     fn a_start_fits_into_a_word() {
         let origin = Instant::now();
-        for (extra, short) in [(false, false), (true, false), (false, true), (true, true)] {
-            let at = origin + Duration::from_nanos(1_234_567_890_123_457);
-            let start = Start { at, extra, short };
-            let back = Packed::of(start, origin).start(origin).unwrap();
-            assert_eq!((back.at, back.extra, back.short), (at, extra, short));
+        let at = origin + Duration::from_nanos(1_234_567_890_123_457);
+        for extra in [true, false] {
+            for sessions in [Sessions::Short, Sessions::Brief, Sessions::Long] {
+                let start = Start {
+                    at,
+                    extra,
+                    sessions,
+                };
+                let back = Packed::of(start, origin).start(origin).unwrap();
+                assert_eq!((back.at, back.extra, back.sessions), (at, extra, sessions));
+            }
         }
         assert!(Packed::NONE.start(origin).is_none());
-        let century = Duration::from_secs(500 * 365 * 86_400);
-        if let Some(at) = origin.checked_add(century) {
-            let start = Start {
-                at,
-                extra: true,
-                short: true,
-            };
-            assert!(Packed::of(start, origin).start(origin).is_some());
+    }
+
+    /// How many attempts that are not by the plan there is room for, one a second.
+    fn extras(pace: &mut Pace, mut now: Instant, sessions: Sessions) -> usize {
+        let mut taken = 0;
+        while pace.has_room_for_extra(now, sessions, false) {
+            pace.start(now, true, sessions);
+            now += SECOND;
+            taken += 1;
         }
+        taken
     }
 
     #[test]
     fn extras_leave_room_for_the_plan() {
         let now = Instant::now();
         let mut pace = Pace::default();
-        let mut taken = 0;
-        while pace.has_room_for_extra(now + SECOND * taken, false, false) {
-            pace.start(now + SECOND * taken, true, false);
-            taken += 1;
-        }
-        assert_eq!(taken as usize, FORCED_ATTEMPTS);
-        assert!(pace.is_strained(now + SECOND * taken));
+        assert_eq!(extras(&mut pace, now, Sessions::Long), FORCED_ATTEMPTS);
+        assert!(pace.is_strained(now + SECOND * 40));
         assert!(!pace.is_strained(now + ATTEMPT_PERIOD * 2));
+        let mut pace = Pace::default();
+        assert_eq!(
+            extras(&mut pace, now, Sessions::Brief),
+            FORCED_ATTEMPTS_IN_TROUBLE
+        );
+    }
+
+    #[test]
+    fn after_brief_sessions_a_long_one_is_no_reason_to_take_their_room() {
+        let now = Instant::now();
+        let mut pace = Pace::default();
+        pace.start(now, false, Sessions::Brief);
+        let later = now + SECOND;
+        let taken = extras(&mut pace, later, Sessions::Long);
+        assert_eq!(taken, FORCED_ATTEMPTS_IN_TROUBLE - 1);
     }
 }

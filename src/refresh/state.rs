@@ -9,7 +9,7 @@ use super::attempt::{Attempt, Outcome, Pulse};
 use super::clock::Now;
 use super::held::{Held, Standing};
 use super::need::{Need, Reason};
-use super::pace::Pace;
+use super::pace::{Pace, Sessions};
 use super::policy::{
     ATTEMPT_PERIOD, AWS_BACKOFF, IDLE_AFTER, LONG_ROW, MIN_FORCED_SPACING, MIN_PAUSE_AFTER_ANSWER,
     RefreshPolicy, Rules,
@@ -246,15 +246,20 @@ impl State {
 
     /// How long until the attempts of the last ten minutes leave room for another.
     fn until_room(&self, policy: &RefreshPolicy, now: Now) -> Duration {
-        if policy.rules == Rules::AwsSpec || self.is_short() {
+        if policy.rules == Rules::AwsSpec || self.sessions() == Sessions::Short {
             return Duration::ZERO;
         }
         self.pace.until_room(now.mono)
     }
 
-    fn is_short(&self) -> bool {
-        let lifetime = self.held.as_ref().map(|held| held.life.lifetime);
-        lifetime.is_some_and(|lifetime| !lifetime.is_zero() && lifetime < SHORTEST_LIMITED)
+    /// How long what is held lasts, as far as pace goes. Before anything is held nothing is known of it.
+    fn sessions(&self) -> Sessions {
+        match self.held.as_ref().map(|held| held.life.lifetime) {
+            Some(lifetime) if lifetime.is_zero() => Sessions::Brief,
+            Some(lifetime) if lifetime < SHORTEST_LIMITED => Sessions::Short,
+            Some(lifetime) if lifetime < COMFORTABLE => Sessions::Brief,
+            _ => Sessions::Long,
+        }
     }
 
     /// Time until the source is asked next, as planned now; `None` where nothing is planned.
@@ -292,13 +297,9 @@ impl State {
 
     /// Whether the ten minutes' attempts leave room for one that is not by the plan.
     fn has_room_for_extra(&self, now: Now) -> bool {
-        let is_long = self
-            .held
-            .as_ref()
-            .is_some_and(|held| held.life.lifetime >= COMFORTABLE);
-        let in_trouble = self.failures > 0 || !is_long || self.stage(now) != Stage::Fresh;
+        let in_trouble = self.failures > 0 || self.stage(now) != Stage::Fresh;
         self.pace
-            .has_room_for_extra(now.mono, self.is_short(), in_trouble)
+            .has_room_for_extra(now.mono, self.sessions(), in_trouble)
     }
 
     /// Whether a forced refresh asks: whatever pauses are in force, but neither while the last answer is
@@ -403,7 +404,7 @@ impl State {
             return None;
         }
         let mut next = self.clone();
-        let at = next.pace.start(now.mono, current.extra, self.is_short());
+        let at = next.pace.start(now.mono, current.extra, self.sessions());
         if let Some(attempt) = &mut next.attempt {
             attempt.asked_at = Some(at);
         }
