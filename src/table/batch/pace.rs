@@ -12,7 +12,14 @@ const GAIN: f64 = 1.4;
 /// How many answers are looked at before the pace is changed.
 const SAMPLES: u32 = 3;
 /// How many such answers are let go by after a slower pace brought nothing.
-const HOLD: u32 = 20;
+const HOLD: u32 = 10;
+/// The gap shrinks to this after an answer that took all: what a table has to spare is found within a few
+/// dozen requests, and most of them are taken whole.
+const SHRINK: f64 = 0.95;
+/// So many times as many whole answers are wanted before more is put in flight than was too much last time.
+const CAUTION: usize = 4;
+/// The most of them for each request in flight.
+const MOST_CAUTION: usize = 64;
 /// The shortest gap worth keeping; there is none below it.
 const SHORTEST_GAP: Duration = Duration::from_millis(5);
 /// The longest gap between requests of which something is taken: a table that takes one write a second.
@@ -30,6 +37,8 @@ pub(super) struct Pace {
     most: usize,
     in_flight: usize,
     window: usize,
+    /// How many whole answers, for each request that may be in flight, bring one more.
+    caution: usize,
     gap: Duration,
     next: Instant,
     /// Answers in a row that took nothing, of requests sent one after the other.
@@ -57,6 +66,7 @@ impl Pace {
             most,
             in_flight: 0,
             window: most,
+            caution: 1,
             gap: Duration::ZERO,
             next: Instant::now(),
             idle: 0,
@@ -102,7 +112,7 @@ impl Pace {
         // both are at most 100
         let share = taken as f64 / given as f64;
         if share >= ENOUGH {
-            return self.enough(taken == given);
+            return self.enough(share);
         }
         self.whole = 0;
         if self.is_current(ticket) && self.window > 1 {
@@ -149,20 +159,23 @@ impl Pace {
             return;
         }
         self.idle += 1;
+        // they were of the gap before
+        self.forget_samples();
         self.cut(1);
         self.gap = (self.gap * 2).clamp(SHORTEST_GAP, LONGEST_GAP);
         self.next = self.next.max(now + self.backoff.wait(self.idle));
     }
 
-    fn enough(&mut self, all: bool) {
+    /// Nearly all was taken: more in flight, and a gap that is worth just what is sent.
+    fn enough(&mut self, share: f64) {
         self.whole += 1;
-        if self.whole >= self.window {
+        if self.whole >= self.window.saturating_mul(self.caution) {
             self.whole = 0;
+            self.caution = (self.caution / 2).max(1);
             self.window = self.most.min(self.window + 1);
         }
-        if all {
-            self.set_gap(self.gap.mul_f64(0.95));
-        }
+        let change = if share < 1.0 { 1.0 / share } else { SHRINK };
+        self.set_gap(self.gap.mul_f64(change).min(LONGEST_GAP));
         self.before = None;
         self.forget_samples();
     }
@@ -176,6 +189,9 @@ impl Pace {
     }
 
     fn cut(&mut self, window: usize) {
+        if self.window > 1 {
+            self.caution = MOST_CAUTION.min(self.caution * CAUTION);
+        }
         self.window = window.max(1);
         self.generation += 1;
     }
@@ -232,19 +248,30 @@ mod tests {
         sent
     }
 
+    /// Of 50,000 runs of each the worst sent 472, the mean 443: the waits are drawn.
     #[tokio::test(start_paused = true)]
     async fn a_throttled_table_gets_a_fifth_more_requests_than_its_capacity_is_worth() {
-        for latency in [1, 5, 20] {
-            for rate in [100.0, 601.0, 1_000.0] {
-                let (mut tokens, mut at) = (rate, 0.0);
-                let sent = requests(10_000, Duration::from_millis(latency), |now, given| {
-                    tokens = f64::min(rate, tokens + rate * (now - at));
-                    at = now;
-                    let taken = given.min(tokens as usize);
-                    tokens -= taken as f64;
-                    taken
-                });
-                assert!(sent <= 480, "{sent} at {rate}/s and {latency} ms");
+        for latency in [1, 5, 20, 100] {
+            for rate in [50.0, 100.0, 300.0, 601.0, 1_000.0, 3_000.0] {
+                // what it has saved up, in seconds of its rate
+                for saved in [0.1, 1.0, 10.0] {
+                    let most = f64::max(25.0, rate * saved);
+                    let sent = (0..20).map(|_| {
+                        let (mut tokens, mut at) = (most, 0.0);
+                        requests(10_000, Duration::from_millis(latency), |now, given| {
+                            tokens = f64::min(most, tokens + rate * (now - at));
+                            at = now;
+                            let taken = given.min(tokens as usize);
+                            tokens -= taken as f64;
+                            taken
+                        })
+                    });
+                    let worst = sent.max().unwrap_or_default();
+                    assert!(
+                        worst <= 480,
+                        "{worst} at {rate}/s and {latency} ms, {saved} s"
+                    );
+                }
             }
         }
     }
