@@ -101,6 +101,23 @@ async fn after_tries_that_were_refused_it_is_clear() {
     );
 }
 
+/// The client that a client is made of counted its tries too, and then a refusal counted twice.
+#[tokio::test]
+async fn a_client_made_of_another_counts_each_try_once() {
+    let transport = Transport::replay([
+        Answer::error("ThrottlingException", "slower"),
+        Answer::error_with(503, "ServiceUnavailable", json!({})),
+        conflict(),
+    ]);
+    let settings = transport.config().retry_config(retries()).build();
+    let first = Dynamo::new(Fixed::new(), &settings);
+    let second = Dynamo::from_client(Fixed::new(), first.client().clone());
+    let put = second.table("Rows").put(&json!({ "id": "1" }));
+    let error = put.if_absent("id").send().await.unwrap_err();
+    assert!(error.may_be_done(), "{error}");
+    assert_eq!(transport.count(), 3);
+}
+
 /// Reads one request whole.
 async fn request(stream: &mut TcpStream) {
     let mut bytes = Vec::new();

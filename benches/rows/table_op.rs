@@ -138,7 +138,7 @@ impl Side {
                 }
                 (Side::Ours(table), _) => {
                     let page = table.query("id", "123").page::<User>().await?;
-                    black_box(page);
+                    black_box(page.items);
                 }
                 (Side::Raw(client), _) => {
                     let output = client

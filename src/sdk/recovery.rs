@@ -22,7 +22,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use std::error::Error as StdError;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -95,7 +95,8 @@ const PAUSE_OF_MISWIRED: Duration = Duration::from_millis(500);
 pub struct Recovery {
     strategy: Arc<dyn CredentialStrategy>,
     services: Arc<Services>,
-    partition: RetryPartition,
+    /// Made when it is asked for first, so that who does not use it does not pay for it.
+    partition: Arc<OnceLock<RetryPartition>>,
     /// Of which a repeat takes nothing.
     free: TokenBucket,
 }
@@ -150,7 +151,7 @@ impl Recovery {
         Recovery {
             strategy: Arc::new(strategy),
             services: Arc::default(),
-            partition: RetryPartition::custom("aws-credential-strategies").build(),
+            partition: Arc::default(),
             free: TokenBucket::builder().retry_cost(0).build(),
         }
     }
@@ -161,7 +162,8 @@ impl Recovery {
     /// share a partition of its own with other services. A partition that it is not given is left alone.
     #[must_use]
     pub fn retry_partition(&self) -> RetryPartition {
-        self.partition.clone()
+        let own = || RetryPartition::custom("aws-credential-strategies").build();
+        self.partition.get_or_init(own).clone()
     }
 
     /// Whether an interceptor or a classifier is one of these, by its name.
@@ -278,7 +280,9 @@ impl Intercept for Recovery {
         _runtime_components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if cfg.load::<RetryPartition>() == Some(&self.partition) {
+        if let Some(own) = self.partition.get()
+            && cfg.load::<RetryPartition>() == Some(own)
+        {
             let of_service = self.services.of(cfg).retry_partition();
             cfg.interceptor_state().store_put(of_service);
         }
@@ -301,7 +305,8 @@ impl Intercept for Recovery {
         };
         let SignedWith { key, service, .. } = &signed;
         service.note_if_held(*key, || self.holds(key_id));
-        let repeat = cfg.load::<Repeat>();
+        // nobody else stores it, so the other layers of the configuration need no search
+        let repeat = cfg.interceptor_state().load::<Repeat>();
         let instead = match repeat.filter(|repeat| repeat.rejected == *key) {
             Some(repeat) => self.instead_of(&signed, repeat),
             None if service.is_stale(*key) => match self.strategy.current_identity() {

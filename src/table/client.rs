@@ -14,7 +14,7 @@ use crate::strategy::CredentialStrategy;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Region, StalledStreamProtectionConfig};
-use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::{Intercept, SharedInterceptor};
 use aws_smithy_runtime_api::client::retries::classifiers::ClassifyRetry;
 use aws_types::SdkConfig;
 use std::fmt;
@@ -104,9 +104,12 @@ impl<S: CredentialStrategy> Dynamo<S> {
         let endpoint = EndpointSettings::of_region(region);
         let config = client.config();
         let mut builder = config.to_builder();
-        // Another strategy's recovery would keep that strategy, and answer for keys that are not its own.
+        // Another strategy's recovery would keep that strategy, and answer for keys that are not its own;
+        // tries that were refused would be counted twice.
         let interceptors = config.interceptors();
-        let others = interceptors.filter(|other| !sdk::Recovery::is_named(other.name()));
+        let others = interceptors.filter(|other| {
+            !sdk::Recovery::is_named(other.name()) && other.name() != MarkRepeats::NAME
+        });
         builder.set_interceptors(others.collect::<Vec<_>>());
         let classifiers = config.retry_classifiers();
         let others = classifiers.filter(|other| !sdk::Recovery::is_named(other.name()));
@@ -146,12 +149,11 @@ impl<S: CredentialStrategy> Dynamo<S> {
         builder.set_identity_cache(cache);
         let recovery = sdk::Recovery::new(Arc::clone(&strategy));
         let recorder = PolicyRecorder::new();
-        let config = builder
-            .retry_classifier(recovery.clone())
-            .interceptor(recovery.clone())
-            .interceptor(recorder.clone())
-            .interceptor(MarkRepeats)
-            .build();
+        // `interceptor` would look up on each call, for each of them, whether it is switched off
+        builder.push_interceptor(SharedInterceptor::permanent(recovery.clone()));
+        builder.push_interceptor(recorder.interceptor());
+        builder.push_interceptor(SharedInterceptor::permanent(MarkRepeats));
+        let config = builder.retry_classifier(recovery.clone()).build();
         let any: Arc<AnyStrategy> = Arc::<S>::clone(&strategy);
         Dynamo {
             shared: Arc::new(Shared {

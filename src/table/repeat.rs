@@ -13,6 +13,10 @@ use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 #[derive(Debug)]
 pub(crate) struct MarkRepeats;
 
+impl MarkRepeats {
+    pub(crate) const NAME: &str = "MarkRepeats";
+}
+
 /// How many tries of this request were refused, and so not done.
 #[derive(Clone, Copy, Debug, Default)]
 struct Refused(u32);
@@ -32,7 +36,7 @@ pub(crate) fn earlier_try_lost(response: &HttpResponse) -> bool {
 #[dyn_dispatch_hint]
 impl Intercept for MarkRepeats {
     fn name(&self) -> &'static str {
-        "MarkRepeats"
+        MarkRepeats::NAME
     }
 
     fn modify_before_attempt_completion(

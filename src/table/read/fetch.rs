@@ -96,7 +96,9 @@ pub(crate) async fn fetch(
     let call = Call::on(target, operation);
     let page = match request.page(start.clone(), limit) {
         PageRequest::Query(query) => {
-            let output = query.send().await.map_err(|error| call.failed(error))?;
+            // the SDK's futures are some kilobytes, which every layer around them would be moved with
+            let output = Box::pin(query.send()).await;
+            let output = output.map_err(|error| call.failed(error))?;
             RawPage {
                 items: output.items.unwrap_or_default(),
                 last_key: output.last_evaluated_key,
@@ -106,7 +108,8 @@ pub(crate) async fn fetch(
             }
         }
         PageRequest::Scan(scan) => {
-            let output = scan.send().await.map_err(|error| call.failed(error))?;
+            let output = Box::pin(scan.send()).await;
+            let output = output.map_err(|error| call.failed(error))?;
             RawPage {
                 items: output.items.unwrap_or_default(),
                 last_key: output.last_evaluated_key,

@@ -85,7 +85,9 @@ impl Get {
         let (target, request) = self.into_request();
         let call = Call::on(&target, GET);
         let request = request.map_err(|error| call.explain(error))?;
-        let output = request.send().await.map_err(|error| call.failed(error))?;
+        // the SDK's future is some kilobytes, which every layer around it would be moved with
+        let output = Box::pin(request.send()).await;
+        let output = output.map_err(|error| call.failed(error))?;
         match output.item {
             Some(item) => decode(item, key).map(Some).map_err(|e| call.explain(e)),
             None => Ok(None),
@@ -101,7 +103,8 @@ impl Get {
         let (target, request) = self.into_request();
         let call = Call::on(&target, GET);
         let request = request.map_err(|error| call.explain(error))?;
-        request.send().await.map_err(|error| call.failed(error))
+        let output = Box::pin(request.send()).await;
+        output.map_err(|error| call.failed(error))
     }
 
     fn into_request(self) -> (Target, Result<GetItemFluentBuilder>) {

@@ -111,7 +111,23 @@ macro_rules! with_rest {
     };
 }
 
+/// The same on a builder that is sent by itself. Each setter moves all of it, so none is called in vain.
+macro_rules! with_rest_of_request {
+    ($builder:expr, $rest:ident) => {{
+        let builder = $builder;
+        if $rest.is_nothing() {
+            builder
+        } else {
+            let builder = builder
+                .set_return_values($rest.returning)
+                .set_return_consumed_capacity($rest.capacity);
+            with_rest!(builder, $rest)
+        }
+    }};
+}
+
 pub(crate) use with_rest;
+pub(super) use with_rest_of_request;
 
 impl<V: Verb> Write<V> {
     pub(super) fn of(target: Target, what: Result<V>) -> Self {
@@ -256,7 +272,9 @@ impl<V: Verb> Write<V> {
         let request = self
             .into_request(returning)
             .map_err(|error| call.explain(error))?;
-        V::send(request).await.map_err(|error| call.failed(error))
+        // the SDK's future is some kilobytes, which every layer around it would be moved with
+        let sent = Box::pin(V::send(request)).await;
+        sent.map_err(|error| call.failed(error))
     }
 
     fn into_request(self, returning: Option<ReturnValue>) -> Result<V::Fluent> {
@@ -317,6 +335,19 @@ type Parts<V> = (
 );
 
 impl Rest {
+    pub(super) fn is_nothing(&self) -> bool {
+        let Rest {
+            condition,
+            names,
+            values,
+            conflict,
+            returning,
+            capacity,
+        } = self;
+        let texts = condition.is_none() && names.is_none() && values.is_none();
+        texts && conflict.is_none() && returning.is_none() && capacity.is_none()
+    }
+
     pub(crate) fn of(
         condition: Option<Cond>,
         conflict: bool,

@@ -1,6 +1,6 @@
 //! Deleting an item.
 
-use super::core::{Rest, Write, sealed, with_rest};
+use super::core::{Rest, Write, sealed, with_rest, with_rest_of_request};
 use crate::error::{Operation, Result};
 use crate::table::error::incomplete;
 use crate::table::item::Attributes;
@@ -53,15 +53,14 @@ impl sealed::Verb for Removal {
 
     fn request(self, target: &Target, _expression: Option<String>, rest: Rest) -> Self::Fluent {
         let request = target.client().delete_item().table_name(target.table());
-        let request = request
-            .set_key(Some(self.0.into_attributes()))
-            .set_return_values(rest.returning)
-            .set_return_consumed_capacity(rest.capacity);
-        with_rest!(request, rest)
+        let request = request.set_key(Some(self.0.into_attributes()));
+        with_rest_of_request!(request, rest)
     }
 
-    async fn send(request: Self::Fluent) -> Result<DeleteItemOutput, SdkError<DeleteItemError>> {
-        request.send().await
+    fn send(
+        request: Self::Fluent,
+    ) -> impl Future<Output = Result<DeleteItemOutput, SdkError<DeleteItemError>>> + Send {
+        request.send()
     }
 
     fn attributes(output: DeleteItemOutput) -> Option<Attributes> {

@@ -1,6 +1,6 @@
 //! Writing a whole item.
 
-use super::core::{Rest, Write, sealed, with_rest};
+use super::core::{Rest, Write, sealed, with_rest, with_rest_of_request};
 use crate::error::{Operation, Result};
 use crate::table::error::incomplete;
 use crate::table::expression::operand::attr;
@@ -13,6 +13,7 @@ use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemOutput};
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, TransactWriteItem, WriteRequest};
 use std::fmt;
+use std::future::Future;
 
 /// Writes a whole item; made by [`Table::put`](crate::table::Table::put).
 ///
@@ -74,15 +75,14 @@ impl sealed::Verb for NewItem {
 
     fn request(self, target: &Target, _expression: Option<String>, rest: Rest) -> Self::Fluent {
         let request = target.client().put_item().table_name(target.table());
-        let request = request
-            .set_item(Some(self.0))
-            .set_return_values(rest.returning)
-            .set_return_consumed_capacity(rest.capacity);
-        with_rest!(request, rest)
+        let request = request.set_item(Some(self.0));
+        with_rest_of_request!(request, rest)
     }
 
-    async fn send(request: Self::Fluent) -> Result<PutItemOutput, SdkError<PutItemError>> {
-        request.send().await
+    fn send(
+        request: Self::Fluent,
+    ) -> impl Future<Output = Result<PutItemOutput, SdkError<PutItemError>>> + Send {
+        request.send()
     }
 
     fn attributes(output: PutItemOutput) -> Option<Attributes> {

@@ -2,7 +2,7 @@
 
 use super::attempt::Attempt;
 use super::changes::{Change, render};
-use super::core::{Rest, Write, sealed, with_rest};
+use super::core::{Rest, Write, sealed, with_rest, with_rest_of_request};
 use crate::error::{Error, Operation, Result};
 use crate::table::error::incomplete;
 use crate::table::expression::expressions::Expressions;
@@ -259,14 +259,14 @@ impl sealed::Verb for Changes {
         let request = target.client().update_item().table_name(target.table());
         let request = request
             .set_key(Some(self.key.into_attributes()))
-            .set_update_expression(expression)
-            .set_return_values(rest.returning)
-            .set_return_consumed_capacity(rest.capacity);
-        with_rest!(request, rest)
+            .set_update_expression(expression);
+        with_rest_of_request!(request, rest)
     }
 
-    async fn send(request: Self::Fluent) -> Result<UpdateItemOutput, SdkError<UpdateItemError>> {
-        request.send().await
+    fn send(
+        request: Self::Fluent,
+    ) -> impl Future<Output = Result<UpdateItemOutput, SdkError<UpdateItemError>>> + Send {
+        request.send()
     }
 
     fn attributes(output: UpdateItemOutput) -> Option<Attributes> {
