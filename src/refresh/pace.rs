@@ -222,8 +222,9 @@ mod tests {
                     extra,
                     sessions,
                 };
-                let back = Packed::of(start, origin).start(origin).unwrap();
-                assert_eq!((back.at, back.extra, back.sessions), (at, extra, sessions));
+                let back = Packed::of(start, origin).start(origin);
+                let back = back.map(|back| (back.at, back.extra, back.sessions));
+                assert_eq!(back, Some((at, extra, sessions)));
             }
         }
         assert!(Packed::NONE.start(origin).is_none());
