@@ -81,6 +81,11 @@ pub(crate) const ASSUME_ROLE_NAME: &str = "AssumeRole";
 /// makes sure that one call runs at a time, bounds it in time, and keeps serving what is valid while it
 /// fails. So a source has no cache, no retry loop of minutes and no notion of expiry; it keeps at most
 /// what makes the next call cheaper (a connection, a session token of the service it asks).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no credential source",
+    label = "expected a source: `ImdsSource`, `StsSource`, `ProviderSource`, or one of your own",
+    note = "`Provided::new(name, provider)` makes a strategy of any provider of the AWS SDK; a strategy needs no cache"
+)]
 pub trait CredentialSource: fmt::Debug + Send + Sync + 'static {
     /// A short name for logs and errors, the same for the life of the process.
     fn name(&self) -> &'static str;

@@ -76,6 +76,10 @@ impl fmt::Debug for Key {
 /// assert!((&Line { order: "o-1".into(), line: 2 }).into_key().is_ok());
 /// assert!(("id", true).into_key().is_err());
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no key",
+    label = "expected each attribute of the key with its name, such as `(\"id\", \"123\")`"
+)]
 pub trait IntoKey {
     /// The key.
     ///
