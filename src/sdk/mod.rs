@@ -18,7 +18,7 @@ pub use provider::SdkProvider;
 pub use recovery::Recovery;
 #[cfg(feature = "table")]
 pub(crate) use recovery::{LastRefresh, REPEAT};
-pub use rejection::REJECTION_CODES;
+pub use rejection::{REJECTION_CODES, rejection_code};
 pub use service::{FRESH_KEYS_REFUSED, HELD_BACK_FOR};
 
 use crate::strategy::CredentialStrategy;

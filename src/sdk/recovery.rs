@@ -1,6 +1,6 @@
 //! Replaces a key that a service rejected, and has the request repeated.
 
-use super::rejection::{fault, rejection_code};
+use super::rejection::{code_in, fault};
 use super::service::{HELD_BACK_FOR, KeyMark, Refusal, Service, Services};
 use super::signature::{sign_again, signing_key_id};
 use crate::error::{Error, ErrorKind, Operation};
@@ -363,7 +363,7 @@ impl Intercept for Recovery {
             }
             return Ok(());
         }
-        let Some(code) = rejection_code(response) else {
+        let Some(code) = code_in(response) else {
             return Ok(());
         };
         match service.refuse(*key, Instant::now()) {
