@@ -254,6 +254,29 @@ async fn a_role_that_does_not_admit_ec2_is_shown_the_document_to_set() {
 }
 
 #[tokio::test]
+async fn in_china_ec2_goes_by_another_name() {
+    let cloud = LocalCloud::builder()
+        .region("cn-north-1")
+        .start()
+        .await
+        .unwrap();
+    let source = imds(&cloud).build().unwrap();
+    cloud
+        .add_role(Role::new("Mine").trust(Trust::account(cloud.account())))
+        .unwrap();
+    cloud.attach_role("Mine").unwrap();
+    let line = fails(&source).await.to_string();
+    assert!(
+        line.contains("does not admit ec2.amazonaws.com.cn"),
+        "{line}"
+    );
+    assert!(
+        line.contains(r#"{"Service":"ec2.amazonaws.com.cn"}"#),
+        "{line}"
+    );
+}
+
+#[tokio::test]
 async fn any_other_code_heals_by_itself_and_is_shown() {
     let (cloud, source) = cloud_and_source().await;
     cloud.imds().fail_on(

@@ -4,6 +4,7 @@
 #![cfg(all(feature = "table", feature = "https", feature = "local"))]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod source_support;
 #[path = "support/table.rs"]
 mod support;
 
@@ -13,6 +14,7 @@ use aws_credential_strategies::{AssumeRole, CredentialStrategy, Dynamo, Error, I
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use aws_smithy_types::retry::RetryConfig;
 use aws_types::SdkConfig;
+use source_support::stand_in::{StandIn, answer};
 use std::net::TcpListener;
 use support::Fixed;
 
@@ -155,4 +157,17 @@ async fn a_role_that_does_not_admit_and_a_metadata_service_that_is_off() {
         "{line}"
     );
     assert!(line.contains("--http-endpoint enabled"), "{line}");
+}
+
+#[tokio::test]
+async fn when_the_service_wants_to_be_asked_again_is_told() {
+    let body = r#"{"__type":"ThrottlingException","message":"slow down"}"#;
+    let service = StandIn::start(move |_| answer(400, &["retry-after: 7"], body)).await;
+    let error = error(Fixed::new(), &settings(&service.uri)).await;
+    assert_eq!(error.retry_after(), Some(std::time::Duration::from_secs(7)));
+    assert!(
+        error.to_string().contains("not again before 7.0 s"),
+        "{error}"
+    );
+    assert!(error.is_throttled());
 }

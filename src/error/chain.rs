@@ -10,7 +10,7 @@ use std::io;
 const DEPTH_LIMIT: usize = 16;
 
 /// What the layers of the SDK and its HTTP client say that say nothing: the one below says it.
-const NOISE: [&str; 14] = [
+const NOISE: [&str; 16] = [
     "an error occurred while loading credentials",
     "an error occurred",
     "client error (Connect)",
@@ -24,6 +24,8 @@ const NOISE: [&str; 14] = [
     "service error",
     "tcp connect error",
     "the credential provider was not enabled",
+    "timed out",
+    "timeout",
     "unhandled error",
 ];
 
@@ -43,6 +45,10 @@ pub(crate) fn layers<'a>(
     })
     .take(DEPTH_LIMIT)
 }
+
+/// A cause whose texts, and those of what is below it, may be shown as they are: they are our own words, or
+/// have passed the sieve of [`Quoted`]. Nothing else can be the cause of an [`Error`](super::Error).
+pub(crate) trait Discreet: StdError + Send + Sync + 'static {}
 
 /// A chain of somebody else's errors: what each layer says, without what it holds.
 ///
@@ -106,6 +112,8 @@ impl fmt::Debug for Told {
         fmt::Display::fmt(&self.text, f)
     }
 }
+
+impl Discreet for Told {}
 
 impl StdError for Told {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {

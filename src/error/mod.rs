@@ -9,14 +9,16 @@ pub(crate) mod chain;
 pub(crate) mod codes;
 mod kind;
 mod line;
+pub(crate) mod retry_after;
 pub(crate) mod text;
 
 #[cfg(feature = "table")]
 pub(crate) use kind::Carried;
 pub use kind::{CancellationReason, CredentialFault, Denied, ErrorKind, Operation};
 
+use self::chain::{Discreet, Told, layers};
 use self::line::{Facts, Seconds};
-use self::text::Text;
+use self::text::{Secrets, Text};
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
@@ -64,8 +66,10 @@ struct Inner {
     elapsed: Option<Duration>,
     retry_after: Option<Duration>,
     hint: Option<Text>,
-    cause: Option<Arc<dyn StdError + Send + Sync>>,
+    cause: Option<Arc<dyn Discreet>>,
     detail: Option<Arc<dyn StdError + Send + Sync>>,
+    /// What the cause was made from; shown nowhere.
+    original: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 /// Whether time alone heals a failure.
@@ -82,8 +86,8 @@ enum Outlook {
 impl Error {
     /// A failed fetch that may heal by itself: a timeout, a reset, a service that is down.
     ///
-    /// For [`CredentialSource`](crate::CredentialSource)s of your own. The message is shown as it is:
-    /// keep secrets out of it.
+    /// For [`CredentialSource`](crate::CredentialSource)s of your own. What looks like a secret is struck
+    /// out of the message; what does not, is shown: keep secrets out of it.
     #[must_use]
     pub fn recoverable(message: impl Into<Cow<'static, str>>) -> Self {
         Error::new(ErrorKind::Other, Operation::FETCH, message)
@@ -101,16 +105,56 @@ impl Error {
         Error::new(ErrorKind::Other, Operation::FETCH, message).needs_human()
     }
 
-    /// Keeps the error of the layer below, as [`source`](StdError::source).
+    /// Keeps the error of the layer below. [`source`](StdError::source) tells what it and those below it
+    /// say, each in at most 300 characters and without what looks like a secret; the error itself is
+    /// [`cause_as`](Error::cause_as).
     #[must_use]
     pub fn caused_by(self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.with(|inner| inner.cause = Some(Arc::from(cause.into())))
+        match cause.into().downcast::<Error>() {
+            Ok(ours) => self.over(*ours),
+            Err(theirs) => self.told_by(theirs, &Secrets::unknown()),
+        }
+    }
+
+    /// The same, where it is known what the cause must not say.
+    pub(crate) fn told_by(
+        self,
+        cause: impl Into<Box<dyn StdError + Send + Sync>>,
+        secrets: &Secrets,
+    ) -> Self {
+        let cause: Arc<dyn StdError + Send + Sync> = Arc::from(cause.into());
+        let error = match Told::chain(&*cause, secrets) {
+            Some(told) => self.over(told),
+            None => self,
+        };
+        error.with(|inner| inner.original = Some(cause))
+    }
+
+    /// Keeps a cause whose texts may be shown as they are.
+    pub(crate) fn over(self, cause: impl Discreet) -> Self {
+        self.with(|inner| inner.cause = Some(Arc::new(cause)))
+    }
+
+    /// The error given to [`caused_by`](Error::caused_by), or one of those below it, by its type; it is as
+    /// it was given, so what it shows is its own affair.
+    #[must_use]
+    pub fn cause_as<T: StdError + 'static>(&self) -> Option<&T> {
+        let original = self.0.original.as_deref();
+        let given = original.map(|given| given as &(dyn StdError + 'static));
+        let found = given.and_then(|given| layers(given).find_map(|layer| layer.downcast_ref()));
+        found.or_else(|| {
+            let below = self.0.cause.as_deref()? as &(dyn StdError + 'static);
+            let ours = layers(below).find_map(|layer| layer.downcast_ref::<Error>())?;
+            (ours as &(dyn StdError + 'static))
+                .downcast_ref()
+                .or_else(|| ours.cause_as())
+        })
     }
 
     /// Says what mends it; shown at the end of the line.
     #[must_use]
     pub fn hint(self, hint: impl Into<Cow<'static, str>>) -> Self {
-        self.with(|inner| inner.hint = Some(text(hint)))
+        self.with(|inner| inner.hint = Some(Text::prose(hint.into())))
     }
 
     pub(crate) fn new(
@@ -133,7 +177,7 @@ impl Error {
             via: None,
             endpoint: None,
             field: None,
-            message: Text::from(message.into()),
+            message: Text::prose(message.into()),
             told_above: false,
             http_status: None,
             code: None,
@@ -144,6 +188,7 @@ impl Error {
             hint: None,
             cause: None,
             detail: None,
+            original: None,
         }))
     }
 
@@ -401,6 +446,8 @@ impl StdError for Error {
             .map(|cause| cause as &(dyn StdError + 'static))
     }
 }
+
+impl Discreet for Error {}
 
 fn text(text: impl Into<Cow<'static, str>>) -> Text {
     Text::from(text.into())

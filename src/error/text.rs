@@ -220,11 +220,22 @@ fn find_lookalikes(text: &str, found: &mut Vec<Range<usize>>) {
             && word.bytes().any(|b| b.is_ascii_lowercase())
     };
     for (at, word) in words(text, |c| c.is_ascii_alphanumeric() || "+/".contains(c)) {
-        if word.len() == SECRET_KEY && mixed(word) {
+        // one that stands in a path has slashes around it
+        if word.trim_matches('/').len() == SECRET_KEY && mixed(word) {
             found.push(at..at + word.len());
         }
     }
-    for (at, word) in words(text, is_token) {
+    for (at, word) in words(text, |c| c.is_ascii_alphanumeric() || "+/%\\".contains(c)) {
+        let plain = ["%2F", "%2f", "%2B", "%2b", "\\/"]
+            .iter()
+            .fold(Cow::Borrowed(word), |word, escape| {
+                Cow::Owned(word.replace(escape, "/"))
+            });
+        if plain.len() != word.len() && plain.len() == SECRET_KEY && mixed(&plain) {
+            found.push(at..at + word.len());
+        }
+    }
+    for (at, word) in words(text, |c| is_token(c) || c == '\\') {
         if word.len() >= SHORTEST_TOKEN && mixed(word) {
             found.push(at..at + word.len());
         }
@@ -390,6 +401,30 @@ impl Text {
     }
 }
 
+impl Text {
+    /// A sentence: beside what [`From`] strikes out, whatever looks like a key or a session token, as in a
+    /// text of the other side. A name that is as long as one belongs into a part of its own, or into an ARN.
+    pub(crate) fn prose(text: Cow<'static, str>) -> Self {
+        let Cow::Owned(composed) = text else {
+            return text.into();
+        };
+        let mut found = Vec::new();
+        find_lookalikes(&composed, &mut found);
+        found.retain(|range| !is_in_arn(&composed, range.start));
+        strike(&composed, found).into_owned().into()
+    }
+}
+
+/// Whether the place is within an ARN: its names may be long.
+fn is_in_arn(text: &str, at: usize) -> bool {
+    let before = text.get(..at).unwrap_or_default();
+    let start = before.rfind(|c: char| c.is_whitespace() || "\"'`(,".contains(c));
+    let word = before
+        .get(start.map_or(0, |at| at + 1)..)
+        .unwrap_or_default();
+    word.starts_with("arn:")
+}
+
 impl From<&'static str> for Text {
     fn from(ours: &'static str) -> Self {
         Text(on_one_line(Cow::Borrowed(ours)))
@@ -499,6 +534,10 @@ mod tests {
                 "key *** bad",
             ),
             (
+                "key wJalrXUtnFEMI%2FK7MDENG%2fbPxRfiCYEXAMPLEKEY bad",
+                "key *** bad",
+            ),
+            (
                 "The security token included in the request is expired",
                 "The security token included in the request is expired",
             ),
@@ -541,5 +580,18 @@ mod tests {
             "Xy1".repeat(60)
         );
         assert_eq!(Text::from(arn.clone()).as_str(), arn);
+        let statement = format!(r#"add {{"Resource":"{arn}"}} to the policy"#);
+        assert_eq!(Text::prose(statement.clone().into()).as_str(), statement);
+    }
+
+    #[test]
+    fn a_sentence_of_ours_shows_no_secret_that_was_put_into_it() {
+        for secret in [SECRET.to_owned(), "Xy1".repeat(60)] {
+            let text = format!("the command said {secret}, and ended");
+            assert_eq!(
+                Text::prose(text.into()).as_str(),
+                "the command said ***, and ended"
+            );
+        }
     }
 }

@@ -3,6 +3,7 @@
 use super::rejection::{code_in, fault};
 use super::service::{HELD_BACK_FOR, KeyMark, Refusal, Service, Services};
 use super::signature::{sign_again, signing_key_id};
+use crate::error::chain::Discreet;
 use crate::error::{Error, ErrorKind, Operation};
 use crate::refresh::Rejection;
 use crate::strategy::CredentialStrategy;
@@ -200,7 +201,7 @@ impl Recovery {
         }
         if let Some(failed) = status.last_error {
             let error = self.not_repeated(signed, repeat, "no other could be had");
-            let error = error.caused_by(LastRefresh(failed.line));
+            let error = error.over(LastRefresh(failed.line));
             return Instead::Nothing(if failed.terminal {
                 error.needs_human()
             } else {
@@ -479,5 +480,7 @@ impl fmt::Display for LastRefresh {
         write!(f, "the last refresh failed: {}", self.0)
     }
 }
+
+impl Discreet for LastRefresh {}
 
 impl StdError for LastRefresh {}

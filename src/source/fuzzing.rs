@@ -21,8 +21,9 @@ pub fn role_list(body: &[u8]) -> Result<(Option<String>, Vec<String>)> {
 ///
 /// What the source would say.
 pub fn credential_document(body: &[u8]) -> Result<Credentials> {
-    match imds::credential_document(body, "Role") {
+    match imds::credential_document(body, "Role", &Secrets::unknown()) {
         imds::Reading::Credentials(credentials) => Ok(credentials),
+        imds::Reading::Unauthorized => Err(imds::does_not_admit("Role", "ec2.amazonaws.com")),
         imds::Reading::Garbled(error) | imds::Reading::Refusal(error) => Err(error),
     }
 }

@@ -35,7 +35,6 @@ mod progress;
 mod provider;
 mod provider_kind;
 mod region;
-mod retry_after;
 mod sts;
 mod token;
 

@@ -190,11 +190,14 @@ impl Imds {
         match path.trim_end_matches('/') {
             CREDENTIALS => self.list(),
             EXTENDED if lock(&self.state).extended => self.list(),
-            "/latest/meta-data" => text("iam/\ninstance-id\nplacement/"),
+            "/latest/meta-data" => text("iam/\ninstance-id\nplacement/\nservices/"),
             "/latest/meta-data/iam/info" => self.profile_info(),
             "/latest/meta-data/instance-id" => text(account.instance_id.clone()),
             "/latest/meta-data/placement/availability-zone" => text(format!("{}a", account.region)),
             "/latest/meta-data/placement/region" => text(account.region.clone()),
+            "/latest/meta-data/services" => text("domain\npartition"),
+            "/latest/meta-data/services/domain" => text(self.partition().dns_suffix()),
+            "/latest/meta-data/services/partition" => text(self.partition().name()),
             "/latest/dynamic/instance-identity/document" => self.instance_identity(),
             other => self
                 .document(other, fault)
@@ -209,9 +212,13 @@ impl Imds {
         }
     }
 
+    fn partition(&self) -> Partition {
+        Partition::of_region(&self.account.region)
+    }
+
     /// The names by which a role may trust EC2: in China it has two.
     fn principals(&self) -> &'static [&'static str] {
-        match Partition::of_region(&self.account.region).name() {
+        match self.partition().name() {
             "aws-cn" => &["ec2.amazonaws.com.cn", "ec2.amazonaws.com"],
             _ => &["ec2.amazonaws.com"],
         }

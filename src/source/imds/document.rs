@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use std::time::SystemTime;
 
 /// The `Code` for a role whose trust policy does not admit EC2.
-const UNAUTHORIZED: &str = "AssumeRoleUnauthorizedAccess";
+pub(super) const UNAUTHORIZED: &str = "AssumeRoleUnauthorizedAccess";
 
 /// The roles in the answer to a listing: its non-empty lines, trimmed.
 pub(crate) fn role_list(body: &[u8]) -> Result<Vec<String>> {
@@ -93,10 +93,14 @@ pub(crate) enum Reading {
     Garbled(Error),
     /// A document without credentials; asking again at once does not help.
     Refusal(Error),
+    /// The role's trust policy does not admit EC2.
+    Unauthorized,
 }
 
 /// Reads a credential document. `role` appears in errors only.
-pub(crate) fn credential_document(body: &[u8], role: &str) -> Reading {
+///
+/// `secrets` are those of the request.
+pub(crate) fn credential_document(body: &[u8], role: &str, secrets: &Secrets) -> Reading {
     let mut json = serde_json::Deserializer::from_slice(body);
     let document: Document<'_> = match serde_path_to_error::deserialize(&mut json) {
         Ok(document) => document,
@@ -110,7 +114,8 @@ pub(crate) fn credential_document(body: &[u8], role: &str) -> Reading {
     match document.code.as_ref().and_then(Loose::text) {
         None => {}
         Some(code) if code.eq_ignore_ascii_case("success") => {}
-        Some(code) => return Reading::Refusal(refused(code, &document, role)),
+        Some(UNAUTHORIZED) => return Reading::Unauthorized,
+        Some(code) => return Reading::Refusal(refused(code, &document, role, secrets)),
     }
     match document.into_credentials() {
         Ok(credentials) => Reading::Credentials(credentials),
@@ -195,28 +200,13 @@ fn unreadable(error: &serde_path_to_error::Error<serde_json::Error>) -> Reading 
     )))
 }
 
-fn refused(code: &str, document: &Document<'_>, role: &str) -> Error {
+fn refused(code: &str, document: &Document<'_>, role: &str, secrets: &Secrets) -> Error {
     let held = [&document.secret_access_key, &document.token];
     let secrets = held
         .into_iter()
         .flatten()
-        .fold(Secrets::unknown(), |secrets, held| secrets.and(held));
-    let unauthorized = code == UNAUTHORIZED;
+        .fold(secrets.clone(), |secrets, held| secrets.and(held));
     let code = Quoted::new(code, &secrets);
-    if unauthorized {
-        return Error::new(
-            ErrorKind::AccessDenied(crate::error::Denied::default()),
-            Operation::FETCH,
-            "the trust policy of the role does not admit ec2.amazonaws.com",
-        )
-        .on(format!("role {role}"))
-        .with_code(code)
-        .hint(format!(
-            "set it with aws iam update-assume-role-policy --role-name {role} --policy-document \
-             '{{\"Version\":\"2012-10-17\",\"Statement\":[{{\"Effect\":\"Allow\",\"Principal\":\
-             {{\"Service\":\"ec2.amazonaws.com\"}},\"Action\":\"sts:AssumeRole\"}}]}}'"
-        ));
-    }
     let message = match document.message.as_ref().and_then(Loose::text) {
         Some(text) => format!(
             "the metadata service has no credentials: {}",

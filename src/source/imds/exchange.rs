@@ -5,6 +5,7 @@ use super::http::{self, Connection, Reply, request};
 use super::platform::Platform;
 use super::settings::{DEFAULT_ANSWER_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, Settings};
 use super::{ImdsSource, TOKEN_PATH, Token, Tree, failure};
+use crate::arn::Partition;
 use crate::error::text::{Quoted, Secrets};
 use crate::error::{Error, Result};
 use crate::jitter;
@@ -18,6 +19,9 @@ use tokio::time::Instant;
 const TOKEN_TTL_HEADER: HeaderName =
     HeaderName::from_static("x-aws-ec2-metadata-token-ttl-seconds");
 const TOKEN_HEADER: HeaderName = HeaderName::from_static("x-aws-ec2-metadata-token");
+
+/// The name of the partition, `aws-cn` in China.
+const PARTITION_PATH: &str = "/latest/meta-data/services/partition";
 
 /// A token is left alone this long before it ends, so that none ends on the way.
 const TOKEN_MARGIN: Duration = Duration::from_secs(120);
@@ -189,7 +193,7 @@ impl<'a> Exchange<'a> {
         loop {
             let reply = self.get(path).await?;
             match reply.status {
-                200 => match credential_document(&reply.body, role) {
+                200 => match credential_document(&reply.body, role, &self.secrets()) {
                     Reading::Credentials(credentials) => return Ok(Some(credentials)),
                     Reading::Garbled(error) => {
                         garbled += 1;
@@ -197,11 +201,27 @@ impl<'a> Exchange<'a> {
                             .await?;
                     }
                     Reading::Refusal(error) => return Err(self.finish(error, path)),
+                    Reading::Unauthorized => {
+                        let ec2 = self.partition().await.service_principal("ec2");
+                        let error = failure::does_not_admit(role, &ec2);
+                        return Err(self.finish(error, path));
+                    }
                 },
                 404 => return Ok(None),
                 status => return Err(self.finish(failure::status(status), path)),
             }
         }
+    }
+
+    /// The partition of this instance; the commercial one where the service does not say.
+    async fn partition(&mut self) -> Partition {
+        let reply = self.get(PARTITION_PATH).await;
+        let reply = reply.ok().filter(|reply| reply.status == 200);
+        let named = reply.and_then(|reply| {
+            let name = std::str::from_utf8(&reply.body).ok()?.trim();
+            Partition::named(name)
+        });
+        named.unwrap_or_else(|| Partition::of_region(""))
     }
 
     /// A GET with a session token; a token that the service does not take is replaced once.
@@ -225,6 +245,13 @@ impl<'a> Exchange<'a> {
             }
             self.token_replaced = true;
         }
+    }
+
+    /// What the service may repeat and no text may show.
+    fn secrets(&self) -> Secrets {
+        let token = self.source.memory().token.clone();
+        let token = token.as_ref().and_then(|token| token.value.to_str().ok());
+        token.map_or_else(Secrets::unknown, |token| Secrets::unknown().and(token))
     }
 
     async fn token(&mut self) -> Result<HeaderValue> {
@@ -272,7 +299,7 @@ impl<'a> Exchange<'a> {
         let whose = match (platform, reply.server()) {
             (Some(platform), _) => format!("{}'s", platform.as_str()),
             (None, Some(server)) => {
-                let server = Quoted::new(server, &Secrets::unknown());
+                let server = Quoted::new(server, &self.secrets());
                 format!("a web server's ({server})")
             }
             (None, None) => String::new(),

@@ -2,11 +2,12 @@
 //! made here or beside the parser.
 
 use super::TOKEN_PATH;
+use super::document::UNAUTHORIZED;
 use super::http::{BODY_LIMIT, Failure};
 use super::settings::DISABLED_VARIABLE;
 use crate::error::chain::Broken;
 use crate::error::codes::{self, Meaning};
-use crate::error::{Error, ErrorKind, Operation};
+use crate::error::{Denied, Error, ErrorKind, Operation};
 use std::borrow::Cow;
 
 const ATTACH_A_ROLE: &str = "attach one with aws iam add-role-to-instance-profile \
@@ -196,6 +197,21 @@ pub(super) fn no_such_profile(profile: &str) -> Error {
             "the name to configure is the role's, not the instance profile's; leave it out to take \
              the role that is attached",
         )
+}
+
+/// `ec2` is the name by which EC2 is a principal there.
+pub(crate) fn does_not_admit(role: &str, ec2: &str) -> Error {
+    error(
+        ErrorKind::AccessDenied(Denied::default()),
+        format!("the trust policy of the role does not admit {ec2}"),
+    )
+    .on(format!("role {role}"))
+    .with_code(UNAUTHORIZED)
+    .hint(format!(
+        "set it with aws iam update-assume-role-policy --role-name {role} --policy-document \
+         '{{\"Version\":\"2012-10-17\",\"Statement\":[{{\"Effect\":\"Allow\",\"Principal\":\
+         {{\"Service\":\"{ec2}\"}},\"Action\":\"sts:AssumeRole\"}}]}}'"
+    ))
 }
 
 pub(super) fn no_document(role: &str) -> Error {

@@ -1,7 +1,7 @@
 //! One HTTP/1 connection to the metadata service, without a proxy and without a task of its own.
 
 use super::settings::Endpoint;
-use crate::source::retry_after::pause;
+use crate::error::retry_after::pause;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::client::conn::http1;

@@ -10,6 +10,7 @@ mod settings;
 
 pub use builder::ImdsSourceBuilder;
 pub(crate) use document::{Reading, credential_document, first_role, role_list};
+pub(crate) use failure::does_not_admit;
 pub(crate) use platform::Platform;
 pub use settings::{
     DEFAULT_ANSWER_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_ENDPOINT, DEFAULT_ENDPOINT_IPV6,

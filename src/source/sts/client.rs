@@ -52,6 +52,7 @@ pub(crate) struct Sts {
     region: String,
     /// Where it is not the regional one.
     endpoint: Option<String>,
+    call_timeout: Option<Duration>,
 }
 
 /// Who AWS takes the holder of some credentials for.
@@ -118,7 +119,9 @@ impl StsSettings {
                     .with_initial_backoff(FIRST_PAUSE),
             ));
         }
-        config.set_timeout_config(Some(timeouts(given.and_then(SdkConfig::timeout_config))));
+        let timeouts = timeouts(given.and_then(SdkConfig::timeout_config));
+        let call_timeout = timeouts.operation_timeout();
+        config.set_timeout_config(Some(timeouts));
         if let Some(endpoint) = endpoint {
             config.set_endpoint_url(Some(checked_endpoint(endpoint)?));
         }
@@ -137,6 +140,7 @@ impl StsSettings {
             client: Client::from_conf(config.build()),
             region,
             endpoint: endpoint_url,
+            call_timeout,
         })
     }
 
@@ -189,6 +193,11 @@ impl Sts {
 
     pub(crate) fn region(&self) -> &str {
         &self.region
+    }
+
+    /// How long one call may take; `None` where whoever set the limits wanted none.
+    pub(crate) fn call_timeout(&self) -> Option<Duration> {
+        self.call_timeout
     }
 
     /// Where it asks: the endpoint that was given, or the region whose own it is.

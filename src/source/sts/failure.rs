@@ -2,14 +2,15 @@
 //! the parser.
 
 use super::base::Origin;
+use super::budget::Budget;
 use super::observe::Observer;
 use crate::arn::RoleArn;
 use crate::error::body::Refusal;
-use crate::error::chain::{Broken, Told};
+use crate::error::chain::{Broken, Told, layers};
 use crate::error::codes::{self, Meaning};
+use crate::error::retry_after::pause;
 use crate::error::text::{Quoted, Secrets};
 use crate::error::{CredentialFault, Denied, Error, ErrorKind, Operation};
-use crate::source::retry_after::pause;
 use aws_credential_types::Credentials;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::operation::RequestId;
@@ -28,6 +29,7 @@ pub(super) const GET_CALLER_IDENTITY: Operation = Operation::new("get caller ide
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining>.
 pub(super) const CHAINED_LIMIT: Duration = Duration::from_secs(3_600);
 
+pub(super) const NO_ANSWER: &str = "no answer in time";
 const CHECK_IN_ORDER: &str = "check in this order: 1. the trust policy of the role names this caller, \
      2. the caller's own policy allows sts:AssumeRole on the role, 3. the trust policy's conditions hold \
      (external id, MFA, session tags, source identity)";
@@ -81,6 +83,16 @@ impl<'a> Call<'a> {
         )
     }
 
+    /// A step of the fetch took what time was left.
+    pub(super) fn late(&self, message: &'static str, time: &Budget) -> Error {
+        let hint = format!(
+            "a fetch has {:.1} s in all, base, token and STS together",
+            time.limit().as_secs_f64()
+        );
+        let error = Error::new(ErrorKind::Timeout, self.operation, message).hint(hint);
+        self.finish(error, None).after(time.spent())
+    }
+
     /// Adds what every error of a call says.
     pub(super) fn finish(&self, error: Error, signer: Option<&Credentials>) -> Error {
         let mut error = error.during(self.operation).after(self.started.elapsed());
@@ -123,8 +135,14 @@ impl<'a> Call<'a> {
             SdkError::ResponseError(context) => {
                 self.answered(context.raw(), Refusal::default(), signer)
             }
-            SdkError::TimeoutError(_) => {
-                self.silent(ErrorKind::Timeout, "no answer in time", error)
+            SdkError::TimeoutError(_) => self.silent(ErrorKind::Timeout, NO_ANSWER, error),
+            SdkError::DispatchFailure(failure)
+                if failure.is_timeout()
+                    && layers(error).any(|layer| layer.to_string().contains("connect timeout")) =>
+            {
+                let message = "connecting took too long: nobody answers at the endpoint";
+                let mapped = self.silent(ErrorKind::Timeout, message, error);
+                mapped.hint(Broken::NoRoute.hint())
             }
             SdkError::DispatchFailure(failure) if failure.is_timeout() => self.silent(
                 ErrorKind::Timeout,
@@ -162,7 +180,7 @@ impl<'a> Call<'a> {
             .source()
             .and_then(|below| Told::chain(below, &self.observer.secrets()));
         match told {
-            Some(told) => mapped.caused_by(told),
+            Some(told) => mapped.over(told),
             None => mapped,
         }
     }

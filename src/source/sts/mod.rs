@@ -1,6 +1,7 @@
 //! Option B's source: the session of a role, from `sts:AssumeRole`.
 
 mod base;
+mod budget;
 mod builder;
 mod client;
 mod failure;
@@ -22,7 +23,8 @@ pub(crate) use provider_failure::ProviderFailure;
 pub(crate) use response::read as read_response;
 pub use rules::{DEFAULT_SESSION_DURATION, MAX_SESSION_DURATION, MIN_SESSION_DURATION};
 
-use self::failure::{ASSUME_ROLE, Assumed, Call, GET_CALLER_IDENTITY};
+use self::budget::Budget;
+use self::failure::{ASSUME_ROLE, Assumed, Call, GET_CALLER_IDENTITY, NO_ANSWER};
 use self::observe::Observer;
 use self::rules::Request;
 use self::web_identity::{ASSUME_ROLE_WITH_WEB_IDENTITY, WebIdentity};
@@ -108,12 +110,13 @@ impl StsSource {
     }
 
     async fn assume_from(&self, base: &Base) -> Result<Credentials> {
-        let signer = self.base_credentials(base).await?;
+        let mut time = Budget::of_fetch(self.sts.call_timeout());
+        let signer = self.base_credentials(base, &mut time).await?;
         if self.request.mfa.is_some() {
             report_step("waiting for the code of the MFA device");
         }
         let code = self.request.mfa_code().await?;
-        let refusal = match self.assume(&signer, code.as_deref()).await {
+        let refusal = match self.assume(&signer, code.as_deref(), &mut time).await {
             Err(error) if is_of_a_dead_key(&error) => error,
             outcome => return outcome,
         };
@@ -121,35 +124,47 @@ impl StsSource {
         if !base.invalidate(signer.access_key_id()) {
             return Err(refusal);
         }
-        let renewed = self.base_credentials(base).await?;
+        let renewed = self.base_credentials(base, &mut time).await?;
         if renewed.access_key_id() == signer.access_key_id() {
             return Err(refusal);
         }
-        self.assume(&renewed, code.as_deref()).await
+        self.assume(&renewed, code.as_deref(), &mut time).await
     }
 
-    async fn base_credentials(&self, base: &Base) -> Result<Credentials> {
+    async fn base_credentials(&self, base: &Base, time: &mut Budget) -> Result<Credentials> {
         let observer = Observer::default();
         let call = self.call(ASSUME_ROLE, &observer);
         report_step("waiting for the base's credentials");
-        let signer = base.credentials().await;
-        signer.map_err(|error| call.finish(base_failed(error), None))
+        match time.spend(base.credentials()).await {
+            Some(signer) => signer.map_err(|error| call.finish(base_failed(error), None)),
+            None => Err(call.late("the base has given no credentials in time", time)),
+        }
     }
 
-    async fn assume(&self, signer: &Credentials, code: Option<&str>) -> Result<Credentials> {
+    async fn assume(
+        &self,
+        signer: &Credentials,
+        code: Option<&str>,
+        time: &mut Budget,
+    ) -> Result<Credentials> {
         report_step("waiting for STS");
         let observer = Observer::default();
         let call = self.call(ASSUME_ROLE, &observer);
         if let Some(code) = code {
             observer.hide(code);
         }
-        let outcome = self
+        if let Some(id) = self.request.secret_external_id() {
+            observer.hide(id);
+        }
+        let sent = self
             .request
             .fill(self.sts.client().assume_role(), code)
             .customize()
             .config_override(Sts::signed_with(signer, &observer))
-            .send()
-            .await;
+            .send();
+        let Some(outcome) = time.spend(sent).await else {
+            return Err(call.late(NO_ANSWER, time));
+        };
         let credentials = match outcome {
             Ok(output) => response::credentials(output),
             Err(error) => response::read_by_name(&error, response::BY_CREDENTIALS)
@@ -161,17 +176,24 @@ impl StsSource {
     async fn assume_by(&self, identity: &WebIdentity) -> Result<Credentials> {
         let observer = Observer::default();
         let call = self.call(ASSUME_ROLE_WITH_WEB_IDENTITY, &observer);
-        let token = identity.token().await;
+        let mut time = Budget::of_fetch(self.sts.call_timeout());
+        report_step("waiting for the web identity token");
+        let Some(token) = time.spend(identity.token()).await else {
+            return Err(call.late("there is no web identity token in time", &time));
+        };
         let token = token.map_err(|error| call.finish(error, None))?;
         observer.hide(token.as_str());
+        report_step("waiting for STS");
         let request = self.sts.client().assume_role_with_web_identity();
-        let outcome = self
+        let sent = self
             .request
             .fill_unsigned(request, token.as_str())
             .customize()
             .config_override(Sts::unsigned(&observer))
-            .send()
-            .await;
+            .send();
+        let Some(outcome) = time.spend(sent).await else {
+            return Err(call.late(NO_ANSWER, &time));
+        };
         let credentials = match outcome {
             Ok(output) => response::credentials_by_token(output),
             Err(error) => response::read_by_name(&error, response::BY_TOKEN).unwrap_or_else(|| {

@@ -6,7 +6,7 @@
 
 use crate::error::chain::Told;
 use crate::error::codes;
-use crate::error::text::Secrets;
+use crate::error::text::{Quoted, Secrets};
 use crate::error::{CredentialFault, Error, ErrorKind, Operation};
 use crate::source::provider_kind::ProviderKind;
 use aws_credential_types::provider::error::CredentialsError;
@@ -17,10 +17,19 @@ use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIden
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use std::borrow::Cow;
 use std::error::Error as StdError;
-use std::io;
+use std::io::{self, Read as _};
 
 /// The container's token, by file.
 const CONTAINER_TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
+
+const SECRET_VARIABLES: [&str; 3] = [
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+];
+const SECRET_FILE_VARIABLES: [&str; 2] = [CONTAINER_TOKEN_FILE, "AWS_WEB_IDENTITY_TOKEN_FILE"];
+/// More than the longest token that STS takes.
+const SECRET_FILE_LIMIT: u64 = 32 * 1024;
 
 /// What a chain of causes holds.
 pub(crate) struct ProviderFailure<'a> {
@@ -86,11 +95,12 @@ impl<'a> ProviderFailure<'a> {
         } = self.verdict(kind);
         let throttled = kind == ErrorKind::Throttled;
         let mut error = Error::new(kind, Operation::FETCH, message);
-        if let Some(told) = Told::chain(self.error, &Secrets::unknown()) {
-            error = error.caused_by(told);
+        let secrets = secrets_of_the_environment();
+        if let Some(told) = Told::chain(self.error, &secrets) {
+            error = error.over(told);
         }
         if let Some(code) = self.code {
-            error = error.with_code(code);
+            error = error.with_code(Quoted::new(&code, &secrets));
         }
         if let Some(status) = self.status {
             error = error.with_status(status);
@@ -325,6 +335,26 @@ fn profile_files() -> String {
         file("AWS_CONFIG_FILE", "~/.aws/config"),
         file("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")
     )
+}
+
+/// What a provider may have sent, as far as the environment has it: an endpoint that refuses may repeat it.
+fn secrets_of_the_environment() -> Secrets {
+    let given = SECRET_VARIABLES
+        .iter()
+        .filter_map(|name| std::env::var(name).ok());
+    let in_files = SECRET_FILE_VARIABLES.iter().filter_map(|name| {
+        let mut text = String::new();
+        let file = std::fs::File::open(std::env::var_os(name)?).ok()?;
+        file.take(SECRET_FILE_LIMIT)
+            .read_to_string(&mut text)
+            .ok()?;
+        Some(text)
+    });
+    given
+        .chain(in_files)
+        .fold(Secrets::unknown(), |secrets, secret| {
+            secrets.and(secret.trim())
+        })
 }
 
 /// The AWS code of one layer of somebody else's error, where it has one.

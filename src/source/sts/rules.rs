@@ -132,6 +132,16 @@ impl Request {
         })
     }
 
+    /// The external id, where it is made to be guessed by nobody, and no name or ARN.
+    pub(super) fn secret_external_id(&self) -> Option<&str> {
+        let drawn = |id: &&str| {
+            id.len() >= SECRET_EXTERNAL_ID
+                && id.bytes().any(|b| b.is_ascii_digit())
+                && !id.contains([':', '/', '@'])
+        };
+        self.external_id.as_deref().filter(drawn)
+    }
+
     /// The code of this moment; `None` without MFA.
     pub(super) async fn mfa_code(&self) -> Result<Option<String>> {
         let Some(mfa) = &self.mfa else {
@@ -233,6 +243,9 @@ fn checked_name(field: &'static str, name: String) -> Result<String> {
         "expected 2 to 64 of A-Z a-z 0-9 _ + = , . @ -",
     ))
 }
+
+/// Shorter ones are words, and stand in messages for themselves.
+const SECRET_EXTERNAL_ID: usize = 20;
 
 fn checked_external_id(id: String) -> Result<String> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&byte);

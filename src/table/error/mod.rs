@@ -7,6 +7,7 @@ use super::target::{Shared, Target};
 use crate::error::body::Refusal;
 use crate::error::chain::{Broken, Told, layers};
 use crate::error::codes::{Meaning, meaning};
+use crate::error::retry_after::pause;
 use crate::error::text::{Quoted, Secrets};
 use crate::error::{
     CancellationReason, Carried, CredentialFault, Denied, Error, ErrorKind, Operation, Result,
@@ -22,6 +23,7 @@ use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 use tokio::time::Instant;
 
 mod modeled;
@@ -149,7 +151,7 @@ impl<'a> Call<'a> {
         let explained_elsewhere = described.source().is_some() || described.http_status().is_some();
         let told = Told::chain(&*detail, &self.secrets());
         let described = match told.filter(|_| !explained_elsewhere) {
-            Some(told) => described.caused_by(told),
+            Some(told) => described.over(told),
             None => described,
         };
         described.with_detail(detail)
@@ -173,14 +175,21 @@ impl<'a> Call<'a> {
         let message = Quoted::new(said, &secrets);
         let message = message.as_str();
         let described = match code {
-            "TransactionCanceledException" => canceled(error.cancellation_reasons(), message),
+            "TransactionCanceledException" => {
+                canceled(error.cancellation_reasons(), message, &secrets)
+            }
             "ResourceNotFoundException" => self.no_such_table(message),
             "AccessDeniedException" | "AccessDenied" => {
                 access_denied(&Quoted::struck(said, &secrets), message)
             }
-            _ => by_code(code, message, status, error.throttling_reasons()),
+            _ => by_code(code, message, status, error.throttling_reasons(), &secrets),
         };
         let described = self.with_last_refresh(described);
+        let asked = raw.headers().get("retry-after");
+        let described = match asked.and_then(|value| pause(value, SystemTime::now())) {
+            Some(pause) => described.with_retry_after(pause),
+            None => described,
+        };
         if code.is_empty() {
             described
         } else {
@@ -205,7 +214,7 @@ impl<'a> Call<'a> {
             return described;
         }
         match self.shared.strategy.status().last_error {
-            Some(last) => described.caused_by(LastRefresh(last.line)),
+            Some(last) => described.over(LastRefresh(last.line)),
             None => described,
         }
     }
@@ -328,7 +337,7 @@ fn no_credentials(error: &(dyn StdError + 'static)) -> Option<Error> {
     let (said, below) = told.split();
     let described = new(kind, format!("{NO_CREDENTIALS}: {said}"));
     Some(match below {
-        Some(below) => described.caused_by(below),
+        Some(below) => described.over(below),
         None => described,
     })
 }
@@ -345,8 +354,13 @@ fn names_no_http_client(error: &(dyn StdError + 'static)) -> bool {
     false
 }
 
-fn canceled(reasons: &[aws_sdk_dynamodb::types::CancellationReason], message: &str) -> Error {
-    let reasons: Vec<CancellationReason> = reasons.iter().map(reason).collect();
+fn canceled(
+    reasons: &[aws_sdk_dynamodb::types::CancellationReason],
+    message: &str,
+    secrets: &Secrets,
+) -> Error {
+    let reasons = reasons.iter().map(|given| reason(given, secrets));
+    let reasons: Vec<CancellationReason> = reasons.collect();
     let causes = reasons.iter().enumerate().filter_map(|(position, reason)| {
         let code = reason.code.as_deref()?;
         let message = reason.message.as_deref().unwrap_or_default();
@@ -376,13 +390,14 @@ fn canceled(reasons: &[aws_sdk_dynamodb::types::CancellationReason], message: &s
 }
 
 /// A clean item has the code `None` as a word.
-fn reason(reason: &aws_sdk_dynamodb::types::CancellationReason) -> CancellationReason {
+fn reason(
+    reason: &aws_sdk_dynamodb::types::CancellationReason,
+    secrets: &Secrets,
+) -> CancellationReason {
+    let quoted = |text: &str| Quoted::new(text, secrets).as_str().to_owned();
     CancellationReason {
-        code: reason
-            .code()
-            .filter(|code| *code != NO_REASON)
-            .map(str::to_owned),
-        message: reason.message().map(str::to_owned),
+        code: reason.code().filter(|code| *code != NO_REASON).map(quoted),
+        message: reason.message().map(quoted),
         carried: reason
             .item()
             .cloned()
@@ -390,17 +405,24 @@ fn reason(reason: &aws_sdk_dynamodb::types::CancellationReason) -> CancellationR
     }
 }
 
-fn throttled(message: &str, reasons: &[ThrottlingReason]) -> Error {
+fn throttled(message: &str, reasons: &[ThrottlingReason], secrets: &Secrets) -> Error {
     let mut text = or(message, "too many requests");
     for reason in reasons {
         let what = reason.reason().unwrap_or("throttled");
         let resource = reason.resource().unwrap_or("an unnamed resource");
+        let (what, resource) = (Quoted::new(what, secrets), Quoted::new(resource, secrets));
         text.push_str(&format!("; {what} on {resource}"));
     }
     new(ErrorKind::Throttled, text)
 }
 
-fn by_code(code: &str, message: &str, status: u16, throttling: &[ThrottlingReason]) -> Error {
+fn by_code(
+    code: &str,
+    message: &str,
+    status: u16,
+    throttling: &[ThrottlingReason],
+    secrets: &Secrets,
+) -> Error {
     use CredentialFault::{Expired, Malformed, Signature, Unrecognized};
     let credential = |fault, otherwise| new(ErrorKind::Credential(fault), or(message, otherwise));
     let listed = Some(code).filter(|code| !code.is_empty());
@@ -409,7 +431,7 @@ fn by_code(code: &str, message: &str, status: u16, throttling: &[ThrottlingReaso
         return invalid(code, message, status).needs_human();
     }
     match meaning(listed, status) {
-        Meaning::Throttled => throttled(message, throttling),
+        Meaning::Throttled => throttled(message, throttling, secrets),
         Meaning::Contention => {
             new(ErrorKind::Contention, or(message, "another write was in the way"))
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 const LONGEST: Duration = Duration::from_secs(24 * 3_600);
 
 /// The pause in a header's value: seconds, or a date as HTTP writes it.
-pub(super) fn pause(value: &str, now: SystemTime) -> Option<Duration> {
+pub(crate) fn pause(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     let pause = match value.parse() {
         Ok(seconds) => Duration::from_secs(seconds),

@@ -1,0 +1,472 @@
+//! Promise: whatever text a service or the application's own functions bring back, no secret of the request
+//! or of the cache that stands in it comes out of this crate: not in an error, a status, an event, the
+//! doctor's report or what the recorder writes.
+#![cfg(all(feature = "table", feature = "local"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod source_support;
+
+use aws_credential_strategies::diagnose::Doctor;
+use aws_credential_strategies::strategy::AssumeRoleBuilder;
+use aws_credential_strategies::table::Item;
+use aws_credential_strategies::{
+    AssumeRole, CredentialCache, CredentialSource, CredentialStrategy, Credentials, Dynamo, Error,
+    InstanceProfile, Provided, RefreshPolicy, Result,
+};
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{self, ProvideCredentials, future};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
+use aws_smithy_types::retry::RetryConfig;
+use aws_types::SdkConfig;
+use proptest::prelude::*;
+use source_support::stand_in::{StandIn, answer};
+use std::error::Error as StdError;
+use std::fmt::{self, Debug, Write as _};
+use std::sync::{Arc, Mutex};
+use tracing::field::{Field, Visit};
+use tracing::span;
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/App";
+const KEY_ID: &str = "ASIAIOSFODNN7EXAMPLE";
+const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+const SESSION: &str = "IQoJb3JpZ2luX2VjEJ//////////wEaCXVzLWVhc3QtMSJHMEUCIQDx+abc/def0123456789==\
+                       IQoJb3JpZ2luX2VjEKD1/wEaCXVzLWVhc3QtMSJHMEUCIQDxZZZ9+abc/def0123456789==";
+const IMDS_TOKEN: &str = "AQAEAHvUx1PqKZ9wz0fRk3NnmYtTq2bLc8dJhXo5vEsGaWiUyMrBnQ==";
+const EXTERNAL_ID: &str = "7f3c9a52-1de8-4b06-9a77-c0ffee42beef";
+const OPAQUE_TOKEN: &str = "zx81-opaque-token-of-an-issuer-Q7w9E2r4T6";
+const JWT: &str = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2kuZXhhbXBsZSIsImF1ZCI6ImEiLCJzdWIiOiJzIn0.c2lnbmF0dXJlLW9mLXRoZS1pc3N1ZXI";
+
+/// Beside the signatures that are sent. A service repeats what it was sent, and what it sends itself.
+const SECRETS: [&str; 6] = [SECRET, SESSION, IMDS_TOKEN, EXTERNAL_ID, OPAQUE_TOKEN, JWT];
+
+/// Letters and digits only: whatever stands between them hides nothing.
+fn squeezed(text: &str) -> String {
+    let letters = text.chars().filter(char::is_ascii_alphanumeric);
+    letters.collect::<String>().to_lowercase()
+}
+
+/// No run of a secret that would tell anything.
+fn shows_none(text: &str, of: &str, secrets: &[&str]) {
+    let plain = squeezed(text);
+    for secret in secrets {
+        let secret = squeezed(secret);
+        for part in secret.as_bytes().windows(14) {
+            let part = std::str::from_utf8(part).unwrap();
+            assert!(
+                !plain.contains(part),
+                "{of} shows {part} of {secret}: {text}"
+            );
+        }
+    }
+}
+
+/// However a service may quote a part of a request.
+fn quoted() -> impl Strategy<Value = String> {
+    let mut secrets = SECRETS.to_vec();
+    secrets.extend(["%SIGNATURE%", "%AUTHORIZATION%"]);
+    let around = vec![
+        "The request was {}",
+        "The Canonical String for this request should have been\n'POST\n/\nx-amz-security-token:{}\n'",
+        "no\n{}",
+        "x-amz-security-token:{}",
+        "{} {} {}",
+        "User: {} is not authorized to perform: sts:AssumeRole on resource: {} because {}",
+        "{\"a\":\"{}\"}",
+        "<a b='{}'>",
+        "/{}?{}#{}",
+    ];
+    let secret = proptest::sample::select(secrets);
+    (secret, 0..10usize, proptest::sample::select(around)).prop_map(|(secret, form, around)| {
+        let middle = secret.len() / 2;
+        let secret = match form {
+            0 => secret.to_owned(),
+            1 => secret
+                .replace('/', "%2F")
+                .replace('+', "%2B")
+                .replace('=', "%3D"),
+            2 => secret.replace('/', "\\/"),
+            3 => secret.replace('/', "&#x2F;"),
+            4 => secret.to_lowercase(),
+            5 => secret.chars().take(secret.len() - 6).collect(),
+            6 => secret.replace('+', "-").replace('/', "_"),
+            7 => secret.replace('/', "\\u002f").replace('+', "\\u002B"),
+            8 => secret.replace('/', "%252F").replace('+', "%252B"),
+            _ => format!("{}\r\n\t{}", &secret[..middle], &secret[middle..]),
+        };
+        around.replace("{}", &secret)
+    })
+}
+
+/// The events of this crate, all levels.
+#[derive(Clone, Default)]
+struct Events(Arc<Mutex<String>>);
+
+impl Events {
+    fn take(&self) -> String {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+impl Visit for Events {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        let _ = write!(self.0.lock().unwrap(), "{field}={value:?} ");
+    }
+}
+
+impl tracing::Subscriber for Events {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target().starts_with("aws_credential_strategies")
+    }
+    fn new_span(&self, attributes: &span::Attributes<'_>) -> span::Id {
+        attributes.record(&mut self.clone());
+        span::Id::from_u64(1)
+    }
+    fn record(&self, _: &span::Id, values: &span::Record<'_>) {
+        values.record(&mut self.clone());
+    }
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        event.record(&mut self.clone());
+    }
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}
+
+/// Every form in which an error comes out.
+fn outputs(error: &Error) -> String {
+    let mut text = format!(
+        "{error}\n{error:#}\n{error:?}\n{error:#?}\n{:?}\n",
+        error.kind()
+    );
+    let _ = write!(
+        text,
+        "{:?} {:?} {:?}",
+        error.code(),
+        error.request_id(),
+        error.field()
+    );
+    let mut layer: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(current) = layer {
+        let _ = write!(text, "\n{current}\n{current:?}\n{current:#?}");
+        layer = current.source();
+    }
+    text
+}
+
+/// Every form in which a strategy tells of itself.
+fn told(strategy: &impl CredentialStrategy) -> String {
+    let status = strategy.status();
+    let json = serde_json::to_string(&status).unwrap();
+    format!("{strategy:?}\n{strategy:#?}\n{status:?}\n{json}")
+}
+
+fn credentials() -> Credentials {
+    Credentials::builder()
+        .access_key_id(KEY_ID)
+        .secret_access_key(SECRET)
+        .session_token(SESSION)
+        .provider_name("test")
+        .build()
+}
+
+fn role(endpoint: &str) -> AssumeRoleBuilder {
+    AssumeRole::builder(ROLE)
+        .region("us-east-1")
+        .sts_endpoint(endpoint)
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+}
+
+/// What a service says of this request.
+fn of_request(said: &str, request: &str) -> (String, String) {
+    let authorization = request
+        .lines()
+        .find_map(|line| line.strip_prefix("authorization: "));
+    let authorization = authorization.unwrap_or_default();
+    let signature = authorization.split("Signature=").nth(1).unwrap_or_default();
+    let said = said
+        .replace("%SIGNATURE%", signature)
+        .replace("%AUTHORIZATION%", authorization);
+    (said, signature.to_owned())
+}
+
+/// A text as a header may hold it.
+fn header(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
+}
+
+fn xml(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;")
+}
+
+/// An answer of a service, and the signatures that it has seen.
+async fn service(
+    seen: &Arc<Mutex<String>>,
+    said: &str,
+    speak: impl Fn(&str, &str) -> String + Send + Sync + 'static,
+) -> StandIn {
+    let (seen, said) = (Arc::clone(seen), said.to_owned());
+    StandIn::start(move |request| {
+        let (said, signature) = of_request(&said, request);
+        if !signature.is_empty() {
+            *seen.lock().unwrap() = signature;
+        }
+        speak(request, &said)
+    })
+    .await
+}
+
+async fn metadata_service(seen: &Arc<Mutex<String>>, said: &str, place: usize) -> StandIn {
+    service(seen, said, move |request, said| {
+        let head = ["x-aws-ec2-metadata-token-ttl-seconds: 21600"];
+        let server = format!("server: {}", header(said));
+        let json = serde_json::json!({"Code": "Failed", "Message": said, "SecretAccessKey": SECRET, "Token": SESSION});
+        let code = serde_json::json!({"Code": said, "Message": {"a": said}, "SecretAccessKey": SECRET, "Token": SESSION});
+        let step = match request {
+            r if r.starts_with("PUT") => 0,
+            r if r.contains("/security-credentials-extended/ ") => 1,
+            _ => 2,
+        };
+        match (place, step) {
+            (0, 0) => answer(403, &[&server], said),
+            (1, 0) => answer(404, &[&server], said),
+            (_, 0) => answer(200, &head, IMDS_TOKEN),
+            (2, 1) => answer(200, &[], said),
+            (3, 1) => answer(400, &[&server], said),
+            (_, 1) => answer(200, &[], "App"),
+            (4, _) => answer(200, &[], &json.to_string()),
+            (5, _) => answer(200, &[], &code.to_string()),
+            (6, _) => answer(200, &[], said),
+            _ => answer(418, &[&server], said),
+        }
+    })
+    .await
+}
+
+async fn sts(seen: &Arc<Mutex<String>>, said: &str, place: usize, code: &'static str) -> StandIn {
+    service(seen, said, move |_, said| {
+        let text = xml(said);
+        let error = format!("<ErrorResponse><Error><Code>{code}</Code><Message>{text}</Message></Error></ErrorResponse>");
+        let as_code = format!("<Error><Code>{text}</Code><Message>{text}</Message></Error>");
+        let in_header = format!("x-amzn-errortype: {}", header(said));
+        let id = format!("x-amzn-requestid: {}", header(said));
+        let json = serde_json::json!({"__type": code, "message": said}).to_string();
+        match place {
+            0 => answer(403, &["retry-after: 60"], &error),
+            1 => answer(400, &[], &as_code),
+            2 => answer(403, &[&in_header, &id], &error),
+            3 => answer(403, &[&id], &json),
+            4 => answer(200, &[], &text),
+            _ => answer(400, &[], said),
+        }
+    })
+    .await
+}
+
+async fn dynamodb(
+    seen: &Arc<Mutex<String>>,
+    said: &str,
+    place: usize,
+    code: &'static str,
+) -> StandIn {
+    service(seen, said, move |_, said| {
+        let id = format!("x-amzn-requestid: {}", header(said));
+        let (code, body) = match place {
+            0 => (code, serde_json::json!({"message": said})),
+            1 => ("TransactionCanceledException", serde_json::json!({"Message": said, "CancellationReasons": [{"Code": "ValidationError", "Message": said}]})),
+            2 => ("ThrottlingException", serde_json::json!({"message": said, "throttlingReasons": [{"reason": said, "resource": said}]})),
+            _ => (said, serde_json::json!({"message": said})),
+        };
+        let mut body = body;
+        body["__type"] = serde_json::json!(code);
+        answer(400, &[&id, "content-type: application/x-amz-json-1.0"], &body.to_string())
+    })
+    .await
+}
+
+/// The application's own, which fails with the text of something that it called.
+#[derive(Clone)]
+struct Fails(String);
+
+impl Debug for Fails {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fails")
+    }
+}
+
+impl fmt::Display for Fails {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl StdError for Fails {}
+
+impl ProvideCredentials for Fails {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let failed = CredentialsError::provider_error(self.clone());
+        future::ProvideCredentials::ready(provider::Result::Err(failed))
+    }
+}
+
+impl CredentialSource for Fails {
+    fn name(&self) -> &'static str {
+        "Fails"
+    }
+
+    async fn fetch(&self) -> Result<Credentials> {
+        let error = Error::recoverable(format!("the helper said {self}"));
+        Err(error.hint(format!("see {self}")).caused_by(self.clone()))
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_text_of_a_service_brings_a_secret_into_an_output(
+        said in quoted(),
+        code in proptest::sample::select(vec!["AccessDenied", "SignatureDoesNotMatch", "ValidationError", "InvalidClientTokenId", "BrandNew", "InvalidIdentityToken"]),
+        filler in 0..2_000usize,
+        place in 0..8usize,
+        jwt in any::<bool>(),
+    ) {
+        let said = format!("{}{said}{}", "x ".repeat(filler % 7), " y".repeat(filler));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let events = Events::default();
+        let guard = tracing::subscriber::set_default(events.clone());
+        let seen: Arc<Mutex<String>> = Arc::default();
+        let token = if jwt { JWT } else { OPAQUE_TOKEN };
+        let mut out = Vec::new();
+        runtime.block_on(async {
+            let imds = metadata_service(&seen, &said, place).await;
+            let option_a = InstanceProfile::builder().endpoint(&imds.uri).max_attempts(1).build().unwrap();
+            if let Err(error) = option_a.credentials().await {
+                out.push(("the metadata service", outputs(&error)));
+            }
+            out.push(("the status of Option A", told(&option_a) + &events.take()));
+
+            let server = sts(&seen, &said, place % 6, code).await;
+            let by_keys = role(&server.uri).base_provider(credentials()).external_id(EXTERNAL_ID);
+            out.push(("a builder", format!("{by_keys:?}")));
+            let by_token = role(&server.uri).web_identity(move || async move { Ok(token.to_owned()) });
+            for (of, option_b) in [("STS", by_keys), ("STS by a token", by_token)] {
+                let option_b = option_b.build().unwrap();
+                if let Err(error) = option_b.credentials().await {
+                    out.push((of, outputs(&error)));
+                }
+                out.push((of, told(&option_b) + &events.take()));
+            }
+
+            let table = dynamodb(&seen, &said, place % 4, code).await;
+            let settings = SdkConfig::builder()
+                .behavior_version(BehaviorVersion::latest())
+                .region(Region::from_static("us-east-1"))
+                .endpoint_url(&*table.uri)
+                .retry_config(RetryConfig::disabled())
+                .http_client(aws_smithy_http_client::Builder::new().build_http())
+                .build();
+            let keys = Provided::fixed(credentials());
+            let db = Dynamo::new(keys.clone(), &settings);
+            let error = db.table("MyTable").get(("id", "123")).send::<Item>().await.unwrap_err();
+            out.push(("the table", outputs(&error)));
+            out.push(("the status of keys in hand", told(&keys) + &events.take()));
+            let recorder = db.recorder();
+            let policy = recorder.policy("aws", "us-east-1", "123456789012");
+            out.push(("the recorder", format!("{recorder:?} {policy:?} {:?}", recorder.unnamed())));
+
+            let doctor = Doctor::new()
+                .imds(aws_credential_strategies::source::ImdsSource::builder().endpoint(&imds.uri).max_attempts(1))
+                .sts_endpoint(&*server.uri)
+                .http_client(aws_smithy_http_client::Builder::new().build_http())
+                .base_provider(credentials())
+                .region(Region::from_static("us-east-1"))
+                .role_arn(ROLE)
+                .external_id(EXTERNAL_ID);
+            let diagnosis = doctor.examine().await.unwrap();
+            out.push(("the doctor", format!("{diagnosis}\n{diagnosis:?}\n{}", serde_json::to_string(&diagnosis).unwrap())));
+        });
+        drop(guard);
+        out.push(("the doctor", events.take()));
+        let signature = seen.lock().unwrap().clone();
+        let signed = [SECRET, SESSION, EXTERNAL_ID, signature.as_str()];
+        for (of, text) in out {
+            let secrets: &[&str] = match of {
+                // what is no document of the service's was never told anything
+                "the metadata service" | "the status of Option A" if place < 2 => &[],
+                "the metadata service" | "the status of Option A" if place < 4 => &[IMDS_TOKEN],
+                "the metadata service" | "the status of Option A" if place > 5 => &[IMDS_TOKEN],
+                "the metadata service" | "the status of Option A" => &[IMDS_TOKEN, SECRET, SESSION],
+                "STS by a token" => &[token],
+                "the table" | "the status of keys in hand" | "the recorder" => &[SECRET, SESSION, signature.as_str()],
+                // the commands that it writes hold the external id that they are about
+                "the doctor" if place < 2 => &[],
+                "the doctor" => &[SECRET, SESSION],
+                _ => &signed,
+            };
+            shows_none(&text, of, secrets);
+        }
+    }
+
+    /// Nothing is known of what these hold; what has the shape of a secret is struck out.
+    #[test]
+    fn nor_does_what_the_application_s_own_functions_fail_with(
+        secret in proptest::sample::select(vec![SECRET, SESSION, JWT]),
+        around in proptest::sample::select(vec!["{}", "helper: {}", "the key {} is bad", "\"{}\"", "token={}", "Bearer {}\nat line 1"]),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let events = Events::default();
+        let guard = tracing::subscriber::set_default(events.clone());
+        let fails = Fails(around.replace("{}", secret));
+        let out = runtime.block_on(async {
+            let mut out = String::new();
+            let cache = CredentialCache::new(fails.clone(), RefreshPolicy::default());
+            out += &outputs(&cache.credentials().await.unwrap_err());
+            out += &told(&cache);
+            let provided = Provided::new("helper", fails.clone());
+            out += &outputs(&provided.credentials().await.unwrap_err());
+            out += &told(&provided);
+            let (code, token) = (fails.clone(), fails.clone());
+            for role in [
+                role("http://127.0.0.1:1").base_provider(fails.clone()),
+                role("http://127.0.0.1:1").base(cache),
+                role("http://127.0.0.1:1").base_provider(credentials()).mfa("arn:aws:iam::123456789012:mfa/a", move || {
+                    let code = code.clone();
+                    async move { Err(code.into()) }
+                }),
+                role("http://127.0.0.1:1").web_identity(move || {
+                    let token = token.clone();
+                    async move { Err(token.into()) }
+                }),
+            ] {
+                let role = role.build().unwrap();
+                out += &outputs(&role.credentials().await.unwrap_err());
+                out += &told(&role);
+            }
+            out
+        });
+        drop(guard);
+        shows_none(&(out + &events.take()), "an output", &[secret]);
+    }
+}
+
+#[test]
+fn the_error_itself_is_still_there_by_its_type() {
+    let error = Error::recoverable("no").caused_by(Fails(SECRET.to_owned()));
+    assert_eq!(error.cause_as::<Fails>().unwrap().0, SECRET);
+    let outer = Error::terminal("outer").caused_by(error);
+    assert_eq!(outer.cause_as::<Fails>().unwrap().0, SECRET);
+    assert!(outer.cause_as::<fmt::Error>().is_none());
+}
+
+#[test]
+#[should_panic(expected = "shows")]
+fn the_grep_itself_finds_what_it_looks_for() {
+    shows_none(
+        &SESSION.replace('/', "%2F").to_uppercase(),
+        "this",
+        &SECRETS,
+    );
+}
