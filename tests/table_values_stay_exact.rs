@@ -7,7 +7,8 @@
 mod support;
 
 use aws_credential_strategies::table::{
-    AttributeValue, Item, Number, Value, from_item, number_set, string_set, to_item,
+    Attempt, AttributeValue, Item, Number, Update, Value, from_item, number_set, string_set,
+    to_item,
 };
 use aws_credential_strategies::{Dynamo, Error, ErrorKind, Table};
 use proptest::prelude::*;
@@ -234,6 +235,92 @@ async fn every_way(db: &Dynamo<Fixed>, item: Item) -> Result<(), TestCaseError> 
     let read = db.transact_get().get(table.get(("id", "1")));
     let read = read.send::<Item>().await.unwrap().remove(0).unwrap();
     prop_assert_eq!(plain_item(&read), plain_item(&before));
+
+    let old: Option<Item> = table.delete(("id", "1")).returning_old().await.unwrap();
+    prop_assert_eq!(plain_item(old.as_ref().unwrap()), plain_item(&before));
+    let new: Option<Item> = set_each(&table, &before).returning_new().await.unwrap();
+    prop_assert_eq!(plain_item(new.as_ref().unwrap()), plain_item(&before));
+    table.delete(("id", "1")).send().await.unwrap();
+    let write = db.transact_write();
+    // an update in a transaction needs something to change
+    let write = match before.len() {
+        1 => write.put(table.put(&before)),
+        _ => write.update(set_each(&table, &before)),
+    };
+    write.send().await.unwrap();
+    let mut stream = table.scan().stream::<HashMap<String, Value>>();
+    let streamed = stream.next().await.unwrap().unwrap();
+    let streamed = streamed.into_iter().map(|(name, value)| (name, value.0));
+    let streamed = Item::from(streamed.collect::<HashMap<_, _>>());
+    prop_assert_eq!(plain_item(&streamed), plain_item(&before));
+    let taken = table.put(&before).if_absent("id").attempt::<Item>().await;
+    let Attempt::Rejected(Some(there)) = taken.unwrap() else {
+        panic!("expected the item that is there");
+    };
+    prop_assert_eq!(plain_item(&there), plain_item(&before));
+    every_reading_of_json(db, &before).await?;
+
+    let mut few = before.clone();
+    few.retain(|name, _| ["id", "a", "b"].contains(&name.as_str()));
+    table.put(&few).send().await.unwrap();
+    prop_assert!(there_and_back::<WithValues>(&table, &few).await?);
+    Ok(())
+}
+
+/// The item, attribute by attribute.
+fn set_each(table: &Table<Fixed>, item: &Item) -> Update {
+    let attributes = item.iter().filter(|(name, _)| *name != "id");
+    attributes.fold(table.update(("id", "1")), |update, (name, value)| {
+        update.set(name.as_str(), Value(value.clone()))
+    })
+}
+
+/// `serde_json::Value` holds an item or it does not, whichever way it is read; where it does not, the error
+/// has the item.
+async fn every_reading_of_json(db: &Dynamo<Fixed>, before: &Item) -> Result<(), TestCaseError> {
+    let table = db.table("Any");
+    let got = table.get(("id", "1")).send::<Json>().await;
+    let got = got.map(Option::unwrap);
+    let batch = table.batch_get([("id", "1")]).send::<Json>().await.unwrap();
+    let (batch, undecoded) = (batch.items, batch.undecoded);
+    let pages = [
+        table.query("id", "1").page::<Json>().await.unwrap(),
+        table.scan().page::<Json>().await.unwrap(),
+        table.query("id", "1").all::<Json>().await.unwrap(),
+        table.scan().all::<Json>().await.unwrap(),
+    ];
+    let mut readings: Vec<_> = pages.map(|page| (page.items, page.undecoded)).into();
+    readings.push((batch, undecoded));
+    let mut stream = table.scan().stream::<Json>();
+    let read = db.transact_get().get(table.get(("id", "1")));
+    let read = read.send::<Json>().await;
+    for one in [
+        stream.next().await.unwrap(),
+        read.map(|mut items| items.remove(0).unwrap()),
+    ] {
+        readings.push(match one {
+            Ok(item) => (vec![item], Vec::new()),
+            Err(error) => (Vec::new(), vec![error]),
+        });
+    }
+    for (items, undecoded) in readings {
+        match &got {
+            Ok(item) => {
+                let names = |json: &Json| json.as_object().unwrap().len();
+                prop_assert_eq!(items.len(), 1);
+                prop_assert_eq!(names(&items[0]), names(item));
+                prop_assert!(undecoded.is_empty());
+            }
+            Err(_) => {
+                prop_assert!(items.is_empty());
+                prop_assert_eq!(undecoded.len(), 1);
+                prop_assert_eq!(undecoded[0].kind(), &ErrorKind::Decode);
+                prop_assert!(undecoded[0].to_string().contains("attribute "));
+                let held = undecoded[0].item().unwrap();
+                prop_assert_eq!(plain_item(held), plain_item(before));
+            }
+        }
+    }
     Ok(())
 }
 
