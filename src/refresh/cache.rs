@@ -5,6 +5,8 @@ use super::policy::RefreshPolicy;
 use super::rejection::Rejection;
 use super::shared::Shared;
 use super::status::Status;
+#[cfg(feature = "pool")]
+use super::timetable::Timetable;
 use crate::error::Result;
 use crate::source::CredentialSource;
 use aws_credential_types::Credentials;
@@ -90,6 +92,26 @@ impl<F: CredentialSource> CredentialCache<F> {
     #[must_use]
     pub fn on(self, runtime: Handle) -> Self {
         self.anew(|shared| (shared.clock.clone(), shared.jitter.clone(), Some(runtime)))
+    }
+
+    /// An empty cache around the same source and policy that this timetable wakes, instead of a task of its
+    /// own.
+    #[cfg(feature = "pool")]
+    pub(crate) fn on_timetable(self, timetable: &Arc<Timetable>) -> Self {
+        let shared = &self.0;
+        let fresh = Shared::new(
+            Arc::clone(&shared.source),
+            shared.policy,
+            (shared.clock.clone(), shared.jitter.clone()),
+            shared.runtime.clone(),
+        );
+        CredentialCache(fresh.on_timetable(timetable))
+    }
+
+    /// What does not keep the cache.
+    #[cfg(feature = "pool")]
+    pub(crate) fn downgrade(&self) -> WeakCache<F> {
+        WeakCache(Arc::downgrade(&self.0))
     }
 
     fn anew(self, settings: impl FnOnce(&Shared<F>) -> (Clock, Jitter, Option<Handle>)) -> Self {
@@ -266,6 +288,17 @@ impl<F: CredentialSource> CredentialCache<F> {
     #[must_use]
     pub fn source(&self) -> &F {
         &self.0.source
+    }
+}
+
+/// A cache that others keep or nobody does.
+#[cfg(feature = "pool")]
+pub(crate) struct WeakCache<F>(std::sync::Weak<Shared<F>>);
+
+#[cfg(feature = "pool")]
+impl<F> WeakCache<F> {
+    pub(crate) fn upgrade(&self) -> Option<CredentialCache<F>> {
+        self.0.upgrade().map(CredentialCache)
     }
 }
 

@@ -149,25 +149,25 @@ pub(super) enum Tick {
 
 /// What the timer does now.
 pub(super) fn tick(state: &State, policy: &RefreshPolicy, now: Now) -> Tick {
-    if state.held.is_none() {
-        // An empty cache is filled by who asks for it.
-        return Tick::Sleep(MAX_TIMER_SLEEP);
+    match until_tick(state, policy, now) {
+        Some(Duration::ZERO) => Tick::Fetch,
+        Some(wait) => Tick::Sleep(wait.min(MAX_TIMER_SLEEP)),
+        None => Tick::Sleep(MAX_TIMER_SLEEP),
     }
+}
+
+/// How long until the timer has something to do, should there be no news; `None` where it will have nothing.
+pub(super) fn until_tick(state: &State, policy: &RefreshPolicy, now: Now) -> Option<Duration> {
+    // An empty cache is filled by who asks for it.
+    state.held.as_ref()?;
     if let Some(attempt) = state.attempt(now) {
-        return Tick::Sleep(attempt.pulse.until_look(now.mono).min(MAX_TIMER_SLEEP));
+        return Some(attempt.pulse.until_look(now.mono));
     }
     let wait = match state.until_next(policy, now) {
-        None if state.need(now).is_some() => Duration::ZERO,
-        None => MAX_TIMER_SLEEP,
+        None => state.need(now).map(|_| Duration::ZERO)?,
         Some(wait) => wait,
     };
-    if !wait.is_zero() {
-        Tick::Sleep(wait.min(MAX_TIMER_SLEEP))
-    } else if is_idle(state, policy, now) {
-        Tick::Sleep(MAX_TIMER_SLEEP)
-    } else {
-        Tick::Fetch
-    }
+    (!wait.is_zero() || !is_idle(state, policy, now)).then_some(wait)
 }
 
 /// Whether nobody has asked for so long that the timer leaves the source alone.

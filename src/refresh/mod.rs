@@ -85,9 +85,13 @@ mod state;
 mod status;
 mod task;
 mod timer;
+#[cfg_attr(not(feature = "pool"), allow(dead_code))]
+mod timetable;
 mod window;
 
 pub use cache::CredentialCache;
+#[cfg(feature = "pool")]
+pub(crate) use cache::WeakCache;
 pub use clock::{Clock, Jitter};
 pub use policy::{
     ALIVE_WITHIN, ATTEMPT_PERIOD, AWS_BACKOFF, Backoff, DEFAULT_FETCH_TIMEOUT,
@@ -100,4 +104,6 @@ pub use policy::{
 };
 pub use rejection::Rejection;
 pub use status::{LastError, Status};
+#[cfg(feature = "pool")]
+pub(crate) use timetable::Timetable;
 pub use window::Stage;

@@ -283,6 +283,18 @@ impl RefreshPolicy {
         self.wait_timeout.min(LONGEST_WAIT)
     }
 
+    /// Longest that one fetch may take.
+    #[cfg(feature = "pool")]
+    pub(crate) fn fetch_timeout_given(&self) -> Duration {
+        self.fetch_timeout
+    }
+
+    /// From when on nobody's refreshes are left, if ever.
+    #[cfg(feature = "pool")]
+    pub(crate) fn idle_after_given(&self) -> Option<Duration> {
+        self.idle_after
+    }
+
     /// Whether a task refreshes ahead of calls.
     pub(super) fn has_timer(&self) -> bool {
         self.rules == Rules::Ours && self.mode == RefreshMode::Background

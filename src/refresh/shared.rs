@@ -4,25 +4,26 @@
 use super::attempt::{Attempt, Outcome};
 use super::cell::Cell;
 use super::clock::{Clock, Jitter, Now};
-use super::decide::{Tick, Unanswered, answer, decide, served_until, tick};
+use super::decide::{Tick, Unanswered, answer, decide, served_until, tick, until_tick};
 use super::held::Held;
 use super::log::{Warned, log_landing, warn_of_answer, warn_of_rejection};
 use super::metrics::{Ended, Metrics};
 use super::need::Need;
-use super::policy::{RUNNING_WITHIN, RefreshPolicy};
+use super::policy::{MIN_ATTEMPT_SPACING, RUNNING_WITHIN, RefreshPolicy};
 use super::rejection::Rejection;
 use super::state::{At, Cause, State};
 use super::status::{Status, Tally};
 use super::task::{Booking, Reports, run};
 use super::timer::{Ticks, keep_fresh};
+use super::timetable::{Due, Membership, Timetable};
 use super::window::Stage;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::source::CredentialSource;
 use arc_swap::ArcSwap;
 use aws_credential_types::Credentials;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -49,6 +50,8 @@ pub(super) struct Shared<F> {
     /// The number of the timer whose turn it is, 0 for none; a timer that sees another's ends.
     timer: watch::Sender<u64>,
     timers: AtomicU64,
+    /// The timetable of many caches that stands in for a timer of its own.
+    membership: Option<Membership>,
     born: Instant,
     /// When a call last had to look past the hot path, in ms since `born`, plus one; 0 for never.
     last_call: AtomicU64,
@@ -101,6 +104,7 @@ impl<F: CredentialSource> Shared<F> {
             news: watch::Sender::new(Status::default()),
             timer: watch::Sender::new(0),
             timers: AtomicU64::new(0),
+            membership: None,
             born: Instant::now(),
             last_call: AtomicU64::new(0),
             waits: AtomicU64::new(0),
@@ -110,6 +114,22 @@ impl<F: CredentialSource> Shared<F> {
         };
         shared.publish();
         shared
+    }
+
+    /// Woken by this timetable instead of by a timer of its own.
+    pub(super) fn on_timetable(mut self, timetable: &Arc<Timetable>) -> Arc<Self> {
+        Arc::new_cyclic(|shared: &Weak<Self>| {
+            self.membership = Some(timetable.join(Weak::<Self>::clone(shared)));
+            self
+        })
+    }
+
+    /// Tells the timetable, if there is one, when to come again.
+    fn plan(&self) {
+        if let Some(membership) = self.membership.as_ref().filter(|_| self.policy.has_timer()) {
+            let state = self.state.load();
+            membership.plan(until_tick(&state, &self.policy, self.clock.now()));
+        }
     }
 
     fn load(&self) -> Arc<State> {
@@ -430,6 +450,7 @@ impl<F: CredentialSource> Shared<F> {
         // Under the lock of the channel: what two threads send arrives in the order of the states.
         self.news
             .send_modify(|news| *news = self.status_of(subject, now));
+        self.plan();
     }
 
     pub(super) fn status(&self) -> Status {
@@ -486,6 +507,9 @@ impl<F: CredentialSource> Shared<F> {
     fn run_timer(self: &Arc<Self>, runtime: &Handle, anew: bool) {
         if !self.policy.has_timer() {
             return;
+        }
+        if self.membership.is_some() {
+            return self.plan();
         }
         let number = self.timers.fetch_add(1, Ordering::Relaxed) + 1;
         let ours = self.timer.send_if_modified(|turn| {
@@ -655,6 +679,16 @@ impl<F: CredentialSource> Ticks for Shared<F> {
             }
             own
         });
+    }
+}
+
+impl<F: CredentialSource> Due for Shared<F> {
+    fn due(self: Arc<Self>) -> Option<Duration> {
+        if tick(&self.state.load(), &self.policy, self.clock.now()) == Tick::Fetch {
+            let _ = self.begin(Cause::Plan, false, Self::is_wanted_by_the_timer);
+        }
+        let nap = until_tick(&self.state.load(), &self.policy, self.clock.now())?;
+        Some(nap.max(MIN_ATTEMPT_SPACING))
     }
 }
 

@@ -6,12 +6,20 @@ mod cached;
 mod config;
 mod forward;
 mod instance_profile;
+#[cfg(feature = "pool")]
+mod pool;
 mod provided;
 mod with_refresh;
 
 pub use assume_role::{AssumeRole, AssumeRoleBuilder};
 pub use config::StrategyConfig;
 pub use instance_profile::{InstanceProfile, InstanceProfileBuilder};
+#[cfg(feature = "pool")]
+pub use pool::{
+    DEFAULT_MAX_IN_FLIGHT, DEFAULT_MAX_ROLES, DEFAULT_POOL_IDLE_AFTER, DEFAULT_POOL_WAIT_TIMEOUT,
+    FailingRole, MAX_FAILING_TOLD, PoolStatus, PooledRole, RolePool, RolePoolBuilder, RoleRequest,
+    WithPool,
+};
 pub use provided::{Provided, ProvidedBuilder};
 pub use with_refresh::WithRefresh;
 

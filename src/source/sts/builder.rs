@@ -215,6 +215,34 @@ impl<W> StsSourceBuilder<W> {
         self.sdk_config(&settings)
     }
 
+    /// Sources built from here on share one client, which tries no call again; the source's own settings
+    /// of how STS is reached have to be complete.
+    #[cfg(feature = "pool")]
+    pub(crate) fn share_client(mut self) -> Result<Self> {
+        self.settings.single_attempt = true;
+        self.settings.client = Some(self.settings.clone().build()?);
+        Ok(self)
+    }
+
+    /// The same for another role.
+    #[cfg(feature = "pool")]
+    pub(crate) fn for_role(mut self, role_arn: String) -> Self {
+        self.role_arn = role_arn;
+        self
+    }
+
+    /// The parts of a request as they were given.
+    #[cfg(feature = "pool")]
+    pub(crate) fn asked(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// The region, as far as one is given.
+    #[cfg(feature = "pool")]
+    pub(crate) fn region_given(&self) -> Option<String> {
+        self.settings.region()
+    }
+
     pub(crate) fn settings(mut self, settings: StsSettings) -> Self {
         self.settings = settings;
         self

@@ -43,6 +43,10 @@ pub(crate) struct StsSettings {
     pub(crate) endpoint: Option<String>,
     pub(crate) http_client: Option<SharedHttpClient>,
     pub(crate) sdk_config: Option<SdkConfig>,
+    /// A client that was built of these settings before, which sources share.
+    pub(crate) client: Option<Sts>,
+    /// Who calls tries again, and paces that: the client does not.
+    pub(crate) single_attempt: bool,
 }
 
 /// A client without credentials of its own: each call brings them.
@@ -76,7 +80,12 @@ impl StsSettings {
             endpoint,
             http_client,
             sdk_config,
+            client,
+            single_attempt,
         } = self;
+        if let Some(client) = client {
+            return Ok(client);
+        }
         let given = sdk_config.as_ref();
         let region = region
             .or_else(|| Some(given?.region()?.to_string()))
@@ -118,6 +127,9 @@ impl StsSettings {
                     .with_max_attempts(DEFAULT_STS_MAX_ATTEMPTS)
                     .with_initial_backoff(FIRST_PAUSE),
             ));
+        }
+        if single_attempt {
+            config.set_retry_config(Some(RetryConfig::disabled()));
         }
         let timeouts = timeouts(given.and_then(SdkConfig::timeout_config));
         let call_timeout = timeouts.operation_timeout();

@@ -60,15 +60,15 @@ impl Mfa {
 
 /// The parts of a request as they were given.
 #[derive(Clone, Default)]
-pub(super) struct Parts {
-    pub(super) session_name: Option<String>,
-    pub(super) external_id: Option<String>,
-    pub(super) duration: Option<Duration>,
-    pub(super) policy: Option<String>,
-    pub(super) policy_arns: Vec<String>,
-    pub(super) tags: Vec<(String, String)>,
-    pub(super) transitive_tags: Vec<String>,
-    pub(super) source_identity: Option<String>,
+pub(crate) struct Parts {
+    pub(crate) session_name: Option<String>,
+    pub(crate) external_id: Option<String>,
+    pub(crate) duration: Option<Duration>,
+    pub(crate) policy: Option<String>,
+    pub(crate) policy_arns: Vec<String>,
+    pub(crate) tags: Vec<(String, String)>,
+    pub(crate) transitive_tags: Vec<String>,
+    pub(crate) source_identity: Option<String>,
     pub(super) mfa: Option<Mfa>,
 }
 

@@ -1,0 +1,394 @@
+//! The gate before STS: how many calls of a pool are under way, how fast they follow each other, and who
+//! comes first.
+//!
+//! Until STS throttles there is only the limit on calls in flight. When it throttles two roles or more, all
+//! slow down together, to a little under what it answers (multiplicative decrease), and grow again from there
+//! (additive increase); what it admits is found so without being told. A single role that is throttled slows
+//! nobody but itself.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+
+/// What is left of the rate that STS answered, when it throttles.
+const DECREASE: f64 = 0.9;
+/// Of the rate at which it last throttled, what is added each second.
+const INCREASE: f64 = 0.05;
+/// Far below that rate it grows by half a second, to be back soon.
+const FAR_BELOW: f64 = 0.8;
+const FAST_INCREASE: f64 = 0.5;
+/// Slower than one call a second the pool does not get.
+const MIN_RATE: f64 = 1.0;
+/// At most one decrease in this time: what was sent before it is no evidence against the new rate.
+const BETWEEN_DECREASES: Duration = Duration::from_secs(1);
+/// Two roles throttled within this time are more than one role's trouble.
+const TOGETHER: Duration = Duration::from_secs(10);
+/// Without throttling for this long, the rate is not limited any more.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
+/// Timers are late by a millisecond or so; what they lose is made up.
+const CATCH_UP: Duration = Duration::from_millis(20);
+
+/// Who is served first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Class {
+    /// Somebody waits for it.
+    InUse,
+    /// A refresh ahead of time.
+    Ahead,
+}
+
+pub(super) struct Gate {
+    max_in_flight: usize,
+    state: Mutex<State>,
+    lines: AtomicU64,
+}
+
+struct State {
+    in_flight: usize,
+    queue: BTreeMap<(Class, u64), Arc<Notify>>,
+    places: u64,
+    pace: Option<Pace>,
+    /// The last role that was throttled.
+    throttled: Option<(u64, Instant)>,
+    calls: Meter,
+    answers: Meter,
+    total: Totals,
+}
+
+/// How fast calls follow each other, since STS has throttled.
+#[derive(Debug)]
+struct Pace {
+    /// Calls a second.
+    rate: f64,
+    /// The rate at which it was throttled; none after the first time, which says little.
+    ceiling: f64,
+    next: Instant,
+    grown: Instant,
+    cut: Instant,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Totals {
+    pub(super) calls: u64,
+    pub(super) throttled: u64,
+}
+
+/// A snapshot.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Figures {
+    pub(super) in_flight: usize,
+    pub(super) queued: usize,
+    pub(super) rate: Option<f64>,
+    pub(super) calls_last_minute: u64,
+    pub(super) total: Totals,
+}
+
+/// One role's line to the gate: who waits for it, and its place in the queue.
+#[derive(Debug)]
+pub(super) struct Line {
+    number: u64,
+    waiting: AtomicUsize,
+    /// Its place, 0 for none.
+    place: AtomicU64,
+}
+
+/// Somebody waits for this role.
+pub(super) struct Waiting<'a>(&'a Line);
+
+/// One call may be made, until this is dropped.
+pub(super) struct Permit<'a> {
+    gate: &'a Gate,
+}
+
+/// A place in the queue, left when it is dropped.
+struct Place<'a> {
+    gate: &'a Gate,
+    line: &'a Line,
+    number: u64,
+    called: Arc<Notify>,
+}
+
+enum Turn {
+    Come,
+    /// First in the queue, and too early.
+    At(Instant),
+    /// Called when it is first, or a call has ended.
+    Wait,
+}
+
+impl Gate {
+    pub(super) fn new(max_in_flight: usize) -> Self {
+        let now = Instant::now();
+        Gate {
+            max_in_flight,
+            state: Mutex::new(State {
+                in_flight: 0,
+                queue: BTreeMap::new(),
+                places: 0,
+                pace: None,
+                throttled: None,
+                calls: Meter::new(now, Duration::from_secs(1), 60),
+                answers: Meter::new(now, Duration::from_millis(50), 20),
+                total: Totals::default(),
+            }),
+            lines: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn line(&self) -> Line {
+        Line {
+            number: self.lines.fetch_add(1, Ordering::Relaxed) + 1,
+            waiting: AtomicUsize::new(0),
+            place: AtomicU64::new(0),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Somebody waits for this role from now on: its place is before those that nobody waits for.
+    pub(super) fn wait<'a>(&self, line: &'a Line) -> Waiting<'a> {
+        // Counted before the place is looked at, as the place is taken before the count is.
+        line.waiting.fetch_add(1, Ordering::SeqCst);
+        let place = line.place.load(Ordering::SeqCst);
+        if place != 0 {
+            let mut state = self.state();
+            if let Some(called) = state.queue.remove(&(Class::Ahead, place)) {
+                state.queue.insert((Class::InUse, place), called);
+                state.call_first();
+            }
+        }
+        Waiting(line)
+    }
+
+    /// A place in the queue, for all calls of one fetch.
+    pub(super) async fn permit(&self, line: &Line, place: &mut Option<u64>) -> Permit<'_> {
+        let place = self.place(line, place);
+        loop {
+            match self.turn(&place) {
+                Turn::Come => return Permit { gate: self },
+                Turn::At(at) => {
+                    let _ = timeout_at(at, place.called.notified()).await;
+                }
+                Turn::Wait => place.called.notified().await,
+            }
+        }
+    }
+
+    fn place<'a>(&'a self, line: &'a Line, kept: &mut Option<u64>) -> Place<'a> {
+        let called = Arc::new(Notify::new());
+        let mut state = self.state();
+        let number = *kept.get_or_insert_with(|| {
+            state.places += 1;
+            state.places
+        });
+        line.place.store(number, Ordering::SeqCst);
+        let class = if line.waiting.load(Ordering::SeqCst) > 0 {
+            Class::InUse
+        } else {
+            Class::Ahead
+        };
+        state.queue.insert((class, number), Arc::clone(&called));
+        drop(state);
+        Place {
+            gate: self,
+            line,
+            number,
+            called,
+        }
+    }
+
+    fn turn(&self, place: &Place<'_>) -> Turn {
+        let now = Instant::now();
+        let mut state = self.state();
+        let Some((&first, _)) = state.queue.first_key_value() else {
+            return Turn::Wait;
+        };
+        if first.1 != place.number || state.in_flight >= self.max_in_flight {
+            return Turn::Wait;
+        }
+        if let Some(at) = state.paced_until(now) {
+            return Turn::At(at);
+        }
+        state.queue.remove(&first);
+        state.in_flight += 1;
+        state.total.calls += 1;
+        state.calls.add(now);
+        state.call_first();
+        Turn::Come
+    }
+
+    /// STS answered a call of this role: with anything, or with throttling. Says the new rate if all slow
+    /// down.
+    pub(super) fn answered(&self, line: &Line, throttled: bool) -> Option<f64> {
+        let now = Instant::now();
+        let mut state = self.state();
+        if !throttled {
+            state.answers.add(now);
+            return None;
+        }
+        state.total.throttled += 1;
+        let before = state.throttled.replace((line.number, now));
+        let together = before.is_some_and(|(other, at)| {
+            other != line.number && now.saturating_duration_since(at) < TOGETHER
+        });
+        together.then(|| state.slow_down(now)).flatten()
+    }
+
+    pub(super) fn figures(&self) -> Figures {
+        let now = Instant::now();
+        let mut state = self.state();
+        Figures {
+            in_flight: state.in_flight,
+            queued: state.queue.len(),
+            rate: state.pace.as_ref().map(|pace| pace.rate),
+            calls_last_minute: state.calls.sum(now),
+            total: state.total,
+        }
+    }
+}
+
+impl State {
+    fn call_first(&self) {
+        if let Some(called) = self.queue.values().next() {
+            called.notify_one();
+        }
+    }
+
+    /// When the next call may be made; `None` for now, which takes it.
+    fn paced_until(&mut self, now: Instant) -> Option<Instant> {
+        let long_ago = |at: Instant| now.saturating_duration_since(at) > FORGOTTEN_AFTER;
+        if self.throttled.is_none_or(|(_, at)| long_ago(at)) {
+            self.pace = None;
+        }
+        let pace = self.pace.as_mut()?;
+        if pace.next > now {
+            return Some(pace.next);
+        }
+        let since = now
+            .saturating_duration_since(pace.grown)
+            .as_secs_f64()
+            .min(1.0);
+        pace.grown = now;
+        pace.rate += since
+            * if pace.rate < FAR_BELOW * pace.ceiling {
+                FAST_INCREASE * pace.rate
+            } else {
+                (INCREASE * pace.ceiling).max(1.0)
+            };
+        let earliest = now.checked_sub(CATCH_UP).unwrap_or(now);
+        pace.next = pace.next.max(earliest) + Duration::from_secs_f64(1.0 / pace.rate);
+        None
+    }
+
+    fn slow_down(&mut self, now: Instant) -> Option<f64> {
+        if let Some(pace) = &self.pace
+            && now.saturating_duration_since(pace.cut) < BETWEEN_DECREASES
+        {
+            return None;
+        }
+        #[allow(clippy::cast_precision_loss)]
+        let answered = self.answers.sum(now) as f64;
+        let rate = match &self.pace {
+            // What was asked in vain takes part of the time: not less than half of what was tried.
+            Some(pace) => pace.rate.min(answered.max(pace.rate / 2.0)),
+            None => answered,
+        };
+        let ceiling = self.pace.as_ref().map_or(f64::INFINITY, |pace| pace.rate);
+        let rate = (rate * DECREASE).max(MIN_RATE);
+        self.pace = Some(Pace {
+            rate,
+            ceiling,
+            next: now,
+            grown: now,
+            cut: now,
+        });
+        Some(rate)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.line.place.store(0, Ordering::SeqCst);
+        let mut state = self.gate.state();
+        let here = [Class::InUse, Class::Ahead];
+        let left = here.map(|class| state.queue.remove(&(class, self.number)).is_some());
+        if left.contains(&true) {
+            state.call_first();
+        }
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        let mut state = self.gate.state();
+        state.in_flight = state.in_flight.saturating_sub(1);
+        state.call_first();
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate")
+            .field("max_in_flight", &self.max_in_flight)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Counts what happened in the last so many spans of time.
+#[derive(Debug)]
+struct Meter {
+    born: Instant,
+    width: Duration,
+    counts: Vec<u32>,
+    last: u64,
+}
+
+impl Meter {
+    fn new(born: Instant, width: Duration, spans: usize) -> Self {
+        Meter {
+            born,
+            width,
+            counts: vec![0; spans],
+            last: 0,
+        }
+    }
+
+    fn add(&mut self, now: Instant) {
+        let slot = self.turn_to(now);
+        if let Some(count) = self.counts.get_mut(slot) {
+            *count += 1;
+        }
+    }
+
+    fn sum(&mut self, now: Instant) -> u64 {
+        self.turn_to(now);
+        self.counts.iter().copied().map(u64::from).sum()
+    }
+
+    fn turn_to(&mut self, now: Instant) -> usize {
+        let spans = self.counts.len() as u64;
+        let since = now.saturating_duration_since(self.born).as_nanos();
+        let span = u64::try_from(since / self.width.as_nanos().max(1)).unwrap_or(u64::MAX);
+        let passed = span.saturating_sub(self.last).min(spans);
+        for back in 0..passed {
+            let slot = usize::try_from((span - back) % spans).unwrap_or_default();
+            if let Some(count) = self.counts.get_mut(slot) {
+                *count = 0;
+            }
+        }
+        self.last = self.last.max(span);
+        usize::try_from(self.last % spans).unwrap_or_default()
+    }
+}

@@ -1,0 +1,101 @@
+//! What tells one session of a pool from another: the whole request, part by part.
+
+use equivalent::Equivalent;
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+type Text<'a> = Cow<'a, str>;
+
+/// One request. Two are equal if every part is; tags and policies are sets, so their order is nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct RoleKey<'a> {
+    pub(super) role: Text<'a>,
+    pub(super) session_name: Option<Text<'a>>,
+    pub(super) external_id: Option<Text<'a>>,
+    pub(super) duration: Duration,
+    pub(super) policy: Option<Text<'a>>,
+    pub(super) policy_arns: Vec<Text<'a>>,
+    pub(super) tags: Vec<(Text<'a>, Text<'a>)>,
+    pub(super) transitive_tags: Vec<Text<'a>>,
+    pub(super) source_identity: Option<Text<'a>>,
+}
+
+/// A key as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct KeptKey(pub(super) Arc<RoleKey<'static>>);
+
+impl Equivalent<KeptKey> for RoleKey<'_> {
+    fn equivalent(&self, kept: &KeptKey) -> bool {
+        *self == *kept.0
+    }
+}
+
+fn owned(text: Text<'_>) -> Text<'static> {
+    Cow::Owned(text.into_owned())
+}
+
+fn all_owned(texts: Vec<Text<'_>>) -> Vec<Text<'static>> {
+    texts.into_iter().map(owned).collect()
+}
+
+impl RoleKey<'_> {
+    pub(super) fn sort(&mut self) {
+        self.policy_arns.sort_unstable();
+        self.tags.sort_unstable();
+        self.transitive_tags.sort_unstable();
+    }
+
+    pub(super) fn into_owned(self) -> RoleKey<'static> {
+        let RoleKey {
+            role,
+            session_name,
+            external_id,
+            duration,
+            policy,
+            policy_arns,
+            tags,
+            transitive_tags,
+            source_identity,
+        } = self;
+        RoleKey {
+            role: owned(role),
+            session_name: session_name.map(owned),
+            external_id: external_id.map(owned),
+            duration,
+            policy: policy.map(owned),
+            policy_arns: all_owned(policy_arns),
+            tags: tags
+                .into_iter()
+                .map(|(key, value)| (owned(key), owned(value)))
+                .collect(),
+            transitive_tags: all_owned(transitive_tags),
+            source_identity: source_identity.map(owned),
+        }
+    }
+
+    /// The same, lent: what a request starts from.
+    pub(super) fn lend(&self) -> RoleKey<'_> {
+        fn some<'b>(text: &'b Option<Text<'_>>) -> Option<Text<'b>> {
+            text.as_deref().map(Cow::Borrowed)
+        }
+        fn all<'b>(texts: &'b [Text<'_>]) -> Vec<Text<'b>> {
+            texts.iter().map(|text| Cow::Borrowed(&**text)).collect()
+        }
+        RoleKey {
+            role: Cow::Borrowed(&*self.role),
+            session_name: some(&self.session_name),
+            external_id: some(&self.external_id),
+            duration: self.duration,
+            policy: some(&self.policy),
+            policy_arns: all(&self.policy_arns),
+            tags: self
+                .tags
+                .iter()
+                .map(|(key, value)| (Cow::Borrowed(&**key), Cow::Borrowed(&**value)))
+                .collect(),
+            transitive_tags: all(&self.transitive_tags),
+            source_identity: some(&self.source_identity),
+        }
+    }
+}

@@ -1,0 +1,453 @@
+//! A role per tenant: many assumed roles behind one client, one limit and one timer.
+
+mod gate;
+mod key;
+mod metrics;
+mod role;
+mod source;
+mod status;
+
+pub use role::PooledRole;
+pub use status::{FailingRole, MAX_FAILING_TOLD, PoolStatus};
+
+use self::gate::Gate;
+use self::key::{KeptKey, RoleKey};
+use self::metrics::Metrics;
+use self::source::PooledSource;
+use super::InstanceProfile;
+use super::with_refresh::refresh_setters;
+use crate::arn::Partition;
+use crate::error::{Error, Result};
+use crate::refresh::{Clock, CredentialCache, Jitter, RefreshPolicy, Timetable, WeakCache};
+use crate::source::{DEFAULT_SESSION_DURATION, StsSourceBuilder};
+use moka::notification::RemovalCause;
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::runtime::Handle;
+
+/// So many roles a pool holds, if nothing else is said: 10,000.
+pub const DEFAULT_MAX_ROLES: usize = 10_000;
+/// So many calls to STS are under way at once, if nothing else is said: 50. At the 50 ms or so of a call it is
+/// more than STS admits an account by default, so the pool finds STS's limit and not its own.
+pub const DEFAULT_MAX_IN_FLIGHT: usize = 50;
+/// What nobody asked for in this time is not refreshed any more, if nothing else is said: 15 min.
+pub const DEFAULT_POOL_IDLE_AFTER: Duration = Duration::from_secs(15 * 60);
+/// So long a caller waits for a session, its turn at STS included, if nothing else is said: 60 s. A pool that
+/// starts with thousands of tenants has to wait for STS, not for any one call.
+pub const DEFAULT_POOL_WAIT_TIMEOUT: Duration = Duration::from_secs(60);
+/// A fetch that has not had its turn by then ends: 10 min.
+const LONGEST_FETCH: Duration = Duration::from_secs(600);
+
+/// Sessions of many roles, or of one role with many narrowings: one for each request that differs.
+///
+/// For a service that assumes a role in each customer's account, or one role with a session policy or tags per
+/// tenant. What all requests have in common is said once, on the [builder](Self::builder); what is asked for
+/// one tenant, each time it is needed:
+///
+/// ```no_run
+/// use aws_credential_strategies::strategy::RolePool;
+/// use aws_credential_strategies::{CredentialStrategy, InstanceProfile};
+///
+/// # async fn example() -> aws_credential_strategies::Result<()> {
+/// let pool = RolePool::builder().base(InstanceProfile::new()?).region("us-east-1").build()?;
+///
+/// let tenant = pool.role("arn:aws:iam::123456789012:role/App").external_id("42").session_name("tenant-a").build()?;
+/// let credentials = tenant.credentials().await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # What it promises
+///
+/// - Equal requests share one session, and requests that differ in any part do not. The whole request is the
+///   key, part by part; the order of tags and policy ARNs plays no part.
+/// - It holds [`max_roles`](StsSourceBuilder::max_roles) at most, and lets go the least recently asked for. Who
+///   holds a [`PooledRole`] keeps it, and shares it with who asks for it again.
+/// - What nobody asked for in [`DEFAULT_POOL_IDLE_AFTER`] is not refreshed
+///   ([`RefreshPolicy::idle_after`] says otherwise), and costs no wake-up.
+/// - STS gets [`max_in_flight`](StsSourceBuilder::max_in_flight) calls at once at most. When it throttles, all
+///   slow down together to what it admits; fetches that somebody waits for come before refreshes ahead of
+///   time, and each in the order in which they were asked for.
+/// - There is one client, one connection pool and one timer for all; an idle role has no task.
+/// - A role that is denied, hangs or is throttled by itself is nobody else's trouble.
+///
+/// Calls are made again by the pool, at this pace, and not by the SDK: retry settings of an `SdkConfig` play no
+/// part. [`fetch_timeout`](RefreshPolicy::fetch_timeout) bounds one call to STS;
+/// [`wait_timeout`](RefreshPolicy::wait_timeout) includes the wait for a turn and is
+/// [`DEFAULT_POOL_WAIT_TIMEOUT`] unless a policy is given.
+///
+/// # Metrics
+///
+/// Beside those of each [cache](crate::refresh#metrics): `aws.credentials.pool.calls`, by `throttled`, and
+/// `aws.credentials.pool.evicted`. [`status`](Self::status) has the rest.
+///
+/// Cloning shares the pool.
+#[derive(Clone)]
+pub struct RolePool(Arc<Shared>);
+
+struct Shared {
+    template: StsSourceBuilder,
+    defaults: RoleKey<'static>,
+    with: WithPool,
+    cache_policy: RefreshPolicy,
+    /// Those that the pool keeps.
+    kept: Cache<KeptKey, PooledRole>,
+    /// All that live, whoever keeps them. Its lock makes a request that is new one session.
+    known: Mutex<HashMap<KeptKey, WeakCache<PooledSource>>>,
+    gate: Arc<Gate>,
+    timetable: Arc<Timetable>,
+    metrics: Arc<Metrics>,
+    evicted: Arc<AtomicU64>,
+}
+
+/// What the builder of a pool has beside the settings of its sources.
+#[derive(Clone, Debug)]
+pub struct WithPool {
+    policy: RefreshPolicy,
+    clock: Option<Clock>,
+    jitter: Option<Jitter>,
+    runtime: Option<Handle>,
+    max_roles: usize,
+    max_in_flight: usize,
+}
+
+/// Builds a [`RolePool`]: what all its requests have in common, and its limits. The region is required.
+pub type RolePoolBuilder = StsSourceBuilder<WithPool>;
+
+refresh_setters!(StsSourceBuilder<WithPool>);
+
+impl StsSourceBuilder<WithPool> {
+    /// How many roles the pool holds; default: [`DEFAULT_MAX_ROLES`]. At least 1.
+    pub fn max_roles(mut self, roles: usize) -> Self {
+        self.with.max_roles = roles;
+        self
+    }
+
+    /// How many calls to STS are under way at once; default: [`DEFAULT_MAX_IN_FLIGHT`]. At least 1.
+    pub fn max_in_flight(mut self, calls: usize) -> Self {
+        self.with.max_in_flight = calls;
+        self
+    }
+
+    /// The pool, without any I/O; no runtime is needed yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Usage`](crate::ErrorKind::Usage) for an option that is missing or not as expected, those that requests
+    /// start from included; [`Error::field`] names it.
+    pub fn build(self) -> Result<RolePool> {
+        let (template, mut with) = self.part();
+        with.policy.validate()?;
+        if with.max_roles == 0 {
+            return Err(Error::usage("max_roles", "expected at least 1"));
+        }
+        if with.max_in_flight == 0 {
+            return Err(Error::usage("max_in_flight", "expected at least 1"));
+        }
+        if template.has_mfa() {
+            return Err(Error::usage(
+                "mfa",
+                "expected none: nobody can be asked for a code for each role of a pool",
+            ));
+        }
+        let template = if template.has_proof() {
+            template
+        } else {
+            template.base(InstanceProfile::new()?)
+        };
+        let template = template.share_client()?;
+        let defaults = defaults_of(&template);
+        // What requests start from is judged now, on a role that is nobody's.
+        let region = template.region_given().unwrap_or_default();
+        let nobody = format!(
+            "arn:{}:iam::000000000000:role/Nobody",
+            Partition::of_region(&region)
+        );
+        filled(&template, &defaults).for_role(nobody).build()?;
+
+        let call_timeout = with.policy.fetch_timeout_given();
+        if with.policy.idle_after_given().is_none() {
+            with.policy = with.policy.idle_after(DEFAULT_POOL_IDLE_AFTER);
+        }
+        let cache_policy = with.policy.fetch_timeout(LONGEST_FETCH.max(call_timeout));
+        let metrics = Arc::new(Metrics::default());
+        let evicted = Arc::new(AtomicU64::new(0));
+        let told = (Arc::clone(&metrics), Arc::clone(&evicted));
+        let kept = Cache::builder()
+            .max_capacity(u64::try_from(with.max_roles).unwrap_or(u64::MAX))
+            .eviction_policy(EvictionPolicy::lru())
+            .eviction_listener(move |key: Arc<KeptKey>, _, cause| {
+                if cause == RemovalCause::Size {
+                    told.0.evicted();
+                    told.1.fetch_add(1, Ordering::Relaxed);
+                    tracing::debug!(role = %key.0.role, "a full pool let a role go");
+                }
+            })
+            .build();
+        let clock = with.clock.clone().unwrap_or_default();
+        Ok(RolePool(Arc::new(Shared {
+            gate: Arc::new(Gate::new(with.max_in_flight)),
+            timetable: Arc::new(Timetable::new(clock, with.runtime.clone())),
+            template,
+            defaults,
+            with,
+            cache_policy,
+            kept,
+            known: Mutex::default(),
+            metrics,
+            evicted,
+        })))
+    }
+}
+
+impl RolePool {
+    /// Starts with what all requests of the pool have in common; everything but the region has a default.
+    pub fn builder() -> RolePoolBuilder {
+        let with = WithPool {
+            policy: RefreshPolicy::default().wait_timeout(DEFAULT_POOL_WAIT_TIMEOUT),
+            clock: None,
+            jitter: None,
+            runtime: None,
+            max_roles: DEFAULT_MAX_ROLES,
+            max_in_flight: DEFAULT_MAX_IN_FLIGHT,
+        };
+        StsSourceBuilder::new(String::new(), with)
+    }
+
+    /// A request for a session of this role, that starts from what the pool's builder was told.
+    ///
+    /// Nothing is sent, also not by [`build`](RoleRequest::build): the first call for credentials does.
+    #[must_use = "a request is for `build`"]
+    pub fn role<'a>(&'a self, role_arn: &'a str) -> RoleRequest<'a> {
+        let mut key = self.0.defaults.lend();
+        key.role = Cow::Borrowed(role_arn);
+        RoleRequest { pool: self, key }
+    }
+
+    /// A snapshot; no I/O. It looks at each role once, so it is for dashboards and health checks.
+    #[must_use]
+    pub fn status(&self) -> PoolStatus {
+        let shared = &self.0;
+        let gate = shared.gate.figures();
+        let (planned, wake_ups) = shared.timetable.figures();
+        let mut status = PoolStatus {
+            planned,
+            wake_ups,
+            evicted: shared.evicted.load(Ordering::Relaxed),
+            in_flight: gate.in_flight,
+            queued: gate.queued,
+            calls_last_minute: gate.calls_last_minute,
+            calls: gate.total.calls,
+            throttled: gate.total.throttled,
+            calls_per_second: gate.rate,
+            ..PoolStatus::default()
+        };
+        for (key, role) in &shared.kept {
+            status.count(
+                &key.0.role,
+                key.0.session_name.as_deref(),
+                role.cache.status(),
+            );
+        }
+        status
+    }
+
+    fn session(&self, mut key: RoleKey<'_>) -> Result<PooledRole> {
+        key.sort();
+        let shared = &self.0;
+        if let Some(role) = shared.kept.get(&key) {
+            return Ok(role);
+        }
+        let mut known = shared.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = KeptKey(Arc::new(key.into_owned()));
+        let alive = known.get(&kept).and_then(WeakCache::upgrade);
+        let role = match alive {
+            Some(cache) => PooledRole { cache },
+            None => {
+                let role = self.new_session(&kept)?;
+                if known.len() >= shared.with.max_roles.saturating_mul(2) {
+                    known.retain(|_, role| role.upgrade().is_some());
+                }
+                known.insert(kept.clone(), role.cache.downgrade());
+                role
+            }
+        };
+        shared.kept.insert(kept, role.clone());
+        // Now, and not some time later: the bound holds, and the least recently used is the one that goes.
+        shared.kept.run_pending_tasks();
+        Ok(role)
+    }
+
+    fn new_session(&self, kept: &KeptKey) -> Result<PooledRole> {
+        let shared = &self.0;
+        let source = filled(&shared.template, &kept.0).build()?;
+        let source = PooledSource::new(
+            source,
+            Arc::clone(&kept.0),
+            Arc::clone(&shared.gate),
+            Arc::clone(&shared.metrics),
+            shared.with.policy.fetch_timeout_given(),
+        );
+        let mut cache = CredentialCache::new(source, shared.cache_policy);
+        if let Some(clock) = &shared.with.clock {
+            cache = cache.with_clock(clock.clone());
+        }
+        if let Some(jitter) = &shared.with.jitter {
+            cache = cache.with_jitter(jitter.clone());
+        }
+        if let Some(runtime) = &shared.with.runtime {
+            cache = cache.on(runtime.clone());
+        }
+        Ok(PooledRole {
+            cache: cache.on_timetable(&shared.timetable),
+        })
+    }
+}
+
+impl fmt::Debug for RolePool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RolePool")
+            .field("template", &self.0.template)
+            .field("max_roles", &self.0.with.max_roles)
+            .field("gate", &self.0.gate)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A request for one session of a [`RolePool`]; what is set here takes the place of what the pool's builder was
+/// told. The setters mean what those of [`AssumeRole::builder`](crate::AssumeRole::builder) do.
+#[derive(Clone, Debug)]
+#[must_use = "a request is for `build`"]
+pub struct RoleRequest<'a> {
+    pool: &'a RolePool,
+    key: RoleKey<'a>,
+}
+
+impl<'a> RoleRequest<'a> {
+    /// The [name of the session](StsSourceBuilder::session_name), as it stands in CloudTrail.
+    pub fn session_name(mut self, name: impl Into<Cow<'a, str>>) -> Self {
+        self.key.session_name = Some(name.into());
+        self
+    }
+
+    /// The [external id](StsSourceBuilder::external_id) that the trust policy asks for.
+    pub fn external_id(mut self, id: impl Into<Cow<'a, str>>) -> Self {
+        self.key.external_id = Some(id.into());
+        self
+    }
+
+    /// [How long](StsSourceBuilder::duration) the session lasts.
+    pub fn duration(mut self, duration: Duration) -> Self {
+        self.key.duration = duration;
+        self
+    }
+
+    /// A [session policy](StsSourceBuilder::policy), a JSON object.
+    pub fn policy(mut self, json: impl Into<Cow<'a, str>>) -> Self {
+        self.key.policy = Some(json.into());
+        self
+    }
+
+    /// [Managed policies](StsSourceBuilder::policy_arns) that narrow the session.
+    pub fn policy_arns<A: Into<Cow<'a, str>>>(mut self, arns: impl IntoIterator<Item = A>) -> Self {
+        self.key.policy_arns = arns.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// [Session tags](StsSourceBuilder::tags).
+    pub fn tags<K: Into<Cow<'a, str>>, V: Into<Cow<'a, str>>>(
+        mut self,
+        tags: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        let tags = tags.into_iter();
+        self.key.tags = tags
+            .map(|(key, value)| (key.into(), value.into()))
+            .collect();
+        self
+    }
+
+    /// The keys of those tags that [go on](StsSourceBuilder::transitive_tags) to later sessions.
+    pub fn transitive_tags<K: Into<Cow<'a, str>>>(
+        mut self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Self {
+        self.key.transitive_tags = keys.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The [source identity](StsSourceBuilder::source_identity).
+    pub fn source_identity(mut self, identity: impl Into<Cow<'a, str>>) -> Self {
+        self.key.source_identity = Some(identity.into());
+        self
+    }
+
+    /// The session that all equal requests share: found, or made without any I/O.
+    ///
+    /// # Errors
+    ///
+    /// [`Usage`](crate::ErrorKind::Usage) for a part that is not as STS expects it; [`Error::field`] names it.
+    pub fn build(self) -> Result<PooledRole> {
+        self.pool.session(self.key)
+    }
+}
+
+fn defaults_of(template: &StsSourceBuilder) -> RoleKey<'static> {
+    let parts = template.asked();
+    let text = |text: &Option<String>| text.clone().map(Cow::Owned);
+    let all = |texts: &[String]| texts.iter().cloned().map(Cow::Owned).collect();
+    let tags = parts.tags.iter().cloned();
+    RoleKey {
+        role: Cow::Borrowed(""),
+        session_name: text(&parts.session_name),
+        external_id: text(&parts.external_id),
+        duration: parts.duration.unwrap_or(DEFAULT_SESSION_DURATION),
+        policy: text(&parts.policy),
+        policy_arns: all(&parts.policy_arns),
+        tags: tags
+            .map(|(key, value)| (Cow::Owned(key), Cow::Owned(value)))
+            .collect(),
+        transitive_tags: all(&parts.transitive_tags),
+        source_identity: text(&parts.source_identity),
+    }
+}
+
+/// The builder of the source for this request, and for nothing beside it.
+fn filled(template: &StsSourceBuilder, key: &RoleKey<'_>) -> StsSourceBuilder {
+    let RoleKey {
+        role,
+        session_name,
+        external_id,
+        duration,
+        policy,
+        policy_arns,
+        tags,
+        transitive_tags,
+        source_identity,
+    } = key;
+    let mut builder = template
+        .clone()
+        .for_role(role.to_string())
+        .duration(*duration);
+    if let Some(name) = session_name {
+        builder = builder.session_name(&**name);
+    }
+    if let Some(id) = external_id {
+        builder = builder.external_id(&**id);
+    }
+    if let Some(json) = policy {
+        builder = builder.policy(&**json);
+    }
+    if let Some(identity) = source_identity {
+        builder = builder.source_identity(&**identity);
+    }
+    builder
+        .policy_arns(policy_arns.iter().map(|arn| &**arn))
+        .tags(tags.iter().map(|(key, value)| (&**key, &**value)))
+        .transitive_tags(transitive_tags.iter().map(|key| &**key))
+}

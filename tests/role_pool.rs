@@ -1,0 +1,493 @@
+//! A role per tenant: equal requests share a session and others do not, the pool holds so many, STS is asked at
+//! the pace that it admits, and one tenant's trouble is not another's. STS is played behind the SDK's transport,
+//! in paused time.
+
+use aws_credential_strategies::refresh::Clock;
+use aws_credential_strategies::strategy::{PooledRole, RolePool, RolePoolBuilder};
+use aws_credential_strategies::{
+    CredentialStrategy, Credentials, ErrorKind, SharedCredentialsProvider,
+};
+use aws_smithy_async::time::TimeSource;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::DateTime;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::date_time::Format;
+use proptest::prelude::*;
+use std::collections::HashMap;
+use std::future::pending;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+use tokio::time::{Instant, sleep};
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/App";
+const ANSWERS_AFTER: Duration = Duration::from_millis(50);
+const SESSION: Duration = Duration::from_secs(3600);
+
+/// The wall clock goes as the paused one does.
+#[derive(Clone, Debug)]
+struct Wall {
+    start: SystemTime,
+    born: Instant,
+}
+
+impl TimeSource for Wall {
+    fn now(&self) -> SystemTime {
+        self.start + self.born.elapsed()
+    }
+}
+
+/// STS: admits so many calls a second, knows roles that it denies and such for which it never answers.
+#[derive(Clone, Debug)]
+struct Sts(Arc<Mutex<Play>>, Wall);
+
+#[derive(Debug)]
+struct Play {
+    admits: f64,
+    tokens: f64,
+    filled: Instant,
+    under_way: usize,
+    most_under_way: usize,
+    throttled: usize,
+    calls: HashMap<String, usize>,
+}
+
+impl Sts {
+    fn admitting(admits: f64) -> Self {
+        let wall = Wall {
+            start: SystemTime::now(),
+            born: Instant::now(),
+        };
+        let play = Play {
+            admits,
+            tokens: admits / 10.0,
+            filled: Instant::now(),
+            under_way: 0,
+            most_under_way: 0,
+            throttled: 0,
+            calls: HashMap::new(),
+        };
+        Sts(Arc::new(Mutex::new(play)), wall)
+    }
+
+    fn generous() -> Self {
+        Sts::admitting(1e9)
+    }
+
+    fn pool(&self) -> RolePoolBuilder {
+        let base = Credentials::from_keys("AKIABASE", "base-secret", None);
+        RolePool::builder()
+            .base(SharedCredentialsProvider::new(base))
+            .region("us-east-1")
+            .session_name("of-the-pool")
+            .clock(Clock::with_wall(self.1.clone()))
+            .http_client(self.clone())
+    }
+
+    fn calls(&self) -> usize {
+        self.0.lock().unwrap().calls.values().sum()
+    }
+
+    fn calls_of(&self, name: &str) -> usize {
+        let play = self.0.lock().unwrap();
+        play.calls.get(name).copied().unwrap_or_default()
+    }
+}
+
+impl HttpClient for Sts {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for Sts {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let form = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
+        let name = form
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("RoleSessionName="))
+            .unwrap_or_default()
+            .to_owned();
+        let (sts, number) = (self.clone(), self.calls());
+        let admitted = {
+            let mut play = self.0.lock().unwrap();
+            *play.calls.entry(name.clone()).or_default() += 1;
+            play.under_way += 1;
+            play.most_under_way = play.most_under_way.max(play.under_way);
+            let passed = play.filled.elapsed().as_secs_f64();
+            play.filled = Instant::now();
+            play.tokens = (play.tokens + passed * play.admits).min(play.admits);
+            let admitted = play.tokens >= 1.0 && name != "always-throttled";
+            if admitted {
+                play.tokens -= 1.0;
+            } else {
+                play.throttled += 1;
+            }
+            admitted
+        };
+        HttpConnectorFuture::new(async move {
+            let _ends = Ends(&sts);
+            if name == "hangs" {
+                pending::<()>().await;
+            }
+            sleep(ANSWERS_AFTER).await;
+            let (status, body) = if !admitted {
+                (400, refusal("Throttling", "Rate exceeded"))
+            } else if name == "denied" {
+                (403, refusal("AccessDenied", "not authorized"))
+            } else {
+                (200, session(number, sts.1.now() + SESSION))
+            };
+            Ok(HttpResponse::new(
+                StatusCode::try_from(status).unwrap(),
+                SdkBody::from(body),
+            ))
+        })
+    }
+}
+
+struct Ends<'a>(&'a Sts);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.0.lock().unwrap().under_way -= 1;
+    }
+}
+
+fn refusal(code: &str, message: &str) -> String {
+    format!(
+        "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type>\
+         <Code>{code}</Code><Message>{message}</Message></Error><RequestId>r</RequestId></ErrorResponse>"
+    )
+}
+
+fn session(number: usize, ends: SystemTime) -> String {
+    let ends = DateTime::from(ends).fmt(Format::DateTime).unwrap();
+    format!(
+        "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult>\
+         <Credentials><AccessKeyId>ASIA{number:012}</AccessKeyId><SecretAccessKey>secret</SecretAccessKey>\
+         <SessionToken>token</SessionToken><Expiration>{ends}</Expiration></Credentials>\
+         <AssumedRoleUser><AssumedRoleId>AROA:s</AssumedRoleId>\
+         <Arn>arn:aws:sts::123456789012:assumed-role/App/s</Arn></AssumedRoleUser></AssumeRoleResult>\
+         </AssumeRoleResponse>"
+    )
+}
+
+fn named(pool: &RolePool, name: &str) -> PooledRole {
+    pool.role(ROLE)
+        .session_name(name.to_owned())
+        .build()
+        .unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn equal_requests_share_one_session_whoever_waits() {
+    let sts = Sts::generous();
+    let pool = sts.pool().build().unwrap();
+    let waiting: Vec<_> = (0..64)
+        .map(|_| {
+            let role = named(&pool, "tenant-a");
+            tokio::spawn(async move { role.credentials().await.unwrap() })
+        })
+        .collect();
+    for one in waiting {
+        one.await.unwrap();
+    }
+    assert_eq!(sts.calls(), 1);
+    assert!(named(&pool, "tenant-a").is_same_session(&named(&pool, "tenant-a")));
+    let of_the_pool = pool.role(ROLE).build().unwrap();
+    assert!(of_the_pool.is_same_session(&named(&pool, "of-the-pool")));
+    let status = pool.status();
+    assert_eq!((status.roles, status.fresh, status.cold), (2, 1, 1));
+    assert_eq!((status.calls, status.calls_last_minute), (1, 1));
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Ask {
+    role: u8,
+    name: String,
+    external_id: Option<String>,
+    minutes: u64,
+    tags: Vec<(String, String)>,
+    policy: Option<String>,
+    identity: Option<String>,
+}
+
+impl Ask {
+    fn of(&self, pool: &RolePool, reversed: bool) -> PooledRole {
+        let role = format!("arn:aws:iam::123456789012:role/R{}", self.role);
+        let mut tags = self.tags.clone();
+        if reversed {
+            tags.reverse();
+        }
+        let mut request = pool
+            .role(&role)
+            .session_name(&self.name)
+            .duration(Duration::from_secs(60 * self.minutes))
+            .tags(tags);
+        if let Some(id) = &self.external_id {
+            request = request.external_id(id);
+        }
+        if let Some(text) = &self.policy {
+            request = request.policy(serde_json::json!({ "Sid": text }).to_string());
+        }
+        if let Some(identity) = &self.identity {
+            request = request.source_identity(identity);
+        }
+        request.build().unwrap()
+    }
+}
+
+fn asks() -> impl Strategy<Value = Ask> {
+    // Few letters, and the separators among them, so that texts that are joined would collide.
+    let text = || "[a,=@.-]{2,4}";
+    let unicode = || "[aä:/=+ 𝔘\u{301}]{1,3}";
+    (
+        0..2_u8,
+        text(),
+        prop::option::of("[a:/,=]{2,3}"),
+        15..17_u64,
+        prop::collection::btree_map(unicode(), unicode(), 0..3),
+        prop::option::of(unicode()),
+        prop::option::of(text()),
+    )
+        .prop_map(
+            |(role, name, external_id, minutes, tags, policy, identity)| {
+                let mut seen = Vec::new();
+                let mut tags: Vec<_> = tags.into_iter().collect();
+                // STS tells keys of tags apart without their case.
+                tags.retain(|(key, _)| {
+                    let key = key.to_lowercase();
+                    let new = !seen.contains(&key) && !key.trim().is_empty();
+                    seen.push(key);
+                    new
+                });
+                Ask {
+                    role,
+                    name,
+                    external_id,
+                    minutes,
+                    tags,
+                    policy,
+                    identity,
+                }
+            },
+        )
+}
+
+proptest! {
+    #[test]
+    fn sessions_are_shared_exactly_by_equal_requests(
+        asked in prop::collection::vec(asks(), 2..12),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let _entered = runtime.enter();
+        let pool = Sts::generous().pool().build().unwrap();
+        let sessions: Vec<_> = asked.iter().map(|ask| (ask, ask.of(&pool, false))).collect();
+        for (ask, session) in &sessions {
+            prop_assert!(session.is_same_session(&ask.of(&pool, true)));
+            for (other, theirs) in &sessions {
+                prop_assert_eq!(session.is_same_session(theirs), ask == other);
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_least_recently_used_goes_and_who_holds_it_keeps_it() {
+    let sts = Sts::generous();
+    let pool = sts.pool().max_roles(3).build().unwrap();
+    let held = named(&pool, "t0");
+    held.credentials().await.unwrap();
+    for name in ["t1", "t2"] {
+        named(&pool, name).credentials().await.unwrap();
+    }
+    // Used again, so that t1 is the one that goes.
+    named(&pool, "t0");
+    named(&pool, "t3").credentials().await.unwrap();
+    assert_eq!((pool.status().roles, pool.status().evicted), (3, 1));
+    for name in ["t2", "t3", "t0"] {
+        named(&pool, name).credentials().await.unwrap();
+        assert_eq!(sts.calls_of(name), 1, "{name}");
+    }
+    for n in 4..8 {
+        named(&pool, &format!("t{n}")).credentials().await.unwrap();
+    }
+    // The pool has let it go; it is held here, and equal requests share it still.
+    assert_eq!(pool.status().roles, 3);
+    assert!(held.current().is_some());
+    assert!(named(&pool, "t0").is_same_session(&held));
+    named(&pool, "t1").credentials().await.unwrap();
+    assert_eq!((sts.calls_of("t0"), sts.calls_of("t1")), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_asks_for_is_neither_refreshed_nor_woken_for() {
+    let sts = Sts::generous();
+    let pool = sts.pool().build().unwrap();
+    let names: Vec<_> = (0..100).map(|n| format!("idle-{n}")).collect();
+    for name in &names {
+        named(&pool, name).credentials().await.unwrap();
+    }
+    let used = named(&pool, "used");
+    used.credentials().await.unwrap();
+    assert_eq!(pool.status().planned, 101);
+    for _ in 0..(2 * 3600 / 60) {
+        sleep(Duration::from_secs(60)).await;
+        assert!(used.current().is_some());
+    }
+    assert!(
+        (3..=4).contains(&sts.calls_of("used")),
+        "{}",
+        sts.calls_of("used")
+    );
+    assert_eq!(sts.calls(), 100 + sts.calls_of("used"));
+    let status = pool.status();
+    assert_eq!((status.planned, status.expired), (1, 100));
+    drop(used);
+    // Used no more, the last one has nothing planned either, and then the timer does not wake.
+    sleep(Duration::from_secs(2 * 3600)).await;
+    assert_eq!(pool.status().planned, 0);
+    let before = pool.status().wake_ups;
+    sleep(Duration::from_secs(24 * 3600)).await;
+    assert_eq!(pool.status().wake_ups, before);
+    // Asked for again, it is fetched once.
+    named(&pool, "idle-0").credentials().await.unwrap();
+    assert_eq!(sts.calls_of("idle-0"), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_tenants_trouble_is_not_anothers() {
+    let sts = Sts::generous();
+    let pool = sts.pool().max_in_flight(4).build().unwrap();
+    let mut troubled = Vec::new();
+    for name in ["denied", "hangs", "always-throttled"] {
+        let role = named(&pool, name);
+        troubled.push(tokio::spawn(async move { role.credentials().await }));
+    }
+    let began = Instant::now();
+    let healthy: Vec<_> = (0..400)
+        .map(|n| {
+            let role = named(&pool, &format!("healthy-{n}"));
+            tokio::spawn(async move { role.credentials().await.map(|_| ()) })
+        })
+        .collect();
+    for one in healthy {
+        one.await.unwrap().unwrap();
+    }
+    // At most one of four places is taken by the one that hangs, and no one slows down.
+    assert!(
+        began.elapsed() < ANSWERS_AFTER * (400 / 3 + 20),
+        "{:?}",
+        began.elapsed()
+    );
+    for n in 0..400 {
+        assert_eq!(sts.calls_of(&format!("healthy-{n}")), 1);
+    }
+    assert_eq!(pool.status().calls_per_second, None);
+    let mut kinds = Vec::new();
+    for one in troubled {
+        kinds.push(one.await.unwrap().unwrap_err());
+    }
+    assert!(
+        matches!(kinds[0].kind(), ErrorKind::AccessDenied(_)),
+        "{:?}",
+        kinds[0]
+    );
+    assert!(
+        matches!(kinds[1].kind(), ErrorKind::Timeout),
+        "{:?}",
+        kinds[1]
+    );
+    assert!(kinds[2].is_throttled(), "{:?}", kinds[2]);
+    assert_eq!(sts.calls_of("denied"), 1);
+    let status = pool.status();
+    assert_eq!((status.failing_roles, status.failing.len()), (3, 3));
+    assert!(sts.0.lock().unwrap().most_under_way <= 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_thousand_cold_tenants_are_served_at_the_pace_that_sts_admits() {
+    const TENANTS: usize = 10_000;
+    const ADMITTED: f64 = 200.0;
+    let sts = Sts::admitting(ADMITTED);
+    let pool = sts.pool().build().unwrap();
+    let began = Instant::now();
+    let tenants: Vec<_> = (0..TENANTS)
+        .map(|n| {
+            let role = named(&pool, &format!("tenant-{n}"));
+            tokio::spawn(async move {
+                sleep(Duration::from_micros(100 * n as u64)).await;
+                let served = role.credentials().await.is_ok();
+                (served, began.elapsed())
+            })
+        })
+        .collect();
+    let mut served = Vec::new();
+    for tenant in tenants {
+        let (ok, after) = tenant.await.unwrap();
+        if ok {
+            served.push(after.as_secs_f64());
+        }
+    }
+    served.sort_by(f64::total_cmp);
+    let floor = TENANTS as f64 / ADMITTED;
+    let last = served[TENANTS * 99 / 100 - 1];
+    let calls = sts.calls();
+    eprintln!(
+        "served {} of {TENANTS}; 50 % in {:.1} s, 99 % in {last:.1} s, all in {:.1} s (floor {floor} s); {calls} calls, {} throttled",
+        served.len(),
+        served[TENANTS / 2],
+        served[served.len() - 1],
+        sts.0.lock().unwrap().throttled,
+    );
+    assert!(last <= 1.2 * floor, "{last} s of {floor} s");
+    assert!(calls as f64 <= 1.3 * TENANTS as f64, "{calls} calls");
+}
+
+#[tokio::test]
+async fn bad_input_is_named_before_anything_is_sent() {
+    let sts = Sts::generous();
+    let field = |built: Result<(), aws_credential_strategies::Error>| {
+        built.unwrap_err().field().map(str::to_owned)
+    };
+    let built = |builder: RolePoolBuilder| field(builder.build().map(|_| ()));
+    assert_eq!(built(sts.pool().max_roles(0)).as_deref(), Some("max_roles"));
+    assert_eq!(
+        built(sts.pool().max_in_flight(0)).as_deref(),
+        Some("max_in_flight")
+    );
+    assert_eq!(
+        built(sts.pool().external_id("x")).as_deref(),
+        Some("external_id")
+    );
+    assert_eq!(
+        built(
+            sts.pool()
+                .mfa("arn:aws:iam::1:mfa/x", || async { Ok("123456".into()) })
+        )
+        .as_deref(),
+        Some("mfa")
+    );
+    let pool = sts.pool().build().unwrap();
+    assert_eq!(
+        field(pool.role("App").build().map(|_| ())).as_deref(),
+        Some("role_arn")
+    );
+    let bad = pool.role(ROLE).session_name("a b");
+    assert_eq!(
+        field(bad.build().map(|_| ())).as_deref(),
+        Some("session_name")
+    );
+    let bad = pool.role(ROLE).policy("not json");
+    assert_eq!(field(bad.build().map(|_| ())).as_deref(), Some("policy"));
+    assert_eq!((sts.calls(), pool.status().roles), (0, 0));
+}
