@@ -415,42 +415,46 @@ async fn one_tenants_trouble_is_not_anothers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ten_thousand_cold_tenants_are_served_at_the_pace_that_sts_admits() {
-    const TENANTS: usize = 10_000;
+async fn cold_tenants_are_served_at_the_pace_that_sts_admits() {
     const ADMITTED: f64 = 200.0;
+    // `COLD_TENANTS=10000` is the whole promise; the run of every day has fewer, for its time.
+    let tenants = std::env::var("COLD_TENANTS")
+        .ok()
+        .and_then(|n| n.parse().ok());
+    let tenants: usize = tenants.unwrap_or(4_000);
     let sts = Sts::admitting(ADMITTED);
     let pool = sts.pool().build().unwrap();
     let began = Instant::now();
-    let tenants: Vec<_> = (0..TENANTS)
+    let asking: Vec<_> = (0..tenants)
         .map(|n| {
             let role = named(&pool, &format!("tenant-{n}"));
             tokio::spawn(async move {
-                sleep(Duration::from_micros(100 * n as u64)).await;
+                sleep(Duration::from_micros(1_000_000 / tenants as u64 * n as u64)).await;
                 let served = role.credentials().await.is_ok();
                 (served, began.elapsed())
             })
         })
         .collect();
     let mut served = Vec::new();
-    for tenant in tenants {
+    for tenant in asking {
         let (ok, after) = tenant.await.unwrap();
         if ok {
             served.push(after.as_secs_f64());
         }
     }
     served.sort_by(f64::total_cmp);
-    let floor = TENANTS as f64 / ADMITTED;
-    let last = served[TENANTS * 99 / 100 - 1];
+    let floor = tenants as f64 / ADMITTED;
+    let last = served[tenants * 99 / 100 - 1];
     let calls = sts.calls();
     eprintln!(
-        "served {} of {TENANTS}; 50 % in {:.1} s, 99 % in {last:.1} s, all in {:.1} s (floor {floor} s); {calls} calls, {} throttled",
+        "served {} of {tenants}; 50 % in {:.1} s, 99 % in {last:.1} s, all in {:.1} s (floor {floor} s); {calls} calls, {} throttled",
         served.len(),
-        served[TENANTS / 2],
+        served[tenants / 2],
         served[served.len() - 1],
         sts.0.lock().unwrap().throttled,
     );
     assert!(last <= 1.2 * floor, "{last} s of {floor} s");
-    assert!(calls as f64 <= 1.3 * TENANTS as f64, "{calls} calls");
+    assert!(calls as f64 <= 1.3 * tenants as f64, "{calls} calls");
 }
 
 #[tokio::test]
