@@ -35,7 +35,7 @@ use object_store::aws::AmazonS3Builder;
 use std::sync::Arc;
 
 /// One call that wires a store.
-pub trait WithStrategy: Sized + private::Sealed {
+pub trait WithStrategy: Sized {
     /// Signs with the credentials of `strategy`, and repeats a request whose key is rejected.
     ///
     /// It takes the place of all credentials that the builder was given or read, and of its
@@ -51,9 +51,4 @@ impl WithStrategy for AmazonS3Builder {
         self.with_http_connector(Recovery::new(credentials.clone()))
             .with_credentials(Arc::new(credentials))
     }
-}
-
-mod private {
-    pub trait Sealed {}
-    impl Sealed for object_store::aws::AmazonS3Builder {}
 }

@@ -2,7 +2,7 @@
 //! `expires_in` is its true end.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use aws_credential_strategies::{CredentialCache, CredentialStrategy, RefreshPolicy, Rejection};
+use aws_credential_strategies::{CredentialCache, RefreshPolicy, Rejection};
 use aws_credential_strategies_reqsign::{CurrentSigner, StrategyCredentials};
 use integrations_s3::{Ends, REGION, S3, Source};
 use reqsign_aws_core::Credential;
