@@ -14,7 +14,7 @@ const ROOMS: [(&str, &[&str]); 12] = [
     ("jitter", &[]),
     ("source", &["arn", "error", "jitter"]),
     ("refresh", &["error", "jitter", "source"]),
-    ("strategy", &["error", "source", "refresh"]),
+    ("strategy", &["arn", "error", "jitter", "source", "refresh"]),
     ("sdk", &["error", "source", "refresh", "strategy"]),
     ("iam", &["arn", "error"]),
     ("token", &["arn", "error", "refresh", "strategy"]),
