@@ -843,7 +843,10 @@ fn check_pace(schedule: &Schedule, source: &ScriptedSource) -> std::result::Resu
             most_within(TEN_MINUTES, valid, 10).map_err(|error| format!("6, valid: {error}"))?;
         }
     }
-    if schedule.lifetime >= seconds(60) && ordinary {
+    // A clock that is stepped can make less than a minute of any session.
+    let short = |own: &Delivery| !own.lifetime.is_zero() && own.lifetime < seconds(60);
+    let short = script.deliveries.iter().any(short);
+    if schedule.lifetime >= seconds(60) && ordinary && !short {
         most_within(TEN_MINUTES, attempts.iter(), 46).map_err(|error| format!("6: {error}"))?;
     }
     Ok(())

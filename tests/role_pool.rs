@@ -1,6 +1,7 @@
 //! A role per tenant: equal requests share a session and others do not, the pool holds so many, STS is asked at
 //! the pace that it admits, and one tenant's trouble is not another's. STS is played behind the SDK's transport,
 //! in paused time.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use aws_credential_strategies::refresh::Clock;
 use aws_credential_strategies::strategy::{PooledRole, RolePool, RolePoolBuilder};
