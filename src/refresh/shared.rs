@@ -117,6 +117,7 @@ impl<F: CredentialSource> Shared<F> {
     }
 
     /// Woken by this timetable instead of by a timer of its own.
+    #[cfg_attr(not(feature = "pool"), allow(dead_code))]
     pub(super) fn on_timetable(mut self, timetable: &Arc<Timetable>) -> Arc<Self> {
         Arc::new_cyclic(|shared: &Weak<Self>| {
             self.membership = Some(timetable.join(Weak::<Self>::clone(shared)));
