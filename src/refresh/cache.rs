@@ -261,10 +261,19 @@ impl<F: CredentialSource> CredentialCache<F> {
     /// Tells the cache that a service accepted the credentials with this access key id.
     ///
     /// A success with the key in use, anybody's, ends a row of rejections: the next one is taken for
-    /// evidence against the key again. Any other key id is ignored. Once per key and client is enough;
+    /// evidence against the key again, and a key that was [`Suspected`](Rejection::Suspected) is no more.
+    /// Any other key id is ignored. Once per key and client is enough;
     /// it costs no more than a look while there is no row to end.
     pub fn accepted(&self, key_id: &str) {
         self.0.accepted(key_id);
+    }
+
+    /// What is held while it is being replaced because a service [rejected](Self::invalidate) it: good enough
+    /// for the client of another service, which then need not wait. `None` at any other time, and within the
+    /// mandatory window.
+    #[must_use]
+    pub fn disputed_identity(&self) -> Option<Identity> {
+        self.0.disputed(|held| held.identity.clone())
     }
 
     /// A snapshot; no I/O, no lock.

@@ -61,6 +61,12 @@ impl Held {
         }
     }
 
+    /// Whether nothing speaks against it but a service that rejected it: it is being replaced, and may be as good
+    /// as before for whoever was not rejected.
+    pub(super) fn is_disputed(&self, now: Now) -> bool {
+        self.standing == Standing::Rejected && self.life.stage(now) < Stage::Mandatory
+    }
+
     pub(super) fn is_live(&self, now: Now) -> bool {
         !self.life.left(now).is_over()
     }

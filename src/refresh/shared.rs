@@ -437,13 +437,22 @@ impl<F: CredentialSource> Shared<F> {
 
     /// A service accepted this key.
     pub(super) fn accepted(&self, key_id: &str) {
+        let at = (self.clock.now(), self.jitter.unit());
+        let accept = |state: &State| state.accepted(key_id, &self.policy, at);
         // Looked at first: it is told with many a request, and is news with few.
-        if self.state.load().accepted(key_id).is_some() {
-            let (changed, ()) = self.change(|state| (state.accepted(key_id), ()));
+        if accept(&self.state.load()).is_some() {
+            let (changed, ()) = self.change(|state| (accept(state), ()));
             if changed.is_some() {
                 self.publish();
             }
         }
+    }
+
+    /// What is held, where nothing speaks against it but a service that rejected it.
+    pub(super) fn disputed<T>(&self, part: impl FnOnce(&Held) -> T) -> Option<T> {
+        let state = self.state.load();
+        let held = state.held.as_ref()?;
+        held.is_disputed(self.clock.now()).then(|| part(held))
     }
 
     fn publish(&self) {

@@ -671,12 +671,45 @@ impl State {
     }
 
     /// A service accepted this key id. `None` if that is no news.
-    pub(super) fn accepted(&self, key_id: &str) -> Option<State> {
-        let ends_a_row = self.rejections > 0 && self.held.as_ref()?.key_id() == key_id;
-        ends_a_row.then(|| State {
-            rejections: 0,
-            ..self.clone()
-        })
+    ///
+    /// It ends the row of rejections, and a key that was suspected only as one of it is as good as any other
+    /// again: the next attempt is planned as after its fetch. A key that is being replaced at once still is, for
+    /// those who wait.
+    pub(super) fn accepted(
+        &self,
+        key_id: &str,
+        policy: &RefreshPolicy,
+        (now, jitter): (Now, f64),
+    ) -> Option<State> {
+        let held = self.held.as_ref().filter(|held| held.key_id() == key_id)?;
+        if self.rejections == 0 {
+            return None;
+        }
+        let mut next = self.clone();
+        next.rejections = 0;
+        let suspected = held.standing == Standing::Suspected;
+        if let Some(held) = next.held.as_mut().filter(|_| suspected) {
+            held.standing = Standing::Good;
+        }
+        if suspected && self.is_paused_for(Reason::Suspected) {
+            // Where calls drive, there is no draw.
+            let wait = first_try(&held.life, now, self.last_fetch, jitter)
+                .filter(|_| policy.rules == Rules::Ours);
+            next.pause = wait.map(|wait| Pause {
+                due: Due::after(wait, now),
+                unasked: None,
+                need: self.needs,
+                urgent: false,
+            });
+        }
+        Some(next)
+    }
+
+    /// Whether the pause in force is the one before a key is replaced for this reason.
+    fn is_paused_for(&self, reason: Reason) -> bool {
+        let seen = self.seen.filter(|seen| seen.reason == reason);
+        let paused = self.pause.zip(seen);
+        paused.is_some_and(|(pause, seen)| pause.need == seen.number)
     }
 
     /// A service rejected this key id.

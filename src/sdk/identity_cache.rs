@@ -1,6 +1,8 @@
 //! The identity cache that is the strategy's own cache.
 
-use super::provider::{is_from_strategy, provider_error};
+use super::provider::{is_from_strategy, key_id_of, provider_error};
+use super::recovery::GoesTo;
+use super::service::KeyMark;
 use crate::strategy::CredentialStrategy;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::box_error::BoxError;
@@ -118,6 +120,20 @@ fn uncached<'a>(
     })
 }
 
+/// What another service rejected while the one that this operation goes to has accepted keys and has not refused
+/// this one. Each is believed about itself, so that one which refuses every key lets nobody wait but its own
+/// clients; where the key is dead the request shows it, and its repeat waits.
+#[cold]
+fn undisputed_there(
+    strategy: &impl CredentialStrategy,
+    config_bag: &ConfigBag,
+) -> Option<Identity> {
+    let GoesTo(service) = config_bag.load::<GoesTo>()?;
+    let identity = strategy.disputed_identity()?;
+    let key = KeyMark::of(key_id_of(&identity)?);
+    service.may_accept(key).then_some(identity)
+}
+
 impl<S: CredentialStrategy> ResolveCachedIdentity for StrategyIdentityCache<S> {
     fn resolve_cached_identity<'a>(
         &'a self,
@@ -131,7 +147,10 @@ impl<S: CredentialStrategy> ResolveCachedIdentity for StrategyIdentityCache<S> {
         let Some(strategy) = self.strategy.upgrade() else {
             return uncached(resolver, runtime_components, config_bag);
         };
-        match strategy.current_identity() {
+        let at_once = strategy
+            .current_identity()
+            .or_else(|| undisputed_there(&*strategy, config_bag));
+        match at_once {
             Some(identity) => IdentityFuture::ready(Ok(identity)),
             None => IdentityFuture::new(async move {
                 let credentials = strategy.credentials().await.map_err(provider_error)?;

@@ -60,7 +60,7 @@ impl ProvideCredentials for Box<dyn CredentialStrategy> {
     }
 
     fn fallback_on_interrupt(&self) -> Option<Credentials> {
-        self.current().map(|current| (*current).clone())
+        self.current().map(|current| marked((*current).clone()))
     }
 }
 
@@ -107,6 +107,13 @@ pub(super) fn is_from_strategy(identity: &Identity) -> bool {
     identity
         .data::<Credentials>()
         .is_some_and(|credentials| credentials.get_property::<FromStrategy>().is_some())
+}
+
+/// The access key id of an identity, where it is AWS credentials.
+pub(super) fn key_id_of(identity: &Identity) -> Option<&str> {
+    identity
+        .data::<Credentials>()
+        .map(Credentials::access_key_id)
 }
 
 /// The SDK's words for why there are no credentials; ours is the cause.

@@ -1,5 +1,6 @@
 //! Replaces a key that a service rejected, and has the request repeated.
 
+use super::provider::key_id_of;
 use super::rejection::{code_in, fault};
 use super::service::{HELD_BACK_FOR, KeyMark, Refusal, Service, Services};
 use super::signature::{sign_again, signing_key_id};
@@ -7,7 +8,6 @@ use crate::error::chain::Discreet;
 use crate::error::{Error, ErrorKind, Operation};
 use crate::refresh::Rejection;
 use crate::strategy::CredentialStrategy;
-use aws_credential_types::Credentials;
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::identity::Identity;
@@ -111,6 +111,14 @@ struct SignedWith {
 }
 
 impl Storable for SignedWith {
+    type Storer = StoreReplace<Self>;
+}
+
+/// The service that an operation goes to, for the identity cache too.
+#[derive(Debug)]
+pub(super) struct GoesTo(pub(super) Arc<Service>);
+
+impl Storable for GoesTo {
     type Storer = StoreReplace<Self>;
 }
 
@@ -262,31 +270,26 @@ fn restore_quota(cfg: &mut ConfigBag) {
     }
 }
 
-fn key_id_of(identity: &Identity) -> Option<&str> {
-    identity
-        .data::<Credentials>()
-        .map(Credentials::access_key_id)
-}
-
 #[dyn_dispatch_hint]
 impl Intercept for Recovery {
     fn name(&self) -> &'static str {
         NAME
     }
 
-    /// Before the SDK looks for the quota of the partition.
+    /// Before the SDK looks for the quota of the partition, and for an identity.
     fn read_before_serialization(
         &self,
         _context: &BeforeSerializationInterceptorContextRef<'_>,
         _runtime_components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        let service = self.services.of(cfg);
         if let Some(own) = self.partition.get()
             && cfg.load::<RetryPartition>() == Some(own)
         {
-            let of_service = self.services.of(cfg).retry_partition();
-            cfg.interceptor_state().store_put(of_service);
+            cfg.interceptor_state().store_put(service.retry_partition());
         }
+        cfg.interceptor_state().store_put(GoesTo(service));
         Ok(())
     }
 
@@ -302,7 +305,10 @@ impl Intercept for Recovery {
         let mut signed = SignedWith {
             key_id: key_id.to_owned(),
             key: KeyMark::of(key_id),
-            service: self.services.of(cfg),
+            service: match cfg.load::<GoesTo>() {
+                Some(GoesTo(service)) => Arc::clone(service),
+                None => self.services.of(cfg),
+            },
         };
         let SignedWith { key, service, .. } = &signed;
         service.note_if_held(*key, || self.holds(key_id));

@@ -101,8 +101,18 @@ impl AtomicMark {
         self.0.load(Ordering::Relaxed) == key.0.get()
     }
 
+    fn is_any(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != 0
+    }
+
     fn set(&self, key: KeyMark) {
         self.0.store(key.0.get(), Ordering::Relaxed);
+    }
+
+    fn forget(&self, key: KeyMark) {
+        let _ = self
+            .0
+            .compare_exchange(key.0.get(), 0, Ordering::Relaxed, Ordering::Relaxed);
     }
 }
 
@@ -115,6 +125,8 @@ pub(super) struct Service {
     accepted: AtomicMark,
     /// The key that was last seen to be both the strategy's and a request's.
     shared: AtomicMark,
+    /// The key that was last refused, unless it was accepted since.
+    refused: AtomicMark,
     /// A refused key that a client signs with although the strategy holds another by now.
     stale: AtomicMark,
     /// Whether `past` has anything that an acceptance ends. Changed under its lock; read without it, so an
@@ -152,6 +164,7 @@ impl Service {
             endpoint: asked.endpoint.map(str::to_owned),
             accepted: AtomicMark::default(),
             shared: AtomicMark::default(),
+            refused: AtomicMark::default(),
             stale: AtomicMark::default(),
             refusing: AtomicBool::new(false),
             miswired: AtomicBool::new(false),
@@ -177,6 +190,7 @@ impl Service {
             let mut past = self.past();
             past.refused.clear();
             past.held_back_since = None;
+            self.refused.forget(key);
             self.refusing.store(false, Ordering::Relaxed);
         }
         !self.accepted.is(key) && self.accept_new(key)
@@ -198,6 +212,7 @@ impl Service {
     /// The same key again is no further evidence, and neither is one that was accepted: it has been revoked.
     pub(super) fn refuse(&self, key: KeyMark, now: Instant) -> Refusal {
         let mut past = self.past();
+        self.refused.set(key);
         self.refusing.store(true, Ordering::Relaxed);
         if let Some(since) = past.held_back_since {
             if now.saturating_duration_since(since) < HELD_BACK_FOR {
@@ -218,6 +233,12 @@ impl Service {
             }
         }
         Refusal::PassOn
+    }
+
+    /// Whether this key may be shown to it although another service rejects it: it takes the strategy's keys,
+    /// and has not refused this one.
+    pub(super) fn may_accept(&self, key: KeyMark) -> bool {
+        self.accepted.is_any() && !self.refused.is(key)
     }
 
     /// Notes the key of a request if `held` says that it is the strategy's; asked once per key.

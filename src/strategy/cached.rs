@@ -107,6 +107,12 @@ macro_rules! strategy_of_a_cache {
                 $crate::strategy::CredentialStrategy::accepted(&self.cache, key_id);
             }
 
+            fn disputed_identity(
+                &self,
+            ) -> Option<aws_smithy_runtime_api::client::identity::Identity> {
+                self.cache.disputed_identity()
+            }
+
             fn status(&self) -> $crate::refresh::Status {
                 self.cache.status()
             }

@@ -65,6 +65,10 @@ macro_rules! forward {
                 (**self).accepted(key_id);
             }
 
+            fn disputed_identity(&self) -> Option<Identity> {
+                (**self).disputed_identity()
+            }
+
             fn status(&self) -> Status {
                 (**self).status()
             }

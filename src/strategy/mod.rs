@@ -145,6 +145,13 @@ pub trait CredentialStrategy: fmt::Debug + Send + Sync + 'static {
         let _ = key_id;
     }
 
+    /// What is held while it is being replaced because a service [rejected](Self::invalidate) it: good enough
+    /// for the client of another service, which then need not wait
+    /// ([`Recovery`](crate::sdk::Recovery#restraint)). The default is `None`: everybody waits.
+    fn disputed_identity(&self) -> Option<Identity> {
+        None
+    }
+
     /// A snapshot for dashboards and health checks; no I/O.
     fn status(&self) -> Status;
 
@@ -212,6 +219,10 @@ impl<F: CredentialSource> CredentialStrategy for CredentialCache<F> {
 
     fn accepted(&self, key_id: &str) {
         CredentialCache::accepted(self, key_id);
+    }
+
+    fn disputed_identity(&self) -> Option<Identity> {
+        CredentialCache::disputed_identity(self)
     }
 
     fn status(&self) -> Status {

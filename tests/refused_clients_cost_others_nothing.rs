@@ -1,0 +1,319 @@
+//! Promise: a client whose service refuses every key costs the other clients of its strategy nothing. No call
+//! of theirs waits, the source is asked a few times, and `Status` and one warning say what is wrong.
+#![cfg(feature = "table")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "support/pace.rs"]
+mod pace;
+mod recovery_support;
+mod support;
+
+use aws_credential_strategies::local::{LocalCloud, Role, Trust};
+use aws_credential_strategies::refresh::{Backoff, MAX_ATTEMPTS_IN_PERIOD};
+use aws_credential_strategies::{AssumeRole, CredentialCache, RefreshMode, RefreshPolicy};
+use pace::Log;
+use recovery_support::{Issuer, LIFE, Service, StillTime, get, list};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use support::{Call, Gate, GatedSource, Shared, World, seconds};
+use tokio::task::yield_now;
+use tokio::time::Instant;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn policies() -> [(&'static str, RefreshPolicy); 4] {
+    [
+        ("background", RefreshPolicy::default()),
+        (
+            "on demand",
+            RefreshPolicy::default().mode(RefreshMode::OnDemand),
+        ),
+        ("aws_spec", RefreshPolicy::aws_spec()),
+        (
+            "fixed",
+            RefreshPolicy::default().backoff(Backoff::fixed(seconds(5))),
+        ),
+    ]
+}
+
+/// A strategy whose every fetch the test holds open, one service that accepts its keys, and clients.
+struct Scene {
+    time: StillTime,
+    cache: CredentialCache<Shared<GatedSource>>,
+    gate: Gate,
+    wall: support::Wall,
+    accepting: Service,
+    healthy: aws_sdk_dynamodb::Client,
+    asked: Vec<Instant>,
+    reads: u32,
+    /// Calls of the healthy client that waited.
+    stalled: u32,
+}
+
+impl Scene {
+    /// After the first read, and the fetch that fills the cache for it.
+    async fn new(policy: RefreshPolicy) -> Self {
+        let time = StillTime::begin();
+        let World { cache, gate, wall } = World::new(policy);
+        let accepting = Service::accepting().await;
+        let mut scene = Scene {
+            time,
+            healthy: accepting.dynamodb(cache.clone()),
+            cache,
+            gate,
+            wall,
+            accepting,
+            asked: Vec::new(),
+            reads: 0,
+            stalled: 0,
+        };
+        scene.read(None).await;
+        assert_eq!(std::mem::take(&mut scene.stalled), 1, "the first waits");
+        // The source is not asked twice within 20 ms.
+        scene.pass(seconds(1)).await;
+        scene
+    }
+
+    /// One read by the healthy client while this fetch is open, if any; counted if it waits, and then all
+    /// fetches are answered.
+    async fn read(&mut self, mut fetch: Option<Call>) {
+        self.reads += 1;
+        let client = self.healthy.clone();
+        let waits = self.cache.status().waits;
+        let read = tokio::spawn(async move { get(&client).await });
+        let mut stalled = false;
+        while !read.is_finished() {
+            yield_now().await;
+            if self.cache.status().waits > waits {
+                stalled = true;
+                if let Some(call) = fetch.take().or_else(|| self.gate.pending()) {
+                    self.answer(call);
+                }
+            }
+        }
+        read.await.unwrap().unwrap();
+        self.stalled += u32::from(stalled);
+        if let Some(call) = fetch {
+            self.answer(call);
+        }
+    }
+
+    fn answer(&mut self, call: Call) {
+        self.asked.push(call.at);
+        let expiry = aws_smithy_async::time::TimeSource::now(&self.wall) + LIFE;
+        let key = support::session(&format!("KEY-{}", call.number), expiry);
+        call.answer(Ok(key));
+    }
+
+    /// One request of a refused client. Whenever the source is asked meanwhile, the healthy client reads before
+    /// it answers.
+    async fn refuse(&mut self, client: &aws_sdk_sqs::Client) {
+        let client = client.clone();
+        let request = tokio::spawn(async move { list(&client).await });
+        while !request.is_finished() {
+            self.read_during_fetches().await;
+            yield_now().await;
+        }
+        request.await.unwrap().unwrap_err();
+    }
+
+    async fn read_during_fetches(&mut self) {
+        if let Some(call) = self.gate.pending() {
+            self.read(Some(call)).await;
+        }
+    }
+
+    async fn pass(&mut self, time: Duration) {
+        for _ in 0..(time.as_millis() / StillTime::STEP.as_millis()) {
+            self.time.pass(StillTime::STEP).await;
+            self.read_during_fetches().await;
+        }
+    }
+
+    /// How often the source was asked within any ten minutes, at most.
+    fn most_in_ten_minutes(&self) -> usize {
+        let within = |start: &Instant| {
+            let until = *start + 10 * MINUTE;
+            let later = self
+                .asked
+                .iter()
+                .filter(|at| *start <= **at && **at < until);
+            later.count()
+        };
+        self.asked.iter().map(within).max().unwrap()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_call_of_the_others_waits_and_a_refused_client_costs_one_fetch_each_ten_minutes() {
+    for (name, policy) in policies() {
+        let mut scene = Scene::new(policy).await;
+        let refusing = Service::refusing().await;
+        let client = refusing.sqs(scene.cache.clone());
+        for _ in 0..25 * 4 {
+            scene.refuse(&client).await;
+            scene.read(None).await;
+            scene.pass(seconds(15)).await;
+        }
+        assert_eq!(scene.stalled, 0, "{name}");
+        // The first, the one of the first rejection, and those of a try after ten and twenty minutes.
+        assert_eq!(scene.asked.len(), 4, "{name}");
+        assert_eq!(refusing.keys().len(), 25 * 4 + 3, "and as many repeats");
+        assert_eq!(scene.accepting.keys().len(), scene.reads as usize, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_refused_clients_no_call_of_the_others_waits_and_46_fetches_in_ten_minutes_are_the_most()
+ {
+    for (name, policy) in policies() {
+        let mut scene = Scene::new(policy).await;
+        let refusing = [Service::refusing().await, Service::refusing().await];
+        for round in 0..25 * 6 {
+            // Each with a recovery of its own, of services in turn.
+            let client = refusing[round % 2].sqs(scene.cache.clone());
+            scene.refuse(&client).await;
+            scene.read(None).await;
+            scene.pass(StillTime::STEP).await;
+            scene.refuse(&client).await;
+            if round % 3 == 0 {
+                // What comes of it is the callers' own matter.
+                let (forced, wish) = (scene.cache.clone(), scene.cache.clone());
+                tokio::spawn(async move { forced.refresh().await });
+                tokio::spawn(async move { wish.credentials_valid_for(LIFE).await });
+            }
+            scene.pass(seconds(9)).await;
+        }
+        assert_eq!(scene.stalled, 0, "{name}");
+        let most = scene.most_in_ten_minutes();
+        assert!(most <= MAX_ATTEMPTS_IN_PERIOD, "{name}: {most}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_one_service_just_rejected_is_still_shown_to_those_that_accept_keys() {
+    let mut scene = Scene::new(RefreshPolicy::default()).await;
+    let refusing = Service::refusing().await;
+    let (client, again) = (
+        refusing.sqs(scene.cache.clone()),
+        refusing.sqs(scene.cache.clone()),
+    );
+    let request = tokio::spawn(async move { list(&client).await });
+    let fetch = scene.gate.call().await;
+    assert!(scene.cache.status().invalidated);
+    assert_eq!(scene.cache.current(), None);
+    scene.accepting.new_keys();
+    let waits = scene.cache.status().waits;
+    get(&scene.healthy).await.unwrap();
+    assert_eq!(scene.accepting.new_keys(), ["KEY-1"]);
+    assert_eq!(scene.cache.status().waits, waits);
+    // Who was never accepted waits.
+    let second = tokio::spawn(async move { list(&again).await });
+    while scene.cache.status().waits == waits {
+        yield_now().await;
+    }
+    scene.answer(fetch);
+    request.await.unwrap().unwrap_err();
+    second.await.unwrap().unwrap_err();
+    assert_eq!(refusing.keys(), ["KEY-1", "KEY-2", "KEY-2"]);
+    assert_eq!(scene.gate.count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_was_never_accepted_waits_for_the_key_to_come() {
+    let time = StillTime::begin();
+    let World {
+        cache,
+        mut gate,
+        wall,
+    } = World::new(RefreshPolicy::default());
+    let expiry = aws_smithy_async::time::TimeSource::now(&wall) + LIFE;
+    let filled = tokio::spawn({
+        let cache = cache.clone();
+        async move { cache.credentials().await }
+    });
+    gate.call()
+        .await
+        .answer(Ok(support::session("KEY-1", expiry)));
+    filled.await.unwrap().unwrap();
+    time.pass(seconds(1)).await;
+    let (refusing, accepting) = (Service::refusing().await, Service::accepting().await);
+    let (refused, healthy) = (
+        refusing.sqs(cache.clone()),
+        accepting.dynamodb(cache.clone()),
+    );
+    let request = tokio::spawn(async move { list(&refused).await });
+    let fetch = gate.call().await;
+    let waits = cache.status().waits;
+    let read = tokio::spawn(async move { get(&healthy).await });
+    while cache.status().waits == waits {
+        yield_now().await;
+    }
+    fetch.answer(Ok(support::session("KEY-2", expiry)));
+    read.await.unwrap().unwrap();
+    request.await.unwrap().unwrap_err();
+    assert_eq!(accepting.keys(), ["KEY-2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn status_and_one_warning_each_say_that_a_row_of_keys_is_refused() {
+    let log = Log::default();
+    let _guard = log.collecting(tracing::Level::WARN);
+    let time = StillTime::begin();
+    let issuer = Issuer::new();
+    let cache = issuer.cache(RefreshPolicy::default());
+    cache.credentials().await.unwrap();
+    time.pass(seconds(1)).await;
+    let refusing = Service::refusing().await;
+    let client = refusing.sqs(cache.clone());
+    let mut rows = Vec::new();
+    for _ in 0..25 {
+        list(&client).await.unwrap_err();
+        rows.push(cache.status().rejections_in_a_row);
+        time.pass(MINUTE).await;
+    }
+    // After each ten minutes one more key is tried.
+    assert_eq!(rows, [[2; 10].as_slice(), &[3; 10], &[4; 5]].concat());
+    assert_eq!(issuer.fetches(), 5);
+    assert_eq!(refusing.keys().len(), 25 + 1, "one repeat");
+    assert_eq!(log.lines_with("WARN"), 3);
+    assert_eq!(log.lines_with("rejected the credentials in use"), 1);
+    assert_eq!(log.lines_with("rejected also the key that replaced"), 1);
+    assert_eq!(log.lines_with("refuses one new key after the other"), 1);
+    assert_eq!(log.lines_with("service=SQS us-east-1"), 1, "which");
+}
+
+#[tokio::test]
+async fn with_mfa_a_person_is_asked_for_one_code_more() {
+    const DEVICE: &str = "arn:aws:iam::123456789012:mfa/alice";
+    let cloud = LocalCloud::start().await.unwrap();
+    let trust = Trust::account(cloud.account()).mfa();
+    cloud.add_role(Role::new("App").trust(trust)).unwrap();
+    cloud.add_mfa_device(DEVICE, "123456");
+    let codes = Arc::new(AtomicU64::new(0));
+    let asked = Arc::clone(&codes);
+    let strategy = AssumeRole::builder(cloud.role_arn("App"))
+        .region(cloud.region())
+        .sts_endpoint(cloud.sts_endpoint())
+        .base_provider(cloud.create_access_key("alice"))
+        .mfa(DEVICE, move || {
+            asked.fetch_add(1, Ordering::SeqCst);
+            async { Ok("123456".to_owned()) }
+        })
+        .build()
+        .unwrap();
+    let (accepting, refusing) = (Service::accepting().await, Service::refusing().await);
+    let (healthy, refused) = (
+        accepting.dynamodb(strategy.clone()),
+        refusing.sqs(strategy.clone()),
+    );
+    get(&healthy).await.unwrap();
+    for _ in 0..20 {
+        list(&refused).await.unwrap_err();
+        get(&healthy).await.unwrap();
+    }
+    assert_eq!(codes.load(Ordering::SeqCst), 2);
+    assert_eq!(refusing.keys().len(), 20 + 1);
+    assert_eq!(accepting.keys().len(), 21);
+}
