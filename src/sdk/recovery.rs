@@ -77,6 +77,9 @@ const PAUSE_OF_MISWIRED: Duration = Duration::from_millis(500);
 /// key is tried. That is counted per service as the client's configuration names it: service, region, and
 /// endpoint URL where one is set; not per host, of which S3 has one a bucket and DynamoDB one an account.
 ///
+/// While a rejected key is being replaced, a service that has accepted keys and has not refused this one is
+/// still shown it, at once: whoever was rejected waits, the others do not.
+///
 /// # Attempts and quota
 ///
 /// The repeat is one of the client's attempts: it needs `max_attempts` of at least 2 and a request body that
