@@ -1,18 +1,15 @@
 //! Promise: a client whose service refuses every key costs the other clients of its strategy nothing. No call
-//! of theirs waits, the source is asked a few times, and `Status` and one warning say what is wrong.
+//! of theirs waits, and the source is asked a few times.
 #![cfg(feature = "table")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "support/pace.rs"]
-mod pace;
 mod recovery_support;
 mod support;
 
 use aws_credential_strategies::local::{LocalCloud, Role, Trust};
 use aws_credential_strategies::refresh::{Backoff, MAX_ATTEMPTS_IN_PERIOD};
 use aws_credential_strategies::{AssumeRole, CredentialCache, RefreshMode, RefreshPolicy};
-use pace::Log;
-use recovery_support::{Issuer, LIFE, Service, StillTime, get, list};
+use recovery_support::{LIFE, Service, StillTime, get, list};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -254,34 +251,6 @@ async fn a_client_that_was_never_accepted_waits_for_the_key_to_come() {
     read.await.unwrap().unwrap();
     request.await.unwrap().unwrap_err();
     assert_eq!(accepting.keys(), ["KEY-2"]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn status_and_one_warning_each_say_that_a_row_of_keys_is_refused() {
-    let log = Log::default();
-    let _guard = log.collecting(tracing::Level::WARN);
-    let time = StillTime::begin();
-    let issuer = Issuer::new();
-    let cache = issuer.cache(RefreshPolicy::default());
-    cache.credentials().await.unwrap();
-    time.pass(seconds(1)).await;
-    let refusing = Service::refusing().await;
-    let client = refusing.sqs(cache.clone());
-    let mut rows = Vec::new();
-    for _ in 0..25 {
-        list(&client).await.unwrap_err();
-        rows.push(cache.status().rejections_in_a_row);
-        time.pass(MINUTE).await;
-    }
-    // After each ten minutes one more key is tried.
-    assert_eq!(rows, [[2; 10].as_slice(), &[3; 10], &[4; 5]].concat());
-    assert_eq!(issuer.fetches(), 5);
-    assert_eq!(refusing.keys().len(), 25 + 1, "one repeat");
-    assert_eq!(log.lines_with("WARN"), 3);
-    assert_eq!(log.lines_with("rejected the credentials in use"), 1);
-    assert_eq!(log.lines_with("rejected also the key that replaced"), 1);
-    assert_eq!(log.lines_with("refuses one new key after the other"), 1);
-    assert_eq!(log.lines_with("service=SQS us-east-1"), 1, "which");
 }
 
 #[tokio::test]
