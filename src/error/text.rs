@@ -71,6 +71,13 @@ impl Secrets {
         self
     }
 
+    /// Whether one of them, or a part of one, stands in a text.
+    pub(crate) fn stand_in(&self, text: &str) -> bool {
+        let mut found = Vec::new();
+        self.find(text, &mut found);
+        !found.is_empty()
+    }
+
     /// Where they stand in a text.
     fn find(&self, text: &str, found: &mut Vec<Range<usize>>) {
         for secret in &self.whole {

@@ -1,10 +1,11 @@
-//! Whether the answer to a write may be about the write itself: an earlier try of the same request got no
-//! answer, and DynamoDB may have done it.
+//! What an answer that refuses is told by of its request: whether an earlier try of it got no answer, so that
+//! DynamoDB may have done it; and what the request held that no text may show.
 
+use crate::error::text::Secrets;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::FinalizerInterceptorContextMut;
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
@@ -33,6 +34,28 @@ pub(crate) fn earlier_try_lost(response: &HttpResponse) -> bool {
     response.extension::<EarlierTryLost>().is_some()
 }
 
+/// On a response: what its request held that is secret.
+#[derive(Clone, Debug)]
+struct Sent(Secrets);
+
+pub(crate) fn what_was_sent(response: &HttpResponse) -> Option<Secrets> {
+    response
+        .extension::<Sent>()
+        .map(|Sent(secrets)| secrets.clone())
+}
+
+impl Sent {
+    fn with(request: &HttpRequest) -> Self {
+        let headers = request.headers();
+        let signature = headers
+            .get("authorization")
+            .and_then(|signed| signed.rsplit("Signature=").next());
+        let token = headers.get("x-amz-security-token");
+        let sent = signature.into_iter().chain(token);
+        Sent(sent.fold(Secrets::unknown(), Secrets::and))
+    }
+}
+
 #[dyn_dispatch_hint]
 impl Intercept for MarkRepeats {
     fn name(&self) -> &'static str {
@@ -45,9 +68,17 @@ impl Intercept for MarkRepeats {
         _runtime_components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        let refused = |response: &HttpResponse| !response.status().is_success();
+        let sent = match (context.request(), context.response()) {
+            (Some(request), Some(response)) if refused(response) => Some(Sent::with(request)),
+            _ => None,
+        };
         let Some(response) = context.response_mut() else {
             return Ok(());
         };
+        if let Some(sent) = sent {
+            response.add_extension(sent);
+        }
         // what failed in the service may have been done
         if !(400..500).contains(&response.status().as_u16()) {
             return Ok(());

@@ -219,6 +219,6 @@ fn refused(code: &str, document: &Document<'_>, role: &str, secrets: &Secrets) -
         .with_code(code)
 }
 
-fn malformed(message: impl Into<Cow<'static, str>>) -> Error {
+pub(super) fn malformed(message: impl Into<Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Malformed, Operation::FETCH, message)
 }

@@ -1,6 +1,6 @@
 //! One fetch, step by step.
 
-use super::document::{Reading, credential_document, first_role};
+use super::document::{Reading, credential_document, first_role, malformed};
 use super::http::{self, Connection, Reply, request};
 use super::platform::Platform;
 use super::settings::{DEFAULT_ANSWER_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, Settings};
@@ -181,6 +181,14 @@ impl<'a> Exchange<'a> {
         let path = tree.path();
         let reply = self.get(path).await?;
         match reply.status {
+            // a role's name is shown
+            200 if self
+                .secrets()
+                .stand_in(&String::from_utf8_lossy(&reply.body)) =>
+            {
+                let error = malformed("the role list repeats the session token");
+                Err(self.finish(error, path))
+            }
             200 => Ok(Some(reply)),
             404 => Ok(None),
             status => Err(self.finish(failure::status(status), path)),

@@ -2,7 +2,7 @@
 
 use super::decode::decode;
 use super::item::Attributes;
-use super::repeat::earlier_try_lost;
+use super::repeat::{earlier_try_lost, what_was_sent};
 use super::target::{Shared, Target};
 use crate::error::body::Refusal;
 use crate::error::chain::{Broken, Told, layers};
@@ -128,14 +128,15 @@ impl<'a> Call<'a> {
     where
         E: Modeled + ProvideErrorMetadata + StdError + Send + Sync + 'static,
     {
+        let secrets = self.secrets(error.raw_response());
         let described = match &error {
             SdkError::ServiceError(service) => {
                 let status = service.raw().status().as_u16();
                 let described = self
-                    .refused(service.err(), service.raw())
+                    .refused(service.err(), service.raw(), &secrets)
                     .with_status(status);
                 match error.request_id() {
-                    Some(id) => described.with_request_id(Quoted::new(id, &self.secrets())),
+                    Some(id) => described.with_request_id(Quoted::new(id, &secrets)),
                     None => described,
                 }
             }
@@ -149,7 +150,7 @@ impl<'a> Call<'a> {
         let described = self.explain(described).after(self.started.elapsed());
         let detail: Arc<dyn StdError + Send + Sync> = Arc::new(error);
         let explained_elsewhere = described.source().is_some() || described.http_status().is_some();
-        let told = Told::chain(&*detail, &self.secrets());
+        let told = Told::chain(&*detail, &secrets);
         let described = match told.filter(|_| !explained_elsewhere) {
             Some(told) => described.over(told),
             None => described,
@@ -159,30 +160,34 @@ impl<'a> Call<'a> {
 
     /// DynamoDB answered with an error. The code decides, never the status: DynamoDB answers 400 where
     /// AWS's list of common errors says 403.
-    fn refused<E: Modeled + ProvideErrorMetadata>(&self, error: &E, raw: &HttpResponse) -> Error {
+    fn refused<E: Modeled + ProvideErrorMetadata>(
+        &self,
+        error: &E,
+        raw: &HttpResponse,
+        secrets: &Secrets,
+    ) -> Error {
         let status = raw.status().as_u16();
         // Where the SDK finds none, they may stand elsewhere: a proxy or another vendor answers.
         let read = Refusal::read(
             |name| raw.headers().get(name),
             raw.body().bytes().unwrap_or_default(),
         );
-        let secrets = self.secrets();
         let code = error.code().map(Cow::Borrowed).or(read.code);
-        let code = Quoted::new(&code.unwrap_or_default(), &secrets);
+        let code = Quoted::new(&code.unwrap_or_default(), secrets);
         let code = code.as_str();
         let said = error.message().map(Cow::Borrowed).or(read.message);
         let said = &*said.unwrap_or_default();
-        let message = Quoted::new(said, &secrets);
+        let message = Quoted::new(said, secrets);
         let message = message.as_str();
         let described = match code {
             "TransactionCanceledException" => {
-                canceled(error.cancellation_reasons(), message, &secrets)
+                canceled(error.cancellation_reasons(), message, secrets)
             }
             "ResourceNotFoundException" => self.no_such_table(message),
             "AccessDeniedException" | "AccessDenied" => {
-                access_denied(&Quoted::struck(said, &secrets), message)
+                access_denied(&Quoted::struck(said, secrets), message)
             }
-            _ => by_code(code, message, status, error.throttling_reasons(), &secrets),
+            _ => by_code(code, message, status, error.throttling_reasons(), secrets),
         };
         let described = self.with_last_refresh(described);
         let asked = raw.headers().get("retry-after");
@@ -197,10 +202,19 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// What no text may show.
-    fn secrets(&self) -> Secrets {
-        let held = self.shared.strategy.current();
-        held.map_or_else(Secrets::unknown, |held| Secrets::of(&held))
+    /// What no text may show: what is held, be it rejected, and what was sent, which may be of a key that is
+    /// held no more.
+    fn secrets(&self, answer: Option<&HttpResponse>) -> Secrets {
+        let strategy = &self.shared.strategy;
+        let held = strategy.current();
+        let rejected = strategy.disputed_identity();
+        let rejected = rejected.as_ref().and_then(|rejected| rejected.data());
+        held.as_deref()
+            .into_iter()
+            .chain(rejected)
+            .map(Secrets::of)
+            .chain(answer.and_then(what_was_sent))
+            .fold(Secrets::unknown(), Secrets::with)
     }
 
     /// Credentials that are rejected after the one repeat: what the strategy knows about why they were
