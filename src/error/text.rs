@@ -406,9 +406,7 @@ impl Text {
     pub(crate) fn then(self, more: &Text) -> Text {
         Text(Cow::Owned(format!("{}: {}", self.0, more.0)))
     }
-}
 
-impl Text {
     /// A sentence: beside what [`From`] strikes out, whatever looks like a key or a session token, as in a
     /// text of the other side. A name that is as long as one belongs into a part of its own, or into an ARN.
     pub(crate) fn prose(text: Cow<'static, str>) -> Self {

@@ -10,6 +10,12 @@ use tokio::time::Instant;
 /// What [`MAX_ATTEMPTS_PER_SECOND`] counts in.
 const SECOND: Duration = Duration::from_secs(1);
 
+/// Sessions shorter than this are asked for more often than [`MAX_ATTEMPTS_IN_PERIOD`] allows, by the plan.
+const SHORTEST_LIMITED: Duration = Duration::from_secs(60);
+/// Sessions from this on need nothing by the plan for ten minutes after they came: the shortest that STS
+/// and the metadata service give.
+const COMFORTABLE: Duration = Duration::from_secs(15 * 60);
+
 /// When the source was asked last, the oldest first.
 ///
 /// It is copied with each change of the state and held by each cache, idle or not: a word a start.
@@ -23,12 +29,24 @@ pub(super) struct Pace {
 /// How long sessions last, as far as pace goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sessions {
-    /// Less than a minute: the plan itself needs more than ten minutes allow.
+    /// Less than [`SHORTEST_LIMITED`]: the plan itself needs more than ten minutes allow.
     Short,
     /// The plan needs some of what ten minutes allow.
     Brief,
-    /// For ten minutes after they came the plan needs nothing.
+    /// [`COMFORTABLE`] or longer: for ten minutes after they came the plan needs nothing.
     Long,
+}
+
+impl Sessions {
+    /// By the life that what is held had when it came. Before anything is held nothing is known of it.
+    pub(super) fn lasting(lifetime: Option<Duration>) -> Self {
+        match lifetime {
+            Some(over) if over.is_zero() => Sessions::Brief,
+            Some(lifetime) if lifetime < SHORTEST_LIMITED => Sessions::Short,
+            Some(lifetime) if lifetime < COMFORTABLE => Sessions::Brief,
+            _ => Sessions::Long,
+        }
+    }
 }
 
 /// A [`Start`] in 64 bits: nanoseconds since the origin, 73 years of them, above its flags.
@@ -142,8 +160,9 @@ impl Pace {
 
     /// How long until the attempts of the last ten minutes leave room for one more.
     pub(super) fn until_room(&self, now: Instant) -> Duration {
-        let counted = self.all().filter(Start::counts).count();
-        let oldest = self.nth(0).filter(|_| counted == MAX_ATTEMPTS_IN_PERIOD);
+        let oldest = self
+            .nth(0)
+            .filter(|_| self.all().all(|start| start.counts()));
         oldest.map_or(Duration::ZERO, |start| {
             (start.at + ATTEMPT_PERIOD).saturating_duration_since(now)
         })

@@ -68,8 +68,8 @@ pub const MAX_ATTEMPTS_IN_PERIOD: usize = 46;
 /// Of these, what forced refreshes, wishes for a long life and rejections may take: 40. The others are left
 /// to the plan.
 pub const FORCED_ATTEMPTS: usize = 40;
-/// The same while attempts fail, or where sessions are short or near their end: 20. The plan then needs one
-/// attempt each [`MAX_URGENT_WAIT`] and a few more.
+/// The same while attempts fail, near the end of a session, and where one of the last ten minutes was shorter
+/// than 15 min: 20. The plan then needs one attempt each [`MAX_URGENT_WAIT`] and a few more.
 pub const FORCED_ATTEMPTS_IN_TROUBLE: usize = 20;
 /// From this many rejections in a row on, the next key is asked for after [`AWS_BACKOFF`]: 6.
 pub const LONG_ROW: u32 = 6;

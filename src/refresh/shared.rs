@@ -125,11 +125,13 @@ impl<F: CredentialSource> Shared<F> {
         })
     }
 
-    /// Tells the timetable, if there is one, when to come again.
-    fn plan(&self) {
+    /// Tells the timetable, if there is one, when to come again, not sooner than after `least`.
+    fn plan(&self, least: Duration) {
         if let Some(membership) = self.membership.as_ref().filter(|_| self.policy.has_timer()) {
-            let state = self.state.load();
-            membership.plan(until_tick(&state, &self.policy, self.clock.now()));
+            membership.plan(|| {
+                let nap = until_tick(&self.state.load(), &self.policy, self.clock.now())?;
+                Some(nap.max(least))
+            });
         }
     }
 
@@ -460,7 +462,7 @@ impl<F: CredentialSource> Shared<F> {
         // Under the lock of the channel: what two threads send arrives in the order of the states.
         self.news
             .send_modify(|news| *news = self.status_of(subject, now));
-        self.plan();
+        self.plan(Duration::ZERO);
     }
 
     pub(super) fn status(&self) -> Status {
@@ -519,7 +521,7 @@ impl<F: CredentialSource> Shared<F> {
             return;
         }
         if self.membership.is_some() {
-            return self.plan();
+            return self.plan(Duration::ZERO);
         }
         let number = self.timers.fetch_add(1, Ordering::Relaxed) + 1;
         let ours = self.timer.send_if_modified(|turn| {
@@ -693,12 +695,12 @@ impl<F: CredentialSource> Ticks for Shared<F> {
 }
 
 impl<F: CredentialSource> Due for Shared<F> {
-    fn due(self: Arc<Self>) -> Option<Duration> {
+    fn due(self: Arc<Self>) {
         if tick(&self.state.load(), &self.policy, self.clock.now()) == Tick::Fetch {
             let _ = self.begin(Cause::Plan, false, Self::is_wanted_by_the_timer);
         }
-        let nap = until_tick(&self.state.load(), &self.policy, self.clock.now())?;
-        Some(nap.max(MIN_ATTEMPT_SPACING))
+        // What could not be begun is not tried in a loop.
+        self.plan(MIN_ATTEMPT_SPACING);
     }
 }
 

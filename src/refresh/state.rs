@@ -26,11 +26,6 @@ use aws_credential_types::Credentials;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Sessions shorter than this are asked for more often than [`MAX_ATTEMPTS_IN_PERIOD`] allows, by the plan.
-///
-/// [`MAX_ATTEMPTS_IN_PERIOD`]: super::policy::MAX_ATTEMPTS_IN_PERIOD
-const SHORTEST_LIMITED: Duration = Duration::from_secs(60);
-
 /// What a cache knows.
 #[derive(Clone, Debug, Default)]
 pub(super) struct State {
@@ -252,14 +247,8 @@ impl State {
         self.pace.until_room(now.mono)
     }
 
-    /// How long what is held lasts, as far as pace goes. Before anything is held nothing is known of it.
     fn sessions(&self) -> Sessions {
-        match self.held.as_ref().map(|held| held.life.lifetime) {
-            Some(lifetime) if lifetime.is_zero() => Sessions::Brief,
-            Some(lifetime) if lifetime < SHORTEST_LIMITED => Sessions::Short,
-            Some(lifetime) if lifetime < COMFORTABLE => Sessions::Brief,
-            _ => Sessions::Long,
-        }
+        Sessions::lasting(self.held.as_ref().map(|held| held.life.lifetime))
     }
 
     /// Time until the source is asked next, as planned now; `None` where nothing is planned.
@@ -770,10 +759,6 @@ impl State {
         (Some(next), said)
     }
 }
-
-/// Sessions from this on need nothing by the plan for ten minutes after they came: the shortest that STS
-/// and the metadata service give.
-const COMFORTABLE: Duration = Duration::from_secs(15 * 60);
 
 /// Why an attempt begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,8 +20,8 @@ const AT_A_TIME: usize = 64;
 
 /// Whom a timetable wakes.
 pub(super) trait Due: Send + Sync + 'static {
-    /// Does what is due, and says when to come again; `None` if not before news.
-    fn due(self: Arc<Self>) -> Option<Duration>;
+    /// Does what is due, and [plans](Membership::plan) when to come again.
+    fn due(self: Arc<Self>);
 }
 
 /// The plan of many caches and the one task that follows it.
@@ -85,9 +85,14 @@ impl Timetable {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set(self: &Arc<Self>, number: u64, member: &Weak<dyn Due>, nap: Option<Duration>) {
-        let at = nap.and_then(|nap| Instant::now().checked_add(nap));
+    fn set(
+        self: &Arc<Self>,
+        number: u64,
+        member: &Weak<dyn Due>,
+        nap: impl FnOnce() -> Option<Duration>,
+    ) {
         let mut plan = self.plan();
+        let at = nap().and_then(|nap| Instant::now().checked_add(nap));
         if let Some(before) = plan.at.remove(&number) {
             plan.entries.remove(&(before, number));
         }
@@ -127,7 +132,7 @@ impl Timetable {
     }
 
     /// Takes out those whose time has come, or all of them.
-    fn take(&self, all: bool) -> Vec<(u64, Weak<dyn Due>)> {
+    fn take(&self, all: bool) -> Vec<Weak<dyn Due>> {
         let mut plan = self.plan();
         plan.wake_ups += 1;
         let later = if all {
@@ -136,11 +141,10 @@ impl Timetable {
             plan.entries.split_off(&(Instant::now(), u64::MAX))
         };
         let due = std::mem::replace(&mut plan.entries, later);
-        let due: Vec<_> = due.into_iter().map(|((_, n), of)| (n, of)).collect();
-        for (number, _) in &due {
+        for (_, number) in due.keys() {
             plan.at.remove(number);
         }
-        due
+        due.into_values().collect()
     }
 }
 
@@ -158,14 +162,17 @@ impl fmt::Debug for Timetable {
 
 impl Membership {
     /// The member looks again after this long; `None` for not before its next news.
-    pub(super) fn plan(&self, nap: Option<Duration>) {
+    ///
+    /// No wake-up is lost: `nap` is worked out under the lock of the plan, and who changes what it is worked out
+    /// from plans after the change. So what is planned last was seen last.
+    pub(super) fn plan(&self, nap: impl FnOnce() -> Option<Duration>) {
         self.timetable.set(self.number, &self.member, nap);
     }
 }
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        self.plan(None);
+        self.plan(|| None);
     }
 }
 
@@ -200,14 +207,12 @@ async fn follow(turn: Turn, news: Arc<Notify>, mut seen: Now) {
         let due = timetable.take(have_run_apart(seen, now));
         seen = now;
         drop(timetable);
-        for (n, (number, member)) in due.into_iter().enumerate() {
+        for (n, member) in due.into_iter().enumerate() {
             if n % AT_A_TIME == AT_A_TIME - 1 {
                 yield_now().await;
             }
-            let Some(of) = member.upgrade() else { continue };
-            let nap = of.due();
-            if let Some(timetable) = turn.of.upgrade() {
-                timetable.set(number, &member, nap);
+            if let Some(of) = member.upgrade() {
+                of.due();
             }
         }
     }

@@ -5,7 +5,7 @@ use super::batch::write::BatchWrite;
 use super::endpoint::EndpointSettings;
 use super::handle::Table;
 use super::name::TableName;
-use super::repeat::MarkRepeats;
+use super::refusal_marks::MarkRefusals;
 use super::target::{AnyStrategy, Shared, Target};
 use super::transaction::{TransactGet, TransactWrite};
 use crate::iam::PolicyRecorder;
@@ -108,7 +108,7 @@ impl<S: CredentialStrategy> Dynamo<S> {
         // tries that were refused would be counted twice.
         let interceptors = config.interceptors();
         let others = interceptors.filter(|other| {
-            !sdk::Recovery::is_named(other.name()) && other.name() != MarkRepeats::NAME
+            !sdk::Recovery::is_named(other.name()) && other.name() != MarkRefusals::NAME
         });
         builder.set_interceptors(others.collect::<Vec<_>>());
         let classifiers = config.retry_classifiers();
@@ -152,7 +152,7 @@ impl<S: CredentialStrategy> Dynamo<S> {
         // `interceptor` would look up on each call, for each of them, whether it is switched off
         builder.push_interceptor(SharedInterceptor::permanent(recovery.clone()));
         builder.push_interceptor(recorder.interceptor());
-        builder.push_interceptor(SharedInterceptor::permanent(MarkRepeats));
+        builder.push_interceptor(SharedInterceptor::permanent(MarkRefusals));
         let config = builder.retry_classifier(recovery.clone()).build();
         let any: Arc<AnyStrategy> = Arc::<S>::clone(&strategy);
         Dynamo {

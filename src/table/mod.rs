@@ -27,7 +27,7 @@ mod number;
 mod operations;
 mod raw;
 mod read;
-mod repeat;
+mod refusal_marks;
 mod retries;
 mod target;
 mod transaction;

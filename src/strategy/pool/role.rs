@@ -80,6 +80,10 @@ impl CredentialStrategy for PooledRole {
         self.cache.accepted(key_id);
     }
 
+    fn disputed_identity(&self) -> Option<Identity> {
+        self.cache.disputed_identity()
+    }
+
     fn status(&self) -> Status {
         self.cache.status()
     }

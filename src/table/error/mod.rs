@@ -2,7 +2,7 @@
 
 use super::decode::decode;
 use super::item::Attributes;
-use super::repeat::{earlier_try_lost, what_was_sent};
+use super::refusal_marks::{earlier_try_lost, what_was_sent};
 use super::target::{Shared, Target};
 use crate::error::body::Refusal;
 use crate::error::chain::{Broken, Told, layers};

@@ -10,12 +10,12 @@ use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 
-/// Marks the answers that refuse a request of which an earlier try was not answered.
+/// Marks the answers that refuse a request: with what was sent, and where an earlier try was not answered.
 #[derive(Debug)]
-pub(crate) struct MarkRepeats;
+pub(crate) struct MarkRefusals;
 
-impl MarkRepeats {
-    pub(crate) const NAME: &str = "MarkRepeats";
+impl MarkRefusals {
+    pub(crate) const NAME: &str = "MarkRefusals";
 }
 
 /// How many tries of this request were refused, and so not done.
@@ -57,9 +57,9 @@ impl Sent {
 }
 
 #[dyn_dispatch_hint]
-impl Intercept for MarkRepeats {
+impl Intercept for MarkRefusals {
     fn name(&self) -> &'static str {
-        MarkRepeats::NAME
+        MarkRefusals::NAME
     }
 
     fn modify_before_attempt_completion(
