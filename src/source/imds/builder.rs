@@ -1,11 +1,10 @@
 //! What an [`ImdsSource`] is told.
 
 use super::ImdsSource;
+use super::remembered::Remembered;
 use super::settings::{Settings, Wishes};
 use crate::error::Result;
 use crate::source::env::Env;
-use arc_swap::ArcSwapOption;
-use std::sync::Mutex;
 use std::time::Duration;
 
 /// Builds an [`ImdsSource`]; what is not set comes from the environment, else from a named constant.
@@ -17,6 +16,13 @@ pub struct ImdsSourceBuilder<W = ()> {
     wishes: Wishes,
     env: Env,
     pub(crate) with: W,
+}
+
+impl ImdsSource {
+    /// Starts from the environment and the constants of this module.
+    pub fn builder() -> ImdsSourceBuilder {
+        ImdsSourceBuilder::new(())
+    }
 }
 
 impl<W> ImdsSourceBuilder<W> {
@@ -103,8 +109,7 @@ impl ImdsSourceBuilder {
         } = self;
         Ok(ImdsSource {
             settings: Settings::resolve(wishes, &env)?,
-            role: ArcSwapOption::empty(),
-            memory: Mutex::default(),
+            remembered: Remembered::default(),
         })
     }
 }

@@ -1,10 +1,11 @@
 //! One fetch, step by step.
 
 use super::document::{Reading, credential_document, first_role, malformed};
-use super::http::{self, Connection, Reply, request};
-use super::platform::Platform;
+use super::failure;
+use super::http::{self, Connection, Reply, TOKEN_PATH, request};
+use super::platform::{Platform, Question, questions};
+use super::remembered::{Remembered, Token, Tree};
 use super::settings::{DEFAULT_ANSWER_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, Settings};
-use super::{ImdsSource, TOKEN_PATH, Token, Tree, failure};
 use crate::arn::Partition;
 use crate::error::text::{Quoted, Secrets};
 use crate::error::{Error, Result};
@@ -12,7 +13,6 @@ use crate::jitter;
 use crate::source::progress::{report_failure, report_step};
 use aws_credential_types::Credentials;
 use hyper::header::{HeaderName, HeaderValue};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -41,7 +41,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// One fetch: a connection that is opened when needed, and a budget of failures.
 pub(super) struct Exchange<'a> {
-    source: &'a ImdsSource,
+    settings: &'a Settings,
+    remembered: &'a Remembered,
     started: Instant,
     connection: Option<Connection>,
     /// Of all requests.
@@ -54,17 +55,18 @@ pub(super) struct Exchange<'a> {
 }
 
 impl<'a> Exchange<'a> {
-    pub(super) fn begin(source: &'a ImdsSource) -> Result<Self> {
-        if source.settings.disabled {
+    pub(super) fn begin(settings: &'a Settings, remembered: &'a Remembered) -> Result<Self> {
+        if settings.disabled {
             return Err(failure::disabled());
         }
         Ok(Exchange {
-            source,
+            settings,
+            remembered,
             started: Instant::now(),
             connection: None,
             failures: 0,
             attempts: 0,
-            deadline: Instant::now() + limit(&source.settings),
+            deadline: Instant::now() + limit(settings),
             token_replaced: false,
         })
     }
@@ -84,14 +86,14 @@ impl<'a> Exchange<'a> {
     pub(super) async fn discovered(&mut self) -> Result<Credentials> {
         let mut relistings = 0;
         loop {
-            let role = match self.source.listed_role() {
+            let role = match self.remembered.listed_role() {
                 Some(role) => role,
                 None => self.list_role().await?,
             };
             if let Some(credentials) = self.document_on_either(&role).await? {
                 return Ok(credentials);
             }
-            self.source.role.store(None);
+            self.remembered.list_role(None);
             if relistings == MAX_RELISTINGS {
                 let path = format!("{}{role}", Tree::Plain.path());
                 return Err(self.finish(failure::no_document(&role), &path));
@@ -102,7 +104,7 @@ impl<'a> Exchange<'a> {
 
     /// A role's document from the extended path or, where that has none, from the plain one.
     async fn document_on_either(&mut self, role: &str) -> Result<Option<Credentials>> {
-        let mut tree = self.source.memory().tree;
+        let mut tree = self.remembered.memory().tree;
         loop {
             let path = format!("{}{role}", tree.path());
             match self.document(&path, role).await {
@@ -126,7 +128,7 @@ impl<'a> Exchange<'a> {
     }
 
     fn remember(&self, tree: Tree) {
-        let mut memory = self.source.memory();
+        let mut memory = self.remembered.memory();
         memory.tree = tree;
         memory.extended_answered |= tree == Tree::Extended;
     }
@@ -139,8 +141,8 @@ impl<'a> Exchange<'a> {
                 .http_status()
                 .is_some_and(|status| (500..600).contains(&status))
             // else it was the session token that was not to be had
-            && self.source.memory().token.is_some()
-            && !self.source.memory().extended_answered
+            && self.remembered.memory().token.is_some()
+            && !self.remembered.memory().extended_answered
     }
 
     async fn list_role(&mut self) -> Result<String> {
@@ -148,13 +150,13 @@ impl<'a> Exchange<'a> {
         let role = first_role(&reply.body)
             .and_then(|role| role.ok_or_else(failure::no_role))
             .map_err(|error| self.finish(error, path))?;
-        self.source.role.store(Some(Arc::new(role.clone())));
+        self.remembered.list_role(Some(role.clone()));
         Ok(role)
     }
 
     /// The list of roles, from the extended path or, where that is not there, the plain one.
     pub(super) async fn list(&mut self) -> Result<(Reply, &'static str)> {
-        let mut tree = self.source.memory().tree;
+        let mut tree = self.remembered.memory().tree;
         loop {
             match self.list_on(tree).await {
                 Ok(Some(reply)) => {
@@ -247,7 +249,7 @@ impl<'a> Exchange<'a> {
             if reply.status != 401 {
                 return Ok(reply);
             }
-            self.source.memory().token = None;
+            self.remembered.memory().token = None;
             if self.token_replaced {
                 return Err(self.finish(failure::token_not_taken(), path));
             }
@@ -257,13 +259,13 @@ impl<'a> Exchange<'a> {
 
     /// What the service may repeat and no text may show.
     fn secrets(&self) -> Secrets {
-        let token = self.source.memory().token.clone();
+        let token = self.remembered.memory().token.clone();
         let token = token.as_ref().and_then(|token| token.value.to_str().ok());
         token.map_or_else(Secrets::unknown, |token| Secrets::unknown().and(token))
     }
 
     async fn token(&mut self) -> Result<HeaderValue> {
-        let remembered = self.source.memory().token.clone();
+        let remembered = self.remembered.memory().token.clone();
         if let Some(token) = remembered
             && Instant::now() < token.reuse_until
         {
@@ -278,9 +280,9 @@ impl<'a> Exchange<'a> {
             .ok_or_else(|| self.finish(failure::no_token(), TOKEN_PATH))?;
         value.set_sensitive(true);
         // Without the header it lives as long as was asked; if not, a 401 says so.
-        let asked = self.source.settings.token_ttl;
+        let asked = self.settings.token_ttl;
         let ttl = token_ttl(&reply).map_or(asked, |ttl| ttl.min(asked));
-        self.source.memory().token = Some(Token {
+        self.remembered.memory().token = Some(Token {
             value: value.clone(),
             reuse_until: Instant::now()
                 + ttl.saturating_sub(TOKEN_MARGIN.min(ttl / TOKEN_MARGIN_PART)),
@@ -289,7 +291,7 @@ impl<'a> Exchange<'a> {
     }
 
     pub(super) async fn ask_token(&mut self) -> Result<Reply> {
-        let ttl = HeaderValue::from(self.source.settings.token_ttl.as_secs());
+        let ttl = HeaderValue::from(self.settings.token_ttl.as_secs());
         let reply = self
             .call("PUT", TOKEN_PATH, (TOKEN_TTL_HEADER, ttl))
             .await?;
@@ -302,7 +304,7 @@ impl<'a> Exchange<'a> {
         }
         let platform = match platform {
             Some(platform) => Some(platform),
-            None => Platform::by_asking(self, Platform::OpenStack).await,
+            None => self.asked_in_its_words(Platform::OpenStack).await,
         };
         let whose = match (platform, reply.server()) {
             (Some(platform), _) => format!("{}'s", platform.as_str()),
@@ -323,6 +325,36 @@ impl<'a> Exchange<'a> {
             400 | 403 => false,
             status => !failure::is_transient(status),
         }
+    }
+
+    /// Whether one says so itself, asked in its own words.
+    async fn asked_in_its_words(&mut self, platform: Platform) -> Option<Platform> {
+        let asked = |question: &Question| question.platform == platform;
+        let question = questions().into_iter().find(asked)?;
+        let reply = self.call("GET", question.path, question.header).await;
+        (question.is_answer)(&reply.ok()?).then_some(platform)
+    }
+
+    /// Whose service this is; `None` where no answer says.
+    pub(super) async fn platform(&mut self) -> Option<Platform> {
+        for question in questions() {
+            let Question {
+                path,
+                header,
+                platform,
+                is_answer,
+            } = question;
+            let Ok(reply) = self.call("GET", path, header).await else {
+                continue;
+            };
+            if let Some(platform) = Platform::of_headers(&reply) {
+                return Some(platform);
+            }
+            if is_answer(&reply) {
+                return Some(platform);
+            }
+        }
+        None
     }
 
     /// One request, repeated within the budget when the service or the way there fails.
@@ -347,7 +379,7 @@ impl<'a> Exchange<'a> {
                         failure,
                         http::Failure::TooLarge(_) | http::Failure::Unsendable
                     );
-                    let error = failure::no_answer(failure, path, self.source.settings.host);
+                    let error = failure::no_answer(failure, path, self.settings.host);
                     if lasting {
                         return Err(self.finish(error, path));
                     }
@@ -365,7 +397,7 @@ impl<'a> Exchange<'a> {
         path: &str,
         header: (HeaderName, HeaderValue),
     ) -> Result<Reply, http::Failure> {
-        let settings = &self.source.settings;
+        let settings = self.settings;
         let request = request(&settings.endpoint, method, path, header)?;
         let deadline = self.deadline;
         report_step("connecting");
@@ -383,7 +415,7 @@ impl<'a> Exchange<'a> {
 
     /// The connection of this fetch, or a new one where that cannot be used any more.
     pub(super) async fn connect(&mut self) -> Result<&mut Connection, http::Failure> {
-        let settings = &self.source.settings;
+        let settings = self.settings;
         let mut kept = self.connection.take();
         if let Some(connection) = &mut kept
             && !connection.is_usable(settings.answer_timeout).await
@@ -420,7 +452,7 @@ impl<'a> Exchange<'a> {
         let pause = pause.mul_f64(0.5 + jitter::unit() / 2.0);
         let pause = asked.map_or(pause, |asked| asked.max(pause));
         let left = self.deadline.saturating_duration_since(Instant::now());
-        let over = failed >= self.source.settings.max_attempts
+        let over = failed >= self.settings.max_attempts
             || self.failures >= FAILURES_LIMIT
             || pause >= left;
         if over {
@@ -433,7 +465,7 @@ impl<'a> Exchange<'a> {
     /// Adds what every error of a fetch says.
     pub(super) fn finish(&self, error: Error, path: &str) -> Error {
         let error = error
-            .at(format!("{}{path}", self.source.settings.endpoint))
+            .at(format!("{}{path}", self.settings.endpoint))
             .after(self.started.elapsed());
         if self.attempts > 1 {
             error.after_attempts(self.attempts)

@@ -1,9 +1,9 @@
 //! What can go wrong with the metadata service, in words that mend it. Every error of this source is
 //! made here or beside the parser.
 
-use super::TOKEN_PATH;
 use super::document::UNAUTHORIZED;
-use super::http::{BODY_LIMIT, Failure};
+use super::host::{ENABLE_SERVICE, Host};
+use super::http::{BODY_LIMIT, Failure, TOKEN_PATH};
 use super::settings::DISABLED_VARIABLE;
 use crate::error::chain::Broken;
 use crate::error::codes::{self, Meaning};
@@ -15,8 +15,6 @@ const ATTACH_A_ROLE: &str = "attach one with aws iam add-role-to-instance-profil
      --instance-id INSTANCE --iam-instance-profile Name=PROFILE";
 const RAISE_HOP_LIMIT: &str = "raise it with aws ec2 modify-instance-metadata-options --instance-id \
      INSTANCE --http-put-response-hop-limit 2";
-const ENABLE_SERVICE: &str = "is the service on? aws ec2 modify-instance-metadata-options \
-     --instance-id INSTANCE --http-endpoint enabled";
 
 fn error(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Error {
     Error::new(kind, Operation::FETCH, message)
@@ -28,40 +26,6 @@ pub(super) fn disabled() -> Error {
         "the instance metadata service is disabled by the environment",
     )
     .hint(format!("unset {DISABLED_VARIABLE}, which is true"))
-}
-
-/// What the environment says about where this runs, for the error when nobody is at the address.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Host {
-    /// ECS, EKS with Pod Identity: the agent hands out the role.
-    Container,
-    /// EKS with a role for the service account, or whoever else sets these variables.
-    WebIdentity,
-    /// Lambda has its role's credentials in the environment.
-    Lambda,
-    #[default]
-    Unknown,
-}
-
-impl Host {
-    fn unreachable(self, how: &'static str) -> Cow<'static, str> {
-        let where_it_is = match self {
-            Host::Container => "this is a container (ECS or EKS): its role comes from there",
-            Host::WebIdentity => "this process has a web identity: its role comes by that",
-            Host::Lambda => "this is Lambda: its role's credentials are in the environment",
-            Host::Unknown => "not on EC2, or the metadata service is off",
-        };
-        format!("{how}: {where_it_is}").into()
-    }
-
-    fn hint(self) -> &'static str {
-        match self {
-            Host::Container => "Provided::container()",
-            Host::WebIdentity => "AssumeRole::web_identity_from_env().from_env().await.build()?",
-            Host::Lambda => "Provided::environment()",
-            Host::Unknown => ENABLE_SERVICE,
-        }
-    }
 }
 
 /// No answer, or none that is HTTP.

@@ -19,6 +19,9 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
+/// Where a session token is asked for.
+pub(super) const TOKEN_PATH: &str = "/latest/api/token";
+
 /// The largest body that is read. A credential document is under 2 KiB, and tokens are allowed to
 /// grow; whatever exceeds this does not come from the metadata service.
 pub(crate) const BODY_LIMIT: usize = 64 * 1024;

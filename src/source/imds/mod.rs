@@ -4,8 +4,10 @@ mod builder;
 mod document;
 mod exchange;
 mod failure;
+mod host;
 mod http;
 mod platform;
+mod remembered;
 mod settings;
 
 pub use builder::ImdsSourceBuilder;
@@ -18,23 +20,16 @@ pub use settings::{
 };
 
 use self::exchange::{Exchange, token_ttl};
+use self::http::TOKEN_PATH;
+use self::remembered::Remembered;
 use self::settings::Settings;
 use crate::error::Result;
 use crate::source::{CredentialSource, INSTANCE_PROFILE_NAME};
-use arc_swap::ArcSwapOption;
 use aws_credential_types::Credentials;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
-use hyper::header::HeaderValue;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
-use tokio::time::Instant;
-
-const TOKEN_PATH: &str = "/latest/api/token";
-/// Roles and documents with the account id, where the service has it.
-const EXTENDED_PATH: &str = "/latest/meta-data/iam/security-credentials-extended/";
-const PLAIN_PATH: &str = "/latest/meta-data/iam/security-credentials/";
 
 /// Credentials of the role that is attached to this EC2 instance: one call is one fetch over IMDSv2.
 ///
@@ -67,43 +62,7 @@ const PLAIN_PATH: &str = "/latest/meta-data/iam/security-credentials/";
 /// ```
 pub struct ImdsSource {
     settings: Settings,
-    /// The role that the service listed. Read without a lock, since a `Status` shows it.
-    role: ArcSwapOption<String>,
-    memory: Mutex<Memory>,
-}
-
-/// What else makes the next fetch cheaper.
-#[derive(Default)]
-struct Memory {
-    token: Option<Token>,
-    tree: Tree,
-    /// The extended path has answered once.
-    extended_answered: bool,
-}
-
-/// Which of the two paths the service has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Tree {
-    /// With account id; also what is assumed before the first answer.
-    #[default]
-    Extended,
-    Plain,
-}
-
-impl Tree {
-    fn path(self) -> &'static str {
-        match self {
-            Tree::Extended => EXTENDED_PATH,
-            Tree::Plain => PLAIN_PATH,
-        }
-    }
-}
-
-#[derive(Clone)]
-struct Token {
-    /// Marked sensitive, so that no log shows it.
-    value: HeaderValue,
-    reuse_until: Instant,
+    remembered: Remembered,
 }
 
 /// What the metadata service says about its session tokens; for diagnosis.
@@ -117,11 +76,6 @@ pub struct TokenCheck {
 }
 
 impl ImdsSource {
-    /// Starts from the environment and the constants of this module.
-    pub fn builder() -> ImdsSourceBuilder {
-        ImdsSourceBuilder::new(())
-    }
-
     /// Where the service is asked, as a URI.
     #[must_use]
     pub fn endpoint(&self) -> String {
@@ -135,7 +89,7 @@ impl ImdsSource {
     /// [`Unreachable`](crate::ErrorKind::Unreachable) when nobody answers,
     /// [`Disabled`](crate::ErrorKind::Disabled) when the environment switches the service off.
     pub async fn check_connection(&self) -> Result<()> {
-        let mut exchange = Exchange::begin(self)?;
+        let mut exchange = self.begin()?;
         let mut failed = 0;
         loop {
             let Err(failure) = exchange.connect().await else {
@@ -154,7 +108,7 @@ impl ImdsSource {
     /// [`Timeout`](crate::ErrorKind::Timeout) when the connection stands and the answer is lost, which
     /// in a container is the hop limit; otherwise as [`fetch`](CredentialSource::fetch).
     pub async fn check_token(&self) -> Result<TokenCheck> {
-        let mut exchange = Exchange::begin(self)?;
+        let mut exchange = self.begin()?;
         let reply = exchange.ask_token().await?;
         Ok(TokenCheck {
             ttl: token_ttl(&reply),
@@ -172,7 +126,7 @@ impl ImdsSource {
     /// [`NoRole`](crate::ErrorKind::NoRole) when there is none; otherwise as
     /// [`fetch`](CredentialSource::fetch).
     pub async fn attached_roles(&self) -> Result<Vec<String>> {
-        let mut exchange = Exchange::begin(self)?;
+        let mut exchange = self.begin()?;
         let (reply, path) = exchange.list().await?;
         let roles = role_list(&reply.body).map_err(|error| exchange.finish(error, path))?;
         if roles.is_empty() {
@@ -182,20 +136,21 @@ impl ImdsSource {
     }
 
     async fn fetch_once(&self) -> Result<Credentials> {
-        let mut exchange = Exchange::begin(self)?;
+        let mut exchange = self.begin()?;
         match &self.settings.profile {
             Some(profile) => exchange.configured(profile).await,
             None => exchange.discovered().await,
         }
     }
 
-    fn listed_role(&self) -> Option<String> {
-        self.role.load().as_deref().cloned()
+    /// Whose metadata service this is, asked after it turned out not to be EC2's; `None` where no
+    /// answer says.
+    pub(crate) async fn platform(&self) -> Option<Platform> {
+        self.begin().ok()?.platform().await
     }
 
-    fn memory(&self) -> MutexGuard<'_, Memory> {
-        // Each change is a single assignment, so a panic elsewhere leaves nothing half done.
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    fn begin(&self) -> Result<Exchange<'_>> {
+        Exchange::begin(&self.settings, &self.remembered)
     }
 }
 
@@ -206,7 +161,7 @@ impl CredentialSource for ImdsSource {
 
     fn subject(&self) -> Option<String> {
         let configured = self.settings.profile.clone();
-        configured.or_else(|| self.listed_role())
+        configured.or_else(|| self.remembered.listed_role())
     }
 
     fn endpoint(&self) -> Option<String> {
@@ -223,7 +178,7 @@ impl fmt::Debug for ImdsSource {
         f.debug_struct("ImdsSource")
             .field("endpoint", &self.endpoint())
             .field("profile", &self.settings.profile)
-            .field("role", &self.listed_role())
+            .field("role", &self.remembered.listed_role())
             .finish_non_exhaustive()
     }
 }

@@ -1,7 +1,5 @@
 //! Who answers at the metadata address where it is not EC2: other clouds use the same address.
 
-use super::ImdsSource;
-use super::exchange::Exchange;
 use super::http::Reply;
 use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue, SERVER};
 
@@ -41,25 +39,15 @@ impl Platform {
     }
 }
 
-impl Platform {
-    /// Whether one says so itself, asked in its own words.
-    pub(super) async fn by_asking(exchange: &mut Exchange<'_>, platform: Self) -> Option<Self> {
-        let asked = |question: &Question| question.platform == platform;
-        let question = questions().into_iter().find(asked)?;
-        let reply = exchange.call("GET", question.path, question.header).await;
-        (question.is_answer)(&reply.ok()?).then_some(platform)
-    }
-}
-
 const METADATA_FLAVOR: HeaderName = HeaderName::from_static("metadata-flavor");
 const METADATA: HeaderName = HeaderName::from_static("metadata");
 
 /// What is asked of each service in its own words, and how its answer is known.
-struct Question {
-    path: &'static str,
-    header: (HeaderName, HeaderValue),
-    platform: Platform,
-    is_answer: fn(&Reply) -> bool,
+pub(super) struct Question {
+    pub(super) path: &'static str,
+    pub(super) header: (HeaderName, HeaderValue),
+    pub(super) platform: Platform,
+    pub(super) is_answer: fn(&Reply) -> bool,
 }
 
 /// The documented requests that need no permission:
@@ -67,7 +55,7 @@ struct Question {
 /// <https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service>,
 /// <https://docs.openstack.org/nova/latest/user/metadata.html>,
 /// <https://docs.oracle.com/iaas/Content/Compute/Tasks/gettingmetadata.htm>.
-fn questions() -> [Question; 4] {
+pub(super) fn questions() -> [Question; 4] {
     [
         Question {
             path: "/computeMetadata/v1/",
@@ -113,30 +101,4 @@ fn is_version_list(reply: &Reply) -> bool {
             .lines()
             .map(str::trim)
             .all(|line| line == "latest" || is_date(line))
-}
-
-impl ImdsSource {
-    /// Whose metadata service this is, asked after it turned out not to be EC2's; `None` where no
-    /// answer says.
-    pub(crate) async fn platform(&self) -> Option<Platform> {
-        let mut exchange = Exchange::begin(self).ok()?;
-        for question in questions() {
-            let Question {
-                path,
-                header,
-                platform,
-                is_answer,
-            } = question;
-            let Ok(reply) = exchange.call("GET", path, header).await else {
-                continue;
-            };
-            if let Some(platform) = Platform::of_headers(&reply) {
-                return Some(platform);
-            }
-            if is_answer(&reply) {
-                return Some(platform);
-            }
-        }
-        None
-    }
 }

@@ -1,7 +1,7 @@
 //! What an [`ImdsSource`](super::ImdsSource) is told: by its builder, else the environment, else a
 //! named constant.
 
-use super::failure::Host;
+use super::host::Host;
 use crate::arn::is_role_name;
 use crate::error::{Error, Result};
 use crate::source::env::Env;

@@ -1,18 +1,20 @@
 //! What a [`StsSource`] is told.
 
+use super::StsSource;
 use super::base::Base;
 use super::client::StsSettings;
+use super::proof::Proof;
 use super::rules::{Mfa, Parts, Request, Rules};
-use super::web_identity::Told;
-use super::{Proof, StsSource};
+use super::web_identity::{Told, WebIdentity};
 use crate::arn::{Partition, RoleArn};
 use crate::error::{BoxError, Error, Result};
-use crate::source::IntoRegion;
+use crate::source::{Env, IntoRegion};
 use aws_credential_types::provider::ProvideCredentials;
 use aws_smithy_runtime_api::client::http::HttpClient;
 use aws_types::SdkConfig;
 use std::fmt;
 use std::future::Future;
+use std::path::Path;
 use std::time::Duration;
 
 /// Builds a [`StsSource`]; region and base are required, the rest has defaults.
@@ -30,6 +32,13 @@ pub struct StsSourceBuilder<W = ()> {
     /// Instead of a base.
     identity: Option<Told>,
     pub(crate) with: W,
+}
+
+impl StsSource {
+    /// Starts with the ARN of the role, for example `arn:aws:iam::123456789012:role/App`.
+    pub fn builder(role_arn: impl Into<String>) -> StsSourceBuilder {
+        StsSourceBuilder::new(role_arn.into(), ())
+    }
 }
 
 impl<W> StsSourceBuilder<W> {
@@ -109,6 +118,35 @@ impl<W> StsSourceBuilder<W> {
     pub fn sdk_config(mut self, config: &SdkConfig) -> Self {
         self.settings.sdk_config = Some(config.clone());
         self
+    }
+
+    /// Instead of a base: the file of a token that an OpenID Connect provider issued, for
+    /// `sts:AssumeRoleWithWebIdentity`, which nobody signs. EKS, GitHub Actions, Entra and any other.
+    ///
+    /// The file is read anew at each fetch, as its token is replaced from time to time; line ends around the
+    /// token are not part of it. Up to [`MAX_TOKEN_BYTES`](crate::source::MAX_TOKEN_BYTES).
+    ///
+    /// External id, tags, MFA and source identity are not for this call, and are refused beside it.
+    pub fn web_identity_token_file(self, path: impl AsRef<Path>) -> Self {
+        let path = path.as_ref().to_owned();
+        self.told(Told::Identity(WebIdentity::file(path)))
+    }
+
+    /// The same with a token from an async function, which is asked at each fetch. When it fails, STS is not
+    /// asked.
+    pub fn web_identity<A, F>(self, token: A) -> Self
+    where
+        A: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = Result<String, BoxError>> + Send + 'static,
+    {
+        self.told(Told::Identity(WebIdentity::function(token)))
+    }
+
+    /// The same as EKS and others tell a process: the token's file from `AWS_WEB_IDENTITY_TOKEN_FILE`, and,
+    /// where they are not set here, the role from `AWS_ROLE_ARN` and the session's name from
+    /// `AWS_ROLE_SESSION_NAME`. They are read in `build`.
+    pub fn web_identity_from_env(self) -> Self {
+        self.told(Told::Environment(Env::process()))
     }
 
     /// The name of the session, 2 to 64 of `A-Z a-z 0-9 _ + = , . @ -`, as it stands in CloudTrail;
@@ -248,7 +286,7 @@ impl<W> StsSourceBuilder<W> {
         self
     }
 
-    pub(super) fn told(mut self, identity: Told) -> Self {
+    fn told(mut self, identity: Told) -> Self {
         self.identity = Some(identity);
         self
     }
@@ -294,7 +332,10 @@ impl StsSourceBuilder {
                 ));
             }
             (Some(base), None) => (Proof::Base(base), role_arn, parts),
-            (None, Some(told)) => told.resolve(role_arn, parts)?,
+            (None, Some(told)) => {
+                let (identity, role_arn, parts) = told.resolve(role_arn, parts)?;
+                (Proof::WebIdentity(identity), role_arn, parts)
+            }
             (None, None) => {
                 return Err(Error::usage(
                     "base",

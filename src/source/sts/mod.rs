@@ -6,6 +6,7 @@ mod builder;
 mod client;
 mod failure;
 mod observe;
+mod proof;
 mod provider_failure;
 mod response;
 mod rules;
@@ -26,6 +27,7 @@ pub use rules::{DEFAULT_SESSION_DURATION, MAX_SESSION_DURATION, MIN_SESSION_DURA
 use self::budget::Budget;
 use self::failure::{ASSUME_ROLE, Assumed, Call, GET_CALLER_IDENTITY, NO_ANSWER};
 use self::observe::Observer;
+use self::proof::Proof;
 use self::rules::Request;
 use self::web_identity::{ASSUME_ROLE_WITH_WEB_IDENTITY, WebIdentity};
 use crate::error::{CredentialFault, Error, ErrorKind, Operation, Result};
@@ -54,37 +56,7 @@ pub struct StsSource {
     request: Request,
 }
 
-/// By what the caller proves who it is.
-#[derive(Debug)]
-enum Proof {
-    /// AWS credentials, which sign the call.
-    Base(Base),
-    /// A token that somebody else issued; nobody signs.
-    WebIdentity(WebIdentity),
-}
-
-impl Proof {
-    fn origin(&self) -> Origin {
-        match self {
-            Proof::Base(base) => base.origin(),
-            Proof::WebIdentity(_) => Origin::Unknown,
-        }
-    }
-
-    fn name(&self) -> &str {
-        match self {
-            Proof::Base(base) => base.name(),
-            Proof::WebIdentity(identity) => identity.name(),
-        }
-    }
-}
-
 impl StsSource {
-    /// Starts with the ARN of the role, for example `arn:aws:iam::123456789012:role/App`.
-    pub fn builder(role_arn: impl Into<String>) -> StsSourceBuilder {
-        StsSourceBuilder::new(role_arn.into(), ())
-    }
-
     /// The ARN of the role.
     #[must_use]
     pub fn role_arn(&self) -> &str {

@@ -1,9 +1,8 @@
 //! What an `AssumeRole` request holds, and the rules that AWS has for each part:
 //! <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>.
 
-use super::ASSUME_ROLE;
 use super::base::Origin;
-use super::failure::CHAINED_LIMIT;
+use super::failure::{ASSUME_ROLE, CHAINED_LIMIT};
 use crate::arn::{Arn, RoleArn, is_account, is_session_name};
 use crate::error::{BoxError, Error, ErrorKind, Result};
 use aws_sdk_sts::operation::assume_role::builders::AssumeRoleFluentBuilder;

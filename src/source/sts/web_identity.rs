@@ -1,7 +1,5 @@
 //! An external identity instead of AWS credentials: its token, and the call that brings it to STS.
 
-use super::Proof;
-use super::builder::StsSourceBuilder;
 use super::failure::Call;
 use super::rules::Parts;
 use crate::arn::RoleArn;
@@ -14,7 +12,7 @@ use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIden
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use std::fmt;
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -49,14 +47,14 @@ enum TokenOrigin {
 }
 
 impl WebIdentity {
-    fn file(path: PathBuf) -> Self {
+    pub(super) fn file(path: PathBuf) -> Self {
         WebIdentity {
             name: format!("the web identity token in {}", path.display()),
             origin: TokenOrigin::File(path),
         }
     }
 
-    fn function<A, F>(ask: A) -> Self
+    pub(super) fn function<A, F>(ask: A) -> Self
     where
         A: Fn() -> F + Send + Sync + 'static,
         F: Future<Output = Result<String, BoxError>> + Send + 'static,
@@ -109,10 +107,14 @@ pub(super) enum Told {
 
 impl Told {
     /// The identity, with role and session name from the environment where they are wanted and not given.
-    pub(super) fn resolve(self, role_arn: String, parts: Parts) -> Result<(Proof, String, Parts)> {
+    pub(super) fn resolve(
+        self,
+        role_arn: String,
+        parts: Parts,
+    ) -> Result<(WebIdentity, String, Parts)> {
         refuse_what_the_call_has_not(&parts)?;
         let env = match self {
-            Told::Identity(identity) => return Ok((Proof::WebIdentity(identity), role_arn, parts)),
+            Told::Identity(identity) => return Ok((identity, role_arn, parts)),
             Told::Environment(env) => env,
         };
         let file = env.var(TOKEN_FILE_VARIABLE)?.ok_or_else(|| {
@@ -142,7 +144,7 @@ impl Told {
             ..parts
         };
         let identity = WebIdentity::file(PathBuf::from(file));
-        Ok((Proof::WebIdentity(identity), role_arn, parts))
+        Ok((identity, role_arn, parts))
     }
 }
 
@@ -161,37 +163,6 @@ fn refuse_what_the_call_has_not(parts: &Parts) -> Result<()> {
             "expected nothing here: sts:AssumeRoleWithWebIdentity has no such option",
         )
         .hint("what the token claims stands in its place: conditions of the role's trust policy name it")),
-    }
-}
-
-impl<W> StsSourceBuilder<W> {
-    /// Instead of a base: the file of a token that an OpenID Connect provider issued, for
-    /// `sts:AssumeRoleWithWebIdentity`, which nobody signs. EKS, GitHub Actions, Entra and any other.
-    ///
-    /// The file is read anew at each fetch, as its token is replaced from time to time; line ends around the
-    /// token are not part of it. Up to [`MAX_TOKEN_BYTES`](crate::source::MAX_TOKEN_BYTES).
-    ///
-    /// External id, tags, MFA and source identity are not for this call, and are refused beside it.
-    pub fn web_identity_token_file(self, path: impl AsRef<Path>) -> Self {
-        let path = path.as_ref().to_owned();
-        self.told(Told::Identity(WebIdentity::file(path)))
-    }
-
-    /// The same with a token from an async function, which is asked at each fetch. When it fails, STS is not
-    /// asked.
-    pub fn web_identity<A, F>(self, token: A) -> Self
-    where
-        A: Fn() -> F + Send + Sync + 'static,
-        F: Future<Output = Result<String, BoxError>> + Send + 'static,
-    {
-        self.told(Told::Identity(WebIdentity::function(token)))
-    }
-
-    /// The same as EKS and others tell a process: the token's file from `AWS_WEB_IDENTITY_TOKEN_FILE`, and,
-    /// where they are not set here, the role from `AWS_ROLE_ARN` and the session's name from
-    /// `AWS_ROLE_SESSION_NAME`. They are read in `build`.
-    pub fn web_identity_from_env(self) -> Self {
-        self.told(Told::Environment(Env::process()))
     }
 }
 
