@@ -248,3 +248,62 @@ async fn counts_are_by_kind_and_start_again() {
     cloud.imds().reset_counts();
     assert_eq!(cloud.imds().calls(), ImdsCalls::default());
 }
+
+/// Status, code and message of an unsigned call to STS.
+async fn ask_sts(cloud: &LocalCloud) -> (u16, String) {
+    let form = "Action=GetCallerIdentity&Version=2011-06-15";
+    let kind = [("content-type", "application/x-www-form-urlencoded")];
+    let answer = send("POST", cloud.sts_endpoint(), &kind, form).await;
+    let of = |name: &str| {
+        let (_, rest) = answer.body.split_once(&format!("<{name}>")).unwrap();
+        rest.split('<').next().unwrap().to_owned()
+    };
+    let said = format!("{}: {}", of("Code"), of("Message"));
+    (answer.status.as_u16(), said)
+}
+
+#[tokio::test]
+async fn what_is_beyond_the_admitted_rate_is_throttled_in_the_services_own_words() {
+    let cloud = LocalCloud::start().await.unwrap();
+    let unsigned = "MissingAuthenticationToken: Request is missing Authentication Token";
+    let admitted = (403, unsigned.to_owned());
+    let throttled = (400, "Throttling: Rate exceeded".to_owned());
+    cloud.sts().fail(Fault::Admit(1));
+    assert_eq!(ask_sts(&cloud).await, admitted);
+    let mut refused = 0;
+    // no more than one a second, however long that takes
+    let since = std::time::Instant::now();
+    while ask_sts(&cloud).await == throttled {
+        refused += 1;
+    }
+    assert!(refused > 0);
+    assert!(since.elapsed() > Duration::from_millis(900));
+    assert_eq!(cloud.sts().calls().caller_identity, refused + 2);
+
+    cloud.sts().heal();
+    for _ in 0..3 {
+        assert_eq!(ask_sts(&cloud).await, admitted);
+    }
+    // who is admitted meets what else goes wrong
+    cloud.sts().fail(Fault::Status(503));
+    cloud.sts().fail(Fault::Admit(1));
+    assert_eq!(ask_sts(&cloud).await.0, 503);
+    assert_eq!(ask_sts(&cloud).await, throttled);
+    cloud.sts().heal();
+    cloud.sts().fail(Fault::Admit(0));
+    assert_eq!(ask_sts(&cloud).await, throttled);
+}
+
+#[tokio::test]
+async fn each_service_throttles_as_it_does() {
+    let cloud = LocalCloud::start().await.unwrap();
+    cloud.dynamodb().fail(Fault::Admit(0));
+    let target = [("x-amz-target", "DynamoDB_20120810.ListTables")];
+    let answer = send("POST", cloud.dynamodb_endpoint(), &target, "{}").await;
+    assert_eq!(answer.status, 400);
+    let error = answer.json();
+    let code = error["__type"].as_str().unwrap();
+    assert!(code.ends_with("#ThrottlingException"), "{error}");
+    cloud.imds().fail(Fault::Admit(0));
+    assert_eq!(put_token(&cloud).await.unwrap().status, 429);
+}

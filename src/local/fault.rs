@@ -10,7 +10,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 /// What a service answers, before any fault spoils it.
 pub(super) type Answer = Response<Bytes>;
@@ -23,6 +23,9 @@ pub(super) type Answer = Response<Bytes>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
+    /// The service admits so many calls a second, a tenth of a second's at once, and throttles the others in
+    /// its own words: of STS `Throttling`, `Rate exceeded`, with status 400.
+    Admit(u32),
     /// Something else altogether is answered; for a role list with several lines, a login page of a
     /// captive portal.
     Answer {
@@ -136,6 +139,52 @@ pub(super) fn plain(status: StatusCode, content_type: &str, body: impl Into<Byte
         answer.headers_mut().insert(CONTENT_TYPE, value);
     }
     answer
+}
+
+/// Who is admitted at a rate; full to begin with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Admission {
+    per_second: f64,
+    tokens: f64,
+    filled: Instant,
+}
+
+impl Admission {
+    /// Of [`Fault::Admit`]; `None` for another.
+    pub(super) fn of(fault: &Fault) -> Option<Self> {
+        let Fault::Admit(calls) = fault else {
+            return None;
+        };
+        let per_second = f64::from(*calls);
+        Some(Admission {
+            per_second,
+            tokens: Admission::at_once(per_second),
+            filled: Instant::now(),
+        })
+    }
+
+    fn at_once(per_second: f64) -> f64 {
+        // of one call a second the first is admitted too
+        if per_second > 0.0 {
+            (per_second / 10.0).max(1.0)
+        } else {
+            0.0
+        }
+    }
+
+    /// Whether one more call is admitted now.
+    pub(super) fn admits(&mut self) -> bool {
+        let now = Instant::now();
+        let since = now.saturating_duration_since(self.filled).as_secs_f64();
+        self.filled = now;
+        let most = Admission::at_once(self.per_second);
+        self.tokens = (self.tokens + since * self.per_second).min(most);
+        let admitted = self.tokens >= 1.0;
+        if admitted {
+            self.tokens -= 1.0;
+        }
+        admitted
+    }
 }
 
 /// A body as it goes over the wire: all of it, slowly, or not to the end.

@@ -5,6 +5,7 @@ use super::recovery::GoesTo;
 use super::service::KeyMark;
 use crate::strategy::CredentialStrategy;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime::client::identity::IdentityCache;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::identity::{
     Identity, IdentityCachePartition, IdentityFuture, ResolveCachedIdentity, ResolveIdentity,
@@ -108,6 +109,11 @@ impl<S: CredentialStrategy> StrategyIdentityCache<S> {
     }
 }
 
+/// The SDK's own identity cache, as it is where nothing else is configured.
+pub(super) fn lazy() -> SharedIdentityCache {
+    IdentityCache::lazy().build()
+}
+
 fn uncached<'a>(
     resolver: SharedIdentityResolver,
     runtime_components: &'a RuntimeComponents,
@@ -124,14 +130,31 @@ fn uncached<'a>(
 /// this one. Each is believed about itself, so that one which refuses every key lets nobody wait but its own
 /// clients; where the key is dead the request shows it, and its repeat waits.
 #[cold]
-fn undisputed_there(
-    strategy: &impl CredentialStrategy,
+fn undisputed_there<S: CredentialStrategy + ?Sized>(
+    strategy: &S,
     config_bag: &ConfigBag,
 ) -> Option<Identity> {
     let GoesTo(service) = config_bag.load::<GoesTo>()?;
     let identity = strategy.disputed_identity()?;
     let key = KeyMark::of(key_id_of(&identity)?);
     service.may_accept(key).then_some(identity)
+}
+
+/// What a strategy holds, at once; else what it waits for.
+pub(super) fn resolve_from<'a, S: CredentialStrategy + ?Sized>(
+    strategy: Arc<S>,
+    config_bag: &ConfigBag,
+) -> IdentityFuture<'a> {
+    let at_once = strategy
+        .current_identity()
+        .or_else(|| undisputed_there(&*strategy, config_bag));
+    match at_once {
+        Some(identity) => IdentityFuture::ready(Ok(identity)),
+        None => IdentityFuture::new(async move {
+            let credentials = strategy.credentials().await.map_err(provider_error)?;
+            Ok(Identity::from(credentials))
+        }),
+    }
 }
 
 impl<S: CredentialStrategy> ResolveCachedIdentity for StrategyIdentityCache<S> {
@@ -147,16 +170,7 @@ impl<S: CredentialStrategy> ResolveCachedIdentity for StrategyIdentityCache<S> {
         let Some(strategy) = self.strategy.upgrade() else {
             return uncached(resolver, runtime_components, config_bag);
         };
-        let at_once = strategy
-            .current_identity()
-            .or_else(|| undisputed_there(&*strategy, config_bag));
-        match at_once {
-            Some(identity) => IdentityFuture::ready(Ok(identity)),
-            None => IdentityFuture::new(async move {
-                let credentials = strategy.credentials().await.map_err(provider_error)?;
-                Ok(Identity::from(credentials))
-            }),
-        }
+        resolve_from(strategy, config_bag)
     }
 
     fn validate_base_client_config(

@@ -5,6 +5,8 @@
 //! too: [`config`] puts a strategy into an [`SdkConfig`], for all clients built from it, and one
 //! [`Recovery`] in a client's configuration replaces what the service rejects.
 
+#[cfg(feature = "table")]
+mod acting;
 mod client_config;
 mod identity_cache;
 mod provider;
@@ -13,6 +15,8 @@ mod rejection;
 mod service;
 mod signature;
 
+#[cfg(feature = "table")]
+pub(crate) use acting::{ActFor, plug_acting};
 pub use client_config::client_config;
 pub use provider::SdkProvider;
 pub use recovery::Recovery;
@@ -23,10 +27,9 @@ pub use service::{FRESH_KEYS_REFUSED, HELD_BACK_FOR};
 
 use crate::strategy::CredentialStrategy;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_runtime::client::identity::IdentityCache;
 use aws_smithy_runtime_api::client::identity::SharedIdentityCache;
 use aws_types::SdkConfig;
-use identity_cache::StrategyIdentityCache;
+use identity_cache::{StrategyIdentityCache, lazy};
 use std::sync::Arc;
 
 /// A copy of `sdk` whose clients take their credentials from `strategy`, without a second cache of
@@ -60,11 +63,6 @@ pub fn plug<S: CredentialStrategy>(
     strategy: S,
 ) -> (SharedCredentialsProvider, SharedIdentityCache) {
     plug_beside(strategy, lazy())
-}
-
-/// The SDK's own identity cache, as it is where nothing else is configured.
-fn lazy() -> SharedIdentityCache {
-    IdentityCache::lazy().build()
 }
 
 fn plug_beside<S: CredentialStrategy>(

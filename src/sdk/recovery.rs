@@ -178,6 +178,22 @@ impl Recovery {
         self.partition.get_or_init(own).clone()
     }
 
+    /// Recovery by another strategy, with what its keys went through apart; the quotas are the same.
+    #[cfg(feature = "table")]
+    pub(crate) fn of_another(&self, strategy: Arc<dyn CredentialStrategy>) -> Self {
+        Recovery {
+            strategy,
+            services: Arc::default(),
+            partition: Arc::clone(&self.partition),
+            free: self.free.clone(),
+        }
+    }
+
+    #[cfg(feature = "table")]
+    pub(super) fn strategy(&self) -> &Arc<dyn CredentialStrategy> {
+        &self.strategy
+    }
+
     /// Whether an interceptor or a classifier is one of these, by its name.
     #[cfg(feature = "table")]
     pub(crate) fn is_named(name: &str) -> bool {

@@ -6,14 +6,16 @@ use super::endpoint::EndpointSettings;
 use super::handle::Table;
 use super::name::TableName;
 use super::refusal_marks::MarkRefusals;
-use super::target::{AnyStrategy, Shared, Target};
+use super::target::{Acting, AnyStrategy, Others, Shared, Target};
 use super::transaction::{TransactGet, TransactWrite};
 use crate::iam::PolicyRecorder;
-use crate::sdk;
+use crate::sdk::{self, ActFor};
 use crate::strategy::CredentialStrategy;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Region, StalledStreamProtectionConfig};
+use aws_sdk_dynamodb::config::{
+    BehaviorVersion, Builder, Config, Region, StalledStreamProtectionConfig,
+};
 use aws_smithy_runtime_api::client::interceptors::{Intercept, SharedInterceptor};
 use aws_smithy_runtime_api::client::retries::classifiers::ClassifyRetry;
 use aws_types::SdkConfig;
@@ -104,12 +106,8 @@ impl<S: CredentialStrategy> Dynamo<S> {
         let endpoint = EndpointSettings::of_region(region);
         let config = client.config();
         let mut builder = config.to_builder();
-        // Another strategy's recovery would keep that strategy, and answer for keys that are not its own;
-        // tries that were refused would be counted twice.
-        let interceptors = config.interceptors();
-        let others = interceptors.filter(|other| {
-            !sdk::Recovery::is_named(other.name()) && other.name() != MarkRefusals::NAME
-        });
+        // Tries that were refused would be counted twice.
+        let others = not_recovering(config).filter(|other| other.name() != MarkRefusals::NAME);
         builder.set_interceptors(others.collect::<Vec<_>>());
         let classifiers = config.retry_classifiers();
         let others = classifiers.filter(|other| !sdk::Recovery::is_named(other.name()));
@@ -143,26 +141,23 @@ impl<S: CredentialStrategy> Dynamo<S> {
     /// from rejected credentials, and the record of what was asked.
     fn wire(strategy: S, mut builder: Builder, endpoint: EndpointSettings) -> Self {
         let strategy = Arc::new(strategy);
-        let (provider, cache) = sdk::plug(Arc::clone(&strategy));
-        // `credentials_provider` would wrap it anew, and the cache would not know it
-        builder.set_credentials_provider(Some(provider));
-        builder.set_identity_cache(cache);
         let recovery = sdk::Recovery::new(Arc::clone(&strategy));
         let recorder = PolicyRecorder::new();
-        // `interceptor` would look up on each call, for each of them, whether it is switched off
-        builder.push_interceptor(SharedInterceptor::permanent(recovery.clone()));
         builder.push_interceptor(recorder.interceptor());
         builder.push_interceptor(SharedInterceptor::permanent(MarkRefusals));
+        let builder = signing_for(Arc::clone(&strategy), &recovery, builder);
         let config = builder.retry_classifier(recovery.clone()).build();
         let any: Arc<AnyStrategy> = Arc::<S>::clone(&strategy);
         Dynamo {
             shared: Arc::new(Shared {
                 client: Client::from_conf(config),
+                act_for: None,
                 strategy: any,
-                endpoint,
+                endpoint: Arc::new(endpoint),
                 recorder,
                 recovery,
-                without_retries: OnceLock::new(),
+                without_retries: Arc::default(),
+                others: Others::default(),
             }),
             strategy,
             prefix: None,
@@ -191,6 +186,57 @@ impl<S: CredentialStrategy + ?Sized> Dynamo<S> {
         }
     }
 
+    /// The same client, its connections and its settings, with another strategy's credentials: for a service
+    /// whose tenants each have their own, from a [`RolePool`](crate::strategy::RolePool) for example.
+    ///
+    /// It costs a few small allocations and not a client, so it may be called for each request. Connections
+    /// and quotas of retries are shared by all that were made from one; what a strategy's keys went through is
+    /// not: keys that DynamoDB rejects are replaced for their own strategy only. A request is signed by the
+    /// strategy of the `Dynamo` that it was made with, or it is not sent. One batch or transaction takes
+    /// operations of one `Dynamo` only.
+    ///
+    /// The [`prefix`](Self::with_prefix) stays. The [`recorder`](Self::recorder) is the same one, and records
+    /// what all of them ask. [`client`](Self::client) is made when it is asked for first.
+    ///
+    /// ```no_run
+    /// # use aws_credential_strategies::{CredentialStrategy, Dynamo, Result};
+    /// # #[derive(serde::Deserialize)] struct Order { id: String }
+    /// # async fn example<S: CredentialStrategy, T: CredentialStrategy>(
+    /// #     db: Dynamo<S>, tenant: T,
+    /// # ) -> Result<()> {
+    /// let orders = db.with_strategy(tenant).table("Orders");
+    /// let order: Option<Order> = orders.get(("id", "123")).send().await?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn with_strategy<T: CredentialStrategy>(&self, strategy: T) -> Dynamo<T> {
+        let shared = &self.shared;
+        let acting = shared.others.acting.get_or_init(|| Acting {
+            client: acting_client(&shared.client),
+            without_retries: Arc::default(),
+        });
+        let strategy = Arc::new(strategy);
+        let any: Arc<AnyStrategy> = Arc::<T>::clone(&strategy);
+        let recovery = shared.recovery.of_another(Arc::clone(&any));
+        Dynamo {
+            shared: Arc::new(Shared {
+                client: acting.client.clone(),
+                act_for: Some(ActFor(recovery.clone())),
+                strategy: any,
+                endpoint: Arc::clone(&shared.endpoint),
+                recorder: shared.recorder.clone(),
+                recovery,
+                without_retries: Arc::clone(&acting.without_retries),
+                others: Others {
+                    acting: Arc::clone(&shared.others.acting),
+                    own: OnceLock::new(),
+                },
+            }),
+            strategy,
+            prefix: self.prefix.clone(),
+        }
+    }
+
     /// A table by name, or by ARN when it is another account's.
     ///
     /// A name that cannot be a table's is an error of the operation, when it is sent.
@@ -209,7 +255,15 @@ impl<S: CredentialStrategy + ?Sized> Dynamo<S> {
     /// The SDK's client, with the same credentials: everything that is not here.
     #[must_use]
     pub fn client(&self) -> &Client {
-        &self.shared.client
+        let shared = &self.shared;
+        if shared.act_for.is_none() {
+            return &shared.client;
+        }
+        shared.others.own.get_or_init(|| {
+            let strategy = Arc::clone(&shared.strategy);
+            let builder = shared.client.config().to_builder();
+            Client::from_conf(signing_for(strategy, &shared.recovery, builder).build())
+        })
     }
 
     /// What this client has asked so far, [`client`](Self::client) included, and the least IAM policy that
@@ -244,6 +298,38 @@ impl<S: CredentialStrategy + ?Sized> Dynamo<S> {
     pub fn transact_get(&self) -> TransactGet {
         TransactGet::new(Arc::clone(&self.shared))
     }
+}
+
+/// A client's configuration with this strategy as its own.
+fn signing_for<S: CredentialStrategy>(
+    strategy: S,
+    recovery: &sdk::Recovery,
+    mut builder: Builder,
+) -> Builder {
+    let (provider, cache) = sdk::plug(strategy);
+    // `credentials_provider` would wrap it anew, and the cache would not know it
+    builder.set_credentials_provider(Some(provider));
+    builder.set_identity_cache(cache);
+    // `interceptor` would look up on each call, for each of them, whether it is switched off
+    builder.push_interceptor(SharedInterceptor::permanent(recovery.clone()));
+    builder
+}
+
+/// A copy of a client that signs each request for whom the request says.
+fn acting_client(client: &Client) -> Client {
+    let config = client.config();
+    let mut builder = config.to_builder();
+    builder.set_interceptors(not_recovering(config).collect::<Vec<_>>());
+    let (provider, cache) = sdk::plug_acting();
+    builder.set_credentials_provider(Some(provider));
+    builder.set_identity_cache(cache);
+    Client::from_conf(builder.build())
+}
+
+/// All but another strategy's recovery, which would keep that strategy and answer for keys that are not its own.
+fn not_recovering(config: &Config) -> impl Iterator<Item = SharedInterceptor> + '_ {
+    let interceptors = config.interceptors();
+    interceptors.filter(|other| !sdk::Recovery::is_named(other.name()))
 }
 
 impl<S: ?Sized> Clone for Dynamo<S> {

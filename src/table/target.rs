@@ -4,7 +4,7 @@ use super::endpoint::EndpointSettings;
 use super::name::TableName;
 use super::retries::without_retries;
 use crate::iam::PolicyRecorder;
-use crate::sdk::Recovery;
+use crate::sdk::{ActFor, Recovery};
 use crate::strategy::CredentialStrategy;
 use aws_sdk_dynamodb::Client;
 use std::fmt;
@@ -16,12 +16,31 @@ pub type AnyStrategy = dyn CredentialStrategy;
 /// What every operation needs, without the strategy's type.
 pub(crate) struct Shared {
     pub(crate) client: Client,
+    /// Where the client is shared with other strategies: on each request, who signs it. [`send!`] sees to it.
+    pub(crate) act_for: Option<ActFor>,
     pub(crate) strategy: Arc<AnyStrategy>,
-    pub(crate) endpoint: EndpointSettings,
+    pub(crate) endpoint: Arc<EndpointSettings>,
     pub(crate) recorder: PolicyRecorder,
     pub(crate) recovery: Recovery,
-    /// What batches send with, once there is one.
-    pub(crate) without_retries: OnceLock<Client>,
+    /// What batches send with, once there is one; of all that share the client.
+    pub(crate) without_retries: Arc<OnceLock<Client>>,
+    /// For whoever asks for it.
+    pub(crate) others: Others,
+}
+
+/// Clients that not everybody needs, each made when it is asked for first.
+#[derive(Default)]
+pub(crate) struct Others {
+    /// Signs each request for whom it says; of all strategies that are put in this one's place.
+    pub(crate) acting: Arc<OnceLock<Acting>>,
+    /// Signs for this strategy alone, although `client` does not.
+    pub(crate) own: OnceLock<Client>,
+}
+
+/// A client that many strategies share.
+pub(crate) struct Acting {
+    pub(crate) client: Client,
+    pub(crate) without_retries: Arc<OnceLock<Client>>,
 }
 
 impl Shared {
@@ -31,6 +50,21 @@ impl Shared {
             .get_or_init(|| without_retries(&self.client, self.recovery.clone()))
     }
 }
+
+/// Sends a request of the SDK's, signed by the strategy of what it is sent through.
+macro_rules! send {
+    ($shared:expr, $request:expr) => {
+        match &$shared.act_for {
+            // the SDK's futures are some kilobytes, which every layer around them would be moved with
+            None => Box::pin($request.send()).await,
+            Some(strategy) => {
+                let request = $request.customize().interceptor(strategy.clone());
+                Box::pin(request.send()).await
+            }
+        }
+    };
+}
+pub(crate) use send;
 
 /// One table of one client: what an operation is sent to.
 #[derive(Clone)]

@@ -8,7 +8,7 @@ use super::key::Key;
 use super::operations::{TRANSACT_GET, TRANSACT_WRITE};
 use super::raw::Raw;
 use super::read::get::Get;
-use super::target::{Shared, Target};
+use super::target::{Shared, Target, send};
 use super::write::core::{Rest, with_rest};
 use super::write::delete::Delete;
 use super::write::put::Put;
@@ -222,7 +222,7 @@ impl TransactWrite {
             .set_transact_items(Some(items))
             .set_client_request_token(token)
             .set_return_consumed_capacity(whole.measure());
-        let sent = raw.apply(request).send().await;
+        let sent = send!(whole.shared, raw.apply(request));
         sent.map_err(|error| call.failed(error))
     }
 }
@@ -435,7 +435,7 @@ impl Whole<TransactGetItem> {
             .transact_get_items()
             .set_transact_items(Some(items))
             .set_return_consumed_capacity(self.measure());
-        let sent = raw.apply(request).send().await;
+        let sent = send!(self.shared, raw.apply(request));
         sent.map_err(|error| call.failed(error))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::error::Call;
 use super::operations::DESCRIBE;
-use super::target::Target;
+use super::target::{Target, send};
 use crate::error::{Error, ErrorKind, Result};
 use aws_sdk_dynamodb::types::TableStatus;
 use std::time::Duration;
@@ -24,9 +24,10 @@ pub(crate) async fn until_active(target: &Target, max: Duration) -> Result<()> {
     let mut last = None;
     loop {
         let request = target.client().describe_table().table_name(target.table());
+        let asked = async { send!(target.shared, request) };
         let described = match deadline {
-            Some(deadline) => timeout_at(deadline, request.send()).await,
-            None => Ok(request.send().await),
+            Some(deadline) => timeout_at(deadline, asked).await,
+            None => Ok(asked.await),
         };
         let Ok(described) = described else { break };
         match described.map_err(|error| call.failed(error)) {

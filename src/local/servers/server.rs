@@ -1,6 +1,6 @@
 //! What the servers have in common: a socket, an accept loop, counts and faults.
 
-use crate::local::fault::{Answer, Fault, Reply, plain};
+use crate::local::fault::{Admission, Answer, Fault, Reply, plain};
 use crate::local::lock::lock;
 use bytes::Bytes;
 use http::{Request, StatusCode};
@@ -55,6 +55,11 @@ pub(in crate::local) trait Respond: Service {
 
     /// What the service says with this status and code when it refuses.
     fn refuse(&self, status: StatusCode, code: Option<&str>, message: Option<&str>) -> Answer;
+
+    /// What the service says when it is asked too often.
+    fn throttle(&self) -> Answer {
+        self.refuse(StatusCode::TOO_MANY_REQUESTS, None, None)
+    }
 }
 
 /// A handle to one embedded server: what it was asked, and what goes wrong with it.
@@ -78,6 +83,8 @@ struct Planned<C> {
     on: Option<C>,
     left: Option<u64>,
     fault: Fault,
+    /// Of a fault that strikes only the calls beyond a rate.
+    admission: Option<Admission>,
 }
 
 impl<S: Service> Server<S> {
@@ -136,7 +143,13 @@ impl<S: Service> Server<S> {
     }
 
     fn plan(&self, on: Option<S::Call>, left: Option<u64>, fault: Fault) {
-        lock(&self.ledger).faults.push(Planned { on, left, fault });
+        let planned = Planned {
+            on,
+            left,
+            admission: Admission::of(&fault),
+            fault,
+        };
+        lock(&self.ledger).faults.push(planned);
     }
 
     /// Counts a call and says what goes wrong with it, if anything.
@@ -144,11 +157,11 @@ impl<S: Service> Server<S> {
         let mut ledger = lock(&self.ledger);
         *ledger.counts.entry(call.clone()).or_default() += 1;
         ledger.faults.retain(|planned| planned.left != Some(0));
-        let planned = ledger
-            .faults
-            .iter_mut()
-            .rev()
-            .find(|planned| planned.on.as_ref().is_none_or(|on| on == call))?;
+        let planned = ledger.faults.iter_mut().rev().find_map(|planned| {
+            let strikes = planned.on.as_ref().is_none_or(|on| on == call)
+                && !planned.admission.as_mut().is_some_and(Admission::admits);
+            strikes.then_some(planned)
+        })?;
         if let Some(left) = &mut planned.left {
             *left -= 1;
         }
@@ -233,6 +246,7 @@ async fn answer<S: Respond>(
             reset_on_close.store(true, Ordering::Release);
             return Err(io::Error::from(io::ErrorKind::ConnectionReset));
         }
+        Some(Fault::Admit(_)) => server.service.throttle(),
         Some(Fault::Status(status)) => server.service.refuse(status_code(*status), None, None),
         Some(Fault::Refuse {
             status,

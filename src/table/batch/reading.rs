@@ -12,7 +12,7 @@ use crate::table::item::Attributes;
 use crate::table::key::Key;
 use crate::table::operations::BATCH_GET;
 use crate::table::raw::RawEach;
-use crate::table::target::{Shared, Target};
+use crate::table::target::{Shared, Target, send};
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
 use aws_sdk_dynamodb::operation::batch_get_item::builders::BatchGetItemFluentBuilder;
 use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnConsumedCapacity};
@@ -204,7 +204,7 @@ impl Kind for Reading {
         Ok(async move {
             let tables: Vec<&str> = hows.iter().map(|how| how.target.table()).collect();
             let call = Call::about(&shared, BATCH_GET, Subject::Tables(&tables));
-            let output = request.send().await.map_err(|error| call.failed(error))?;
+            let output = send!(shared, request).map_err(|error| call.failed(error))?;
             answer(output, &hows)
         })
     }

@@ -10,7 +10,7 @@ use crate::table::item::{Attributes, to_attributes};
 use crate::table::key::IntoKey;
 use crate::table::operations::BATCH_WRITE;
 use crate::table::raw::RawEach;
-use crate::table::target::{Shared, Target};
+use crate::table::target::{Shared, Target, send};
 use crate::table::write::delete::{Delete, delete_request};
 use crate::table::write::put::{Put, put_request};
 use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemOutput;
@@ -555,7 +555,7 @@ impl Kind for Writing {
         Ok(async move {
             let tables: Vec<&str> = targets.iter().map(Target::table).collect();
             let call = Call::about(&shared, BATCH_WRITE, Subject::Tables(&tables));
-            let output = request.send().await.map_err(|error| call.failed(error))?;
+            let output = send!(shared, request).map_err(|error| call.failed(error))?;
             Ok(answer(output, &targets))
         })
     }

@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::table::error::Call;
 use crate::table::item::Attributes;
-use crate::table::target::Target;
+use crate::table::target::{Target, send};
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::types::{ConsumedCapacity, Select};
@@ -96,8 +96,7 @@ pub(crate) async fn fetch(
     let call = Call::on(target, operation);
     let page = match request.page(start.clone(), limit) {
         PageRequest::Query(query) => {
-            // the SDK's futures are some kilobytes, which every layer around them would be moved with
-            let output = Box::pin(query.send()).await;
+            let output = send!(target.shared, query);
             let output = output.map_err(|error| call.failed(error))?;
             RawPage {
                 items: output.items.unwrap_or_default(),
@@ -108,7 +107,7 @@ pub(crate) async fn fetch(
             }
         }
         PageRequest::Scan(scan) => {
-            let output = Box::pin(scan.send()).await;
+            let output = send!(target.shared, scan);
             let output = output.map_err(|error| call.failed(error))?;
             RawPage {
                 items: output.items.unwrap_or_default(),

@@ -8,7 +8,7 @@ use crate::table::expression::path::{Path, projection};
 use crate::table::key::Key;
 use crate::table::operations::GET;
 use crate::table::raw::Raw;
-use crate::table::target::Target;
+use crate::table::target::{Target, send};
 use aws_sdk_dynamodb::operation::get_item::GetItemOutput;
 use aws_sdk_dynamodb::operation::get_item::builders::GetItemFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
@@ -85,8 +85,7 @@ impl Get {
         let (target, request) = self.into_request();
         let call = Call::on(&target, GET);
         let request = request.map_err(|error| call.explain(error))?;
-        // the SDK's future is some kilobytes, which every layer around it would be moved with
-        let output = Box::pin(request.send()).await;
+        let output = send!(target.shared, request);
         let output = output.map_err(|error| call.failed(error))?;
         match output.item {
             Some(item) => decode(item, key).map(Some).map_err(|e| call.explain(e)),
@@ -103,7 +102,7 @@ impl Get {
         let (target, request) = self.into_request();
         let call = Call::on(&target, GET);
         let request = request.map_err(|error| call.explain(error))?;
-        let output = Box::pin(request.send()).await;
+        let output = send!(target.shared, request);
         output.map_err(|error| call.failed(error))
     }
 

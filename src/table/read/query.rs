@@ -15,7 +15,7 @@ use crate::table::expression::path::Path;
 use crate::table::key::check_key_attribute;
 use crate::table::operations::QUERY;
 use crate::table::raw::Raw;
-use crate::table::target::Target;
+use crate::table::target::{Target, send};
 use crate::table::value::Value;
 use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
@@ -109,10 +109,8 @@ impl Query {
                 Ok((request, after))
             })
             .map_err(|error| call.explain(error))?;
-        query_page(request, after, limit)
-            .send()
-            .await
-            .map_err(|error| call.failed(error))
+        let request = query_page(request, after, limit);
+        send!(target.shared, request).map_err(|error| call.failed(error))
     }
 
     fn into_reading(self) -> Reading {

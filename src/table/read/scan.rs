@@ -12,7 +12,7 @@ use crate::table::expression::expressions::Expressions;
 use crate::table::expression::path::Path;
 use crate::table::operations::SCAN;
 use crate::table::raw::Raw;
-use crate::table::target::Target;
+use crate::table::target::{Target, send};
 use aws_sdk_dynamodb::operation::scan::ScanOutput;
 use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, Select};
@@ -73,10 +73,8 @@ impl Scan {
                 Ok((request, after))
             })
             .map_err(|error| call.explain(error))?;
-        scan_page(request, after, limit)
-            .send()
-            .await
-            .map_err(|error| call.failed(error))
+        let request = scan_page(request, after, limit);
+        send!(target.shared, request).map_err(|error| call.failed(error))
     }
 
     fn into_reading(self) -> Reading {

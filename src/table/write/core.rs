@@ -10,7 +10,7 @@ use crate::table::expression::operand::attr;
 use crate::table::expression::path::Path;
 use crate::table::item::Attributes;
 use crate::table::raw::{Expressive, Raw};
-use crate::table::target::Target;
+use crate::table::target::{Shared, Target};
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::{
     AttributeValue, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure,
@@ -66,7 +66,7 @@ impl<V: sealed::Verb> Verb for V {}
 pub(super) mod sealed {
     use super::{
         Attributes, Expressions, Expressive, Future, Modeled, Operation, ProvideErrorMetadata,
-        Rest, Result, SdkError, StdError, Target, TransactWriteItem, fmt,
+        Rest, Result, SdkError, Shared, StdError, Target, TransactWriteItem, fmt,
     };
 
     #[expect(unnameable_types, reason = "nobody else is to implement it")]
@@ -85,6 +85,7 @@ pub(super) mod sealed {
 
         fn send(
             request: Self::Fluent,
+            shared: &Shared,
         ) -> impl Future<Output = Result<Self::Output, SdkError<Self::Failure>>> + Send;
 
         /// The attributes that were asked for.
@@ -272,8 +273,7 @@ impl<V: Verb> Write<V> {
         let request = self
             .into_request(returning)
             .map_err(|error| call.explain(error))?;
-        // the SDK's future is some kilobytes, which every layer around it would be moved with
-        let sent = Box::pin(V::send(request)).await;
+        let sent = V::send(request, &target.shared).await;
         sent.map_err(|error| call.failed(error))
     }
 

@@ -6,7 +6,7 @@ use crate::table::error::incomplete;
 use crate::table::item::Attributes;
 use crate::table::key::Key;
 use crate::table::operations::DELETE;
-use crate::table::target::Target;
+use crate::table::target::{Shared, Target, send};
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
 use aws_sdk_dynamodb::operation::delete_item::{DeleteItemError, DeleteItemOutput};
@@ -59,8 +59,9 @@ impl sealed::Verb for Removal {
 
     fn send(
         request: Self::Fluent,
+        shared: &Shared,
     ) -> impl Future<Output = Result<DeleteItemOutput, SdkError<DeleteItemError>>> + Send {
-        request.send()
+        async move { send!(shared, request) }
     }
 
     fn attributes(output: DeleteItemOutput) -> Option<Attributes> {

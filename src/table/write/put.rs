@@ -7,7 +7,7 @@ use crate::table::expression::operand::attr;
 use crate::table::expression::path::Path;
 use crate::table::item::Attributes;
 use crate::table::operations::PUT;
-use crate::table::target::Target;
+use crate::table::target::{Shared, Target, send};
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemOutput};
@@ -81,8 +81,9 @@ impl sealed::Verb for NewItem {
 
     fn send(
         request: Self::Fluent,
+        shared: &Shared,
     ) -> impl Future<Output = Result<PutItemOutput, SdkError<PutItemError>>> + Send {
-        request.send()
+        async move { send!(shared, request) }
     }
 
     fn attributes(output: PutItemOutput) -> Option<Attributes> {

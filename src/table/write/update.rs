@@ -12,7 +12,7 @@ use crate::table::expression::raw_expression::{RawExpression, RawNames, RawValue
 use crate::table::item::{Attributes, to_attributes};
 use crate::table::key::Key;
 use crate::table::operations::UPDATE;
-use crate::table::target::Target;
+use crate::table::target::{Shared, Target, send};
 use crate::table::value::IntoValue;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
@@ -265,8 +265,9 @@ impl sealed::Verb for Changes {
 
     fn send(
         request: Self::Fluent,
+        shared: &Shared,
     ) -> impl Future<Output = Result<UpdateItemOutput, SdkError<UpdateItemError>>> + Send {
-        request.send()
+        async move { send!(shared, request) }
     }
 
     fn attributes(output: UpdateItemOutput) -> Option<Attributes> {

@@ -377,6 +377,10 @@ impl Respond for DynamoDb {
         self.date(&mut answer);
         answer
     }
+
+    fn throttle(&self) -> Answer {
+        self.refuse(StatusCode::BAD_REQUEST, Some("ThrottlingException"), None)
+    }
 }
 
 impl fmt::Debug for DynamoDb {

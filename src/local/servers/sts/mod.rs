@@ -356,6 +356,10 @@ impl Respond for Sts {
         self.date(&mut answer);
         answer
     }
+
+    fn throttle(&self) -> Answer {
+        self.refuse(StatusCode::BAD_REQUEST, Some("Throttling"), None)
+    }
 }
 
 impl Sts {
