@@ -57,11 +57,11 @@ impl sealed::Verb for Removal {
         with_rest_of_request!(request, rest)
     }
 
-    fn send(
+    async fn send(
         request: Self::Fluent,
         shared: &Shared,
-    ) -> impl Future<Output = Result<DeleteItemOutput, SdkError<DeleteItemError>>> + Send {
-        async move { send!(shared, request) }
+    ) -> Result<DeleteItemOutput, SdkError<DeleteItemError>> {
+        send!(shared, request)
     }
 
     fn attributes(output: DeleteItemOutput) -> Option<Attributes> {

@@ -13,7 +13,6 @@ use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemOutput};
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, TransactWriteItem, WriteRequest};
 use std::fmt;
-use std::future::Future;
 
 /// Writes a whole item; made by [`Table::put`](crate::table::Table::put).
 ///
@@ -79,11 +78,11 @@ impl sealed::Verb for NewItem {
         with_rest_of_request!(request, rest)
     }
 
-    fn send(
+    async fn send(
         request: Self::Fluent,
         shared: &Shared,
-    ) -> impl Future<Output = Result<PutItemOutput, SdkError<PutItemError>>> + Send {
-        async move { send!(shared, request) }
+    ) -> Result<PutItemOutput, SdkError<PutItemError>> {
+        send!(shared, request)
     }
 
     fn attributes(output: PutItemOutput) -> Option<Attributes> {

@@ -263,11 +263,11 @@ impl sealed::Verb for Changes {
         with_rest_of_request!(request, rest)
     }
 
-    fn send(
+    async fn send(
         request: Self::Fluent,
         shared: &Shared,
-    ) -> impl Future<Output = Result<UpdateItemOutput, SdkError<UpdateItemError>>> + Send {
-        async move { send!(shared, request) }
+    ) -> Result<UpdateItemOutput, SdkError<UpdateItemError>> {
+        send!(shared, request)
     }
 
     fn attributes(output: UpdateItemOutput) -> Option<Attributes> {
