@@ -243,7 +243,7 @@ async fn nothing_fails_while_valid_and_nothing_grows() {
     running.push(tokio::spawn(async move { chaos.chaos().await }));
 
     println!(
-        "min    reads  table foreign failed-valid failed-without faults revoked    STS throttled roles failing   MiB tasks"
+        "min    reads  table foreign failed-valid failed-without faults revoked    STS throttled roles failing queued calls/s   MiB tasks"
     );
     let start = Instant::now();
     let mut sizes = Vec::new();
@@ -255,7 +255,7 @@ async fn nothing_fails_while_valid_and_nothing_grows() {
             .num_alive_tasks();
         sizes.push((memory(), tasks));
         println!(
-            "{minute:>3} {:>8} {:>6} {:>7} {:>12} {:>14} {:>6} {:>7} {:>6} {:>9} {:>5} {:>7} {:>5.0} {tasks:>5}",
+            "{minute:>3} {:>8} {:>6} {:>7} {:>12} {:>14} {:>6} {:>7} {:>6} {:>9} {:>5} {:>7} {:>6} {:>7} {:>5.0} {tasks:>5}",
             c.reads.load(Relaxed),
             c.table_reads.load(Relaxed),
             c.foreign_refused.load(Relaxed),
@@ -267,6 +267,10 @@ async fn nothing_fails_while_valid_and_nothing_grows() {
             status.throttled,
             status.roles,
             status.failing_roles,
+            status.queued,
+            status
+                .calls_per_second
+                .map_or("-".to_owned(), |rate| format!("{rate:.0}")),
             memory(),
         );
     }

@@ -3,7 +3,7 @@
 //! in paused time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use aws_credential_strategies::refresh::Clock;
+use aws_credential_strategies::refresh::{Clock, Jitter};
 use aws_credential_strategies::strategy::{PooledRole, RolePool, RolePoolBuilder};
 use aws_credential_strategies::{
     CredentialStrategy, Credentials, ErrorKind, SharedCredentialsProvider,
@@ -55,6 +55,10 @@ struct Play {
     most_under_way: usize,
     throttled: usize,
     calls: HashMap<String, usize>,
+    /// The same in their order.
+    asked: Vec<String>,
+    /// When all sessions end, where they end together.
+    ends: Option<SystemTime>,
 }
 
 impl Sts {
@@ -71,6 +75,8 @@ impl Sts {
             most_under_way: 0,
             throttled: 0,
             calls: HashMap::new(),
+            asked: Vec::new(),
+            ends: None,
         };
         Sts(Arc::new(Mutex::new(play)), wall)
     }
@@ -121,6 +127,7 @@ impl HttpConnector for Sts {
         let admitted = {
             let mut play = self.0.lock().unwrap();
             *play.calls.entry(name.clone()).or_default() += 1;
+            play.asked.push(name.clone());
             play.under_way += 1;
             play.most_under_way = play.most_under_way.max(play.under_way);
             let passed = play.filled.elapsed().as_secs_f64();
@@ -145,7 +152,8 @@ impl HttpConnector for Sts {
             } else if name == "denied" {
                 (403, refusal("AccessDenied", "not authorized"))
             } else {
-                (200, session(number, sts.1.now() + SESSION))
+                let ends = sts.0.lock().unwrap().ends;
+                (200, session(number, ends.unwrap_or(sts.1.now() + SESSION)))
             };
             Ok(HttpResponse::new(
                 StatusCode::try_from(status).unwrap(),
@@ -218,7 +226,10 @@ struct Ask {
     external_id: Option<String>,
     minutes: u64,
     tags: Vec<(String, String)>,
+    /// Of these tags, so many go on.
+    transitive: usize,
     policy: Option<String>,
+    policy_arns: Vec<String>,
     identity: Option<String>,
 }
 
@@ -226,14 +237,21 @@ impl Ask {
     fn of(&self, pool: &RolePool, reversed: bool) -> PooledRole {
         let role = format!("arn:aws:iam::123456789012:role/R{}", self.role);
         let mut tags = self.tags.clone();
+        let transitive = tags.iter().take(self.transitive);
+        let mut transitive: Vec<_> = transitive.map(|(key, _)| key.clone()).collect();
+        let mut arns = self.policy_arns.clone();
         if reversed {
             tags.reverse();
+            transitive.reverse();
+            arns.reverse();
         }
         let mut request = pool
             .role(&role)
             .session_name(&self.name)
             .duration(Duration::from_secs(60 * self.minutes))
-            .tags(tags);
+            .tags(tags)
+            .transitive_tags(transitive)
+            .policy_arns(arns);
         if let Some(id) = &self.external_id {
             request = request.external_id(id);
         }
@@ -257,11 +275,13 @@ fn asks() -> impl Strategy<Value = Ask> {
         prop::option::of("[a:/,=]{2,3}"),
         15..17_u64,
         prop::collection::btree_map(unicode(), unicode(), 0..3),
+        0..3_usize,
         prop::option::of("[a:,\"{}ä\u{301}𝔘]{1,3}"),
+        prop::collection::btree_set("[a,=]{1,2}", 0..3),
         prop::option::of(text()),
     )
         .prop_map(
-            |(role, name, external_id, minutes, tags, policy, identity)| {
+            |(role, name, external_id, minutes, tags, transitive, policy, arns, identity)| {
                 let mut seen = Vec::new();
                 let mut tags: Vec<_> = tags.into_iter().collect();
                 // STS tells keys of tags apart without their case.
@@ -271,13 +291,17 @@ fn asks() -> impl Strategy<Value = Ask> {
                     seen.push(key);
                     new
                 });
+                let arns = arns.into_iter();
+                let arns = arns.map(|name| format!("arn:aws:iam::123456789012:policy/{name}"));
                 Ask {
                     role,
                     name,
                     external_id,
                     minutes,
+                    transitive: transitive.min(tags.len()),
                     tags,
                     policy,
+                    policy_arns: arns.collect(),
                     identity,
                 }
             },
@@ -300,6 +324,162 @@ proptest! {
             }
         }
     }
+}
+
+/// Pairs that a key of joined texts would take for one, whatever the separator.
+#[tokio::test]
+async fn texts_are_not_joined() {
+    let pool = Sts::generous().pool().build().unwrap();
+    let request = || pool.role(ROLE).session_name("tenant");
+    for separator in ["=", ":", "/", "@", " ", "-", "_", "+", "."] {
+        let joined = |parts: &[&str]| parts.join(separator);
+        let tags = |tags: &[(&str, &str)]| {
+            let tags = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+            request().tags(tags).build().unwrap()
+        };
+        let one = tags(&[("a", &joined(&["1", "b", "2"]))]);
+        let two = tags(&[("a", "1"), ("b", "2")]);
+        let other = tags(&[(&joined(&["a", "1", "b"]), "2")]);
+        assert!(!one.is_same_session(&two) && !one.is_same_session(&other));
+        assert!(!two.is_same_session(&other));
+    }
+    // the same text in another place
+    let texts = [
+        request().external_id("xy").build().unwrap(),
+        request().source_identity("xy").build().unwrap(),
+        pool.role(ROLE).session_name("xy").build().unwrap(),
+        request().build().unwrap(),
+        // composed and not, which look alike
+        request().policy("{\"Sid\":\"\u{e4}\"}").build().unwrap(),
+        request().policy("{\"Sid\":\"a\u{308}\"}").build().unwrap(),
+        request().tags([("k", "")]).build().unwrap(),
+        request()
+            .tags([("k", "")])
+            .transitive_tags(["k"])
+            .build()
+            .unwrap(),
+    ];
+    for (n, one) in texts.iter().enumerate() {
+        for other in &texts[n + 1..] {
+            assert!(!one.is_same_session(other), "{one:?} {other:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_idle_tenant_has_a_task() {
+    let sts = Sts::generous();
+    let pool = sts.pool().build().unwrap();
+    for n in 0..1_000 {
+        named(&pool, &format!("tenant-{n}"))
+            .credentials()
+            .await
+            .unwrap();
+    }
+    sleep(Duration::from_secs(1)).await;
+    let tasks = tokio::runtime::Handle::current().metrics();
+    assert_eq!((tasks.num_alive_tasks(), pool.status().planned), (1, 1_000));
+    drop(pool);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(tasks.num_alive_tasks(), 0);
+}
+
+/// Tenants whose refresh is due at the same moment, and a gate that lets one call through at a time.
+async fn refreshes_in_a_row(sts: &Sts, tenants: usize) -> (RolePool, Vec<PooledRole>) {
+    let pool = sts.pool().max_in_flight(1).jitter(Jitter::from_fn(|| 0.5));
+    let pool = pool.build().unwrap();
+    sts.0.lock().unwrap().ends = Some(sts.1.now() + SESSION);
+    let mut roles = Vec::new();
+    for n in 0..tenants {
+        roles.push(named(&pool, &format!("tenant-{n}")));
+    }
+    let cold = roles.iter().map(|role| role.credentials());
+    for outcome in futures_util::future::join_all(cold).await {
+        outcome.unwrap();
+    }
+    sts.0.lock().unwrap().ends = None;
+    (pool, roles)
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_comes_before_refreshes_and_these_are_not_put_off_for_ever() {
+    const TENANTS: usize = 60;
+    let sts = Sts::generous();
+    let (pool, roles) = refreshes_in_a_row(&sts, TENANTS).await;
+    sts.0.lock().unwrap().asked.clear();
+    // In use until then.
+    let planned = roles[0].status().next_attempt_at.unwrap();
+    while sts.1.now() < planned {
+        for role in &roles {
+            assert!(role.current().is_some());
+        }
+        let left = planned.duration_since(sts.1.now()).unwrap();
+        sleep(left.min(Duration::from_secs(300))).await;
+    }
+    sleep(ANSWERS_AFTER).await;
+    assert!(pool.status().queued > TENANTS - 10, "{:?}", pool.status());
+    // One that is cold, and one whose refresh is queued, as the last or so.
+    let asked_before = sts.0.lock().unwrap().asked.len();
+    let queued = TENANTS - asked_before;
+    let queued_role = {
+        let asked = sts.0.lock().unwrap().asked.clone();
+        let last = (0..TENANTS).rfind(|n| !asked.contains(&format!("tenant-{n}")));
+        roles[last.unwrap()].clone()
+    };
+    let (cold, forced) = (named(&pool, "cold"), queued_role.clone());
+    let (cold, forced) = tokio::join!(cold.credentials(), forced.refresh());
+    cold.unwrap();
+    forced.unwrap();
+    let asked = sts.0.lock().unwrap().asked.len() - asked_before;
+    assert!(asked <= 3, "{asked} calls, of {queued} queued");
+    // As many that are cold as would keep a strict order busy: one turn in eight is the refreshes'.
+    let waiting: Vec<_> = (0..160)
+        .map(|n| {
+            let role = named(&pool, &format!("cold-{n}"));
+            tokio::spawn(async move { role.credentials().await.unwrap() })
+        })
+        .collect();
+    sleep(ANSWERS_AFTER / 2).await;
+    let from = sts.0.lock().unwrap().asked.len();
+    for one in waiting {
+        one.await.unwrap();
+    }
+    let asked = sts.0.lock().unwrap().asked[from..].to_vec();
+    let refreshed = asked.iter().filter(|name| name.starts_with("tenant-"));
+    assert!((18..=24).contains(&refreshed.count()), "{asked:?}");
+    // Nobody who had credentials waited for all that.
+    for role in &roles {
+        assert_eq!(
+            role.status().waits,
+            u64::from(role.is_same_session(&queued_role)) + 1
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_pace_follows_what_sts_admits() {
+    const TENANTS: usize = 1_500;
+    let sts = Sts::admitting(20.0);
+    let pool = sts.pool().build().unwrap();
+    let asking: Vec<_> = (0..TENANTS)
+        .map(|n| {
+            let role = named(&pool, &format!("tenant-{n}"));
+            tokio::spawn(async move { role.credentials().await.is_ok() })
+        })
+        .collect();
+    sleep(Duration::from_secs(10)).await;
+    let slow = pool.status();
+    assert!(slow.calls_per_second.unwrap() < 30.0, "{slow:?}");
+    sts.0.lock().unwrap().admits = 200.0;
+    sleep(Duration::from_secs(15)).await;
+    let fast = pool.status();
+    assert!(fast.calls_per_second.unwrap() > 150.0, "{fast:?}");
+    let mut served = 0;
+    for one in asking {
+        served += usize::from(one.await.unwrap());
+    }
+    assert_eq!(served, TENANTS);
+    assert!(sts.calls() <= TENANTS * 13 / 10, "{}", sts.calls());
 }
 
 #[tokio::test(start_paused = true)]
@@ -422,7 +602,7 @@ async fn cold_tenants_are_served_at_the_pace_that_sts_admits() {
     let tenants = std::env::var("COLD_TENANTS")
         .ok()
         .and_then(|n| n.parse().ok());
-    let tenants: usize = tenants.unwrap_or(4_000);
+    let tenants: usize = tenants.unwrap_or(2_000);
     let sts = Sts::admitting(ADMITTED);
     let pool = sts.pool().build().unwrap();
     let began = Instant::now();

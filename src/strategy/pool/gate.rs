@@ -3,8 +3,8 @@
 //!
 //! Until STS throttles there is only the limit on calls in flight. When it throttles two roles or more, all
 //! slow down together, to a little under what it answers (multiplicative decrease), and grow again from there
-//! (additive increase); what it admits is found so without being told. A single role that is throttled slows
-//! nobody but itself.
+//! (additive increase, faster where what it throttled at is far away); what it admits is found so without being
+//! told. A single role that is throttled slows nobody but itself.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,8 +18,9 @@ use tokio::time::{Instant, timeout_at};
 const DECREASE: f64 = 0.9;
 /// Of the rate at which it last throttled, what is added each second.
 const INCREASE: f64 = 0.05;
-/// Far below that rate it grows by half a second, to be back soon.
+/// Far below that rate it grows by half a second, to be back soon; far above it too: STS admits more by now.
 const FAR_BELOW: f64 = 0.8;
+const FAR_ABOVE: f64 = 1.2;
 const FAST_INCREASE: f64 = 0.5;
 /// Slower than one call a second the pool does not get.
 const MIN_RATE: f64 = 1.0;
@@ -29,6 +30,11 @@ const BETWEEN_DECREASES: Duration = Duration::from_secs(1);
 const TOGETHER: Duration = Duration::from_secs(10);
 /// Without throttling for this long, the rate is not limited any more.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
+/// Beyond so many times what STS answers, the rate does not grow.
+const UNUSED: f64 = 2.0;
+/// One turn in so many is for refreshes ahead of time, however many fetches are waited for: else they would be put
+/// off until somebody has to wait for them.
+const TURNS_A_REFRESH: u64 = 8;
 /// Timers are late by a millisecond or so; what they lose is made up.
 const CATCH_UP: Duration = Duration::from_millis(20);
 
@@ -206,7 +212,7 @@ impl Gate {
     fn turn(&self, place: &Place<'_>) -> Turn {
         let now = Instant::now();
         let mut state = self.state();
-        let Some((&first, _)) = state.queue.first_key_value() else {
+        let Some(first) = state.first() else {
             return Turn::Wait;
         };
         if first.1 != place.number || state.in_flight >= self.max_in_flight {
@@ -254,8 +260,19 @@ impl Gate {
 }
 
 impl State {
+    /// Whose turn it is; the same until the turn is taken, or the queue changes.
+    fn first(&self) -> Option<(Class, u64)> {
+        let mut ahead = self.queue.range((Class::Ahead, 0)..);
+        if self.total.calls % TURNS_A_REFRESH == TURNS_A_REFRESH - 1
+            && let Some((first, _)) = ahead.next()
+        {
+            return Some(*first);
+        }
+        self.queue.keys().next().copied()
+    }
+
     fn call_first(&self) {
-        if let Some(called) = self.queue.values().next() {
+        if let Some(called) = self.first().and_then(|first| self.queue.get(&first)) {
             called.notify_one();
         }
     }
@@ -266,6 +283,8 @@ impl State {
         if self.throttled.is_none_or(|(_, at)| long_ago(at)) {
             self.pace = None;
         }
+        #[allow(clippy::cast_precision_loss)]
+        let answered = self.answers.sum(now) as f64;
         let pace = self.pace.as_mut()?;
         if pace.next > now {
             return Some(pace.next);
@@ -275,12 +294,17 @@ impl State {
             .as_secs_f64()
             .min(1.0);
         pace.grown = now;
-        pace.rate += since
-            * if pace.rate < FAR_BELOW * pace.ceiling {
+        // A rate that is not used is not found to be admitted.
+        if pace.rate <= UNUSED * answered.max(MIN_RATE) {
+            let is_far =
+                pace.rate < FAR_BELOW * pace.ceiling || pace.rate > FAR_ABOVE * pace.ceiling;
+            let a_second = if is_far {
                 FAST_INCREASE * pace.rate
             } else {
                 (INCREASE * pace.ceiling).max(1.0)
             };
+            pace.rate += since * a_second;
+        }
         let earliest = now.checked_sub(CATCH_UP).unwrap_or(now);
         pace.next = pace.next.max(earliest) + Duration::from_secs_f64(1.0 / pace.rate);
         None

@@ -73,7 +73,7 @@ const LONGEST_FETCH: Duration = Duration::from_secs(600);
 ///   ([`RefreshPolicy::idle_after`] says otherwise), and costs no wake-up.
 /// - STS gets [`max_in_flight`](StsSourceBuilder::max_in_flight) calls at once at most. When it throttles, all
 ///   slow down together to what it admits; fetches that somebody waits for come before refreshes ahead of
-///   time, and each in the order in which they were asked for.
+///   time, and each in the order in which they were asked for. One call in eight is such a refresh all the same.
 /// - There is one client, one connection pool and one timer for all; an idle role has no task.
 /// - A role that is denied, hangs or is throttled by itself is nobody else's trouble.
 ///
