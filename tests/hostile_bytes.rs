@@ -32,6 +32,8 @@ const ANSWERS: &[&[u8]] = &[
 
 const REFUSALS: &[&[u8]] = &[
     include_bytes!("data/hostile/refusal/cbor"),
+    include_bytes!("data/hostile/refusal/header_error_type"),
+    include_bytes!("data/hostile/refusal/header_query_error"),
     include_bytes!("data/hostile/refusal/json"),
     include_bytes!("data/hostile/refusal/json_nested"),
     include_bytes!("data/hostile/refusal/nested"),
@@ -230,8 +232,8 @@ proptest! {
     #![proptest_config(cases(2_000))]
 
     #[test]
-    fn refusals(body in hostile(REFUSALS)) {
-        let (code, message) = fuzzing::refusal(&body);
+    fn refusals(answer in hostile(REFUSALS)) {
+        let (code, message) = fuzzing::refusal(&answer);
         if let Some(code) = code {
             prop_assert!(!code.is_empty() && code.trim() == code, "{:?}", code);
         }
@@ -267,6 +269,16 @@ proptest! {
         for body in [&arrays, &objects, &elements] {
             let _ = fuzzing::refusal(body);
         }
+    }
+}
+
+#[test]
+fn codes_in_headers_are_read() {
+    for (answer, expected) in [
+        (REFUSALS[1], "ExpiredTokenException"),
+        (REFUSALS[2], "InvalidClientTokenId"),
+    ] {
+        assert_eq!(fuzzing::refusal(answer).0.as_deref(), Some(expected));
     }
 }
 

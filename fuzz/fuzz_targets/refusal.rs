@@ -1,11 +1,11 @@
-//! Any bytes as the body of a refusal.
+//! Any bytes as a refusal, with headers before the body or none.
 #![no_main]
 
 use aws_credential_strategies::source::fuzzing;
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|body: &[u8]| {
-    let (code, message) = fuzzing::refusal(body);
+fuzz_target!(|answer: &[u8]| {
+    let (code, message) = fuzzing::refusal(answer);
     if let Some(code) = code {
         assert!(!code.is_empty() && code.trim() == code && !code.contains(':'));
     }

@@ -8,8 +8,15 @@ use serde_json::Value;
 use std::borrow::Cow;
 use xmlparser::{ElementEnd, Token, Tokenizer};
 
-/// Where services name the code outside of the body, as S3 has to for `HEAD`.
-const CODE_HEADERS: [&str; 3] = ["x-amzn-errortype", "x-amz-error-code", "x-minio-error-code"];
+/// Where services name the code outside of the body, as S3 has to for `HEAD`. Those that spoke the query
+/// protocol before JSON say `Code;Sender` in the second:
+/// <https://smithy.io/2.0/aws/protocols/aws-query-protocol.html>.
+const CODE_HEADERS: [&str; 4] = [
+    "x-amzn-errortype",
+    "x-amzn-query-error",
+    "x-amz-error-code",
+    "x-minio-error-code",
+];
 const MESSAGE_HEADERS: [&str; 3] = [
     "x-amzn-error-message",
     "x-amz-error-message",
@@ -29,10 +36,13 @@ pub(crate) struct Refusal<'a> {
 impl<'a> Refusal<'a> {
     /// Reads headers, then the body.
     pub(crate) fn read(header: impl Fn(&str) -> Option<&'a str>, body: &'a [u8]) -> Self {
-        let first = |names: [&str; 3]| names.into_iter().find_map(&header).and_then(text);
         let of_headers = Refusal {
-            code: first(CODE_HEADERS).and_then(|code| trimmed(code, without_address)),
-            message: first(MESSAGE_HEADERS),
+            code: CODE_HEADERS
+                .into_iter()
+                .find_map(|name| trimmed(Cow::Borrowed(header(name)?), code_in_header)),
+            message: MESSAGE_HEADERS
+                .into_iter()
+                .find_map(|name| text(header(name)?)),
         };
         if of_headers.code.is_some() && of_headers.message.is_some() {
             return of_headers;
@@ -66,6 +76,11 @@ impl<'a> Refusal<'a> {
                 .and_then(|message| trimmed(message, str::trim)),
         }
     }
+}
+
+fn code_in_header(value: &str) -> &str {
+    let (code, _whose_fault) = value.split_once(';').unwrap_or((value, ""));
+    without_address(code)
 }
 
 fn text(text: &str) -> Option<Cow<'_, str>> {
@@ -113,9 +128,23 @@ pub(crate) fn elements(xml: &str) -> impl Iterator<Item = (&str, Cow<'_, str>)> 
     })
 }
 
+/// Whether this is a page for people: what its elements are called says nothing about calls.
+fn is_page(xml: &str) -> bool {
+    let root = Tokenizer::from(xml).find_map(|token| match token {
+        Ok(Token::ElementStart { local, .. }) => Some(local.eq_ignore_ascii_case("html")),
+        Ok(_) => None,
+        // `<!doctype html>` in small letters is no XML
+        Err(_) => Some(true),
+    });
+    root.unwrap_or(true)
+}
+
 /// The first element of each name with a text in it.
 fn in_xml(xml: &str) -> Refusal<'_> {
     let mut found = Refusal::default();
+    if is_page(xml) {
+        return found;
+    }
     for (name, content) in elements(xml) {
         let place = match name {
             _ if content.trim().is_empty() => continue,
@@ -256,7 +285,7 @@ mod tests {
 
     #[test]
     fn code_and_message_are_found_in_every_spelling() {
-        let cases: [(&[u8], Option<&str>, Option<&str>); 24] = [
+        let cases: [(&[u8], Option<&str>, Option<&str>); 27] = [
             (b"\xa1\x66__type\x6cExpiredToken", Some("ExpiredToken"), None),
             (b"\xbf\x67message\x61x\x66__type\x78\x2ecom.amazon.coral.service#ExpiredTokenException\xff", Some("ExpiredTokenException"), Some("x")),
             (b"\xbf\x66__type\x79\x00\x0cExpiredToken\xff", Some("ExpiredToken"), None),
@@ -277,6 +306,9 @@ mod tests {
             (b"<Error><Code>Cut</Code><Mess", Some("Cut"), None),
             (b"\xef\xbb\xbf<Error><Code>ByteOrder</Code></Error>", Some("ByteOrder"), None),
             (b"<html><body>It works!</body></html>", None, None),
+            (b"<html><body><h1>502</h1><code>upstream gone</code></body></html>", None, None),
+            (b"<!doctype html>\n<HTML><body><code>upstream gone</code></body></HTML>", None, None),
+            (b"<?xml version=\"1.0\"?><!DOCTYPE html PUBLIC \"-//W3C//DTD XHTML 1.0//EN\" \"x\"><html xmlns=\"x\"><code>403</code></html>", None, None),
             (b"", None, None),
             (&[0xff, 0xfe], None, None),
             (b"[[[[[[[[{\"code\":\"TooDeep\"}]]]]]]]]", None, None),
@@ -308,5 +340,12 @@ mod tests {
         };
         let found = Refusal::read(minio, b"");
         assert_eq!(found.code.as_deref(), Some("AccessDenied"));
+        let query = |name: &str| match name {
+            "x-amzn-errortype" => Some(" "),
+            "x-amzn-query-error" => Some("InvalidClientTokenId;Sender"),
+            _ => None,
+        };
+        let found = Refusal::read(query, br#"{"__type":"com.amazonaws.sqs#Other"}"#);
+        assert_eq!(found.code.as_deref(), Some("InvalidClientTokenId"));
     }
 }

@@ -37,14 +37,32 @@ pub fn sts_response(status: u16, body: &[u8]) -> Result<Credentials> {
     sts::read_response(status, body)
 }
 
-/// Code and message of a refusal, wherever they stand in a body.
+/// Code and message of a refusal, wherever they stand in an answer: lines `x-name: value`, if it begins
+/// with some, are headers, and the rest is the body.
 #[must_use]
-pub fn refusal(body: &[u8]) -> (Option<String>, Option<String>) {
-    let Refusal { code, message } = Refusal::in_body(body);
+pub fn refusal(answer: &[u8]) -> (Option<String>, Option<String>) {
+    let mut headers = Vec::new();
+    let mut body = answer;
+    while let Some((header, rest)) = header(body) {
+        headers.push(header);
+        body = rest;
+    }
+    let value = |name: &str| {
+        let of_name = |header: &&(&str, _)| header.0 == name;
+        headers.iter().find(of_name).map(|(_, value)| *value)
+    };
+    let Refusal { code, message } = Refusal::read(value, body);
     (
         code.map(|code| code.into_owned()),
         message.map(|message| message.into_owned()),
     )
+}
+
+fn header(answer: &[u8]) -> Option<((&str, &str), &[u8])> {
+    let end = answer.iter().position(|byte| *byte == b'\n')?;
+    let line = std::str::from_utf8(answer.get(..end)?).ok()?;
+    let header = line.strip_prefix("x-").and(line.split_once(": "))?;
+    Some((header, answer.get(end + 1..)?))
 }
 
 /// A text of the other side as an error shows it, where this secret was part of the request.
