@@ -10,6 +10,7 @@ use aws_credential_strategies::local::{
     DEFAULT_ROLE, Fault, ImdsCall, LocalCloud, Role, StsCall, Trust,
 };
 use aws_credential_strategies::source::ImdsSource;
+use aws_credential_types::provider::{ProvideCredentials, error::CredentialsError, future};
 use aws_types::region::Region;
 use doctor_support::{Server, azure, google, openstack, reply, web_server};
 use source_support::{BRIEF, PATIENCE, imds};
@@ -174,7 +175,7 @@ async fn a_step_that_did_not_pass_bears_out_nothing() {
     assert!(!diagnosis.is_healthy());
     assert_eq!(diagnosis.recommendation().choice(), Choice::InstanceProfile);
     let unseen = diagnosis.recommendation().unseen().join("\n");
-    assert!(unseen.contains("STS could not be reached"), "{unseen}");
+    assert!(unseen.contains("STS gave no answer"), "{unseen}");
     cloud.sts().heal();
 
     // the role of another account refuses
@@ -358,4 +359,108 @@ async fn the_environment_names_the_metadata_service_that_is_asked() {
     assert!(cause.contains("disabled by the environment"), "{cause}");
     assert!(remedy.contains("AWS_EC2_METADATA_DISABLED"), "{remedy}");
     assert_eq!(diagnosis.recommendation().choice(), Choice::Open);
+}
+
+/// Answers as STS would, or as what stands in between.
+fn sts_behind(status: &'static str, headers: &'static str, body: &'static str) -> Server {
+    Server::start(move |_| reply(status, headers, body))
+}
+
+#[tokio::test]
+async fn a_page_in_place_of_sts_is_not_what_aws_says_of_the_credentials() {
+    let pages = [
+        ("200 OK", "<html><body>Sign in to the network</body></html>"),
+        (
+            "403 Forbidden",
+            "<html><body><code>blocked</code></body></html>",
+        ),
+        ("407 Proxy Authentication Required", ""),
+        (
+            "502 Bad Gateway",
+            "<html><h1>502 Bad Gateway</h1><hr>nginx</html>",
+        ),
+    ];
+    for (status, page) in pages {
+        let cloud = LocalCloud::start().await.unwrap();
+        let server = sts_behind(status, "Content-Type: text/html", page);
+        let diagnosis = Doctor::new()
+            .imds(imds(&cloud))
+            .region("us-east-1")
+            .sts_endpoint(&server.endpoint)
+            .examine()
+            .await
+            .unwrap();
+        assert_eq!(failure(&diagnosis).0, StepKind::Caller, "{diagnosis}");
+        let recommendation = diagnosis.recommendation();
+        let reason = recommendation.reason();
+        assert!(!reason.contains("does not accept"), "{status}: {diagnosis}");
+        let unseen = recommendation.unseen().join("\n");
+        assert!(
+            unseen.contains("whether AWS accepts these credentials: STS gave no answer"),
+            "{status}: {unseen}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_identity_that_gives_nothing_is_not_refused_by_aws() {
+    #[derive(Debug)]
+    struct Nothing;
+    impl ProvideCredentials for Nothing {
+        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            future::ProvideCredentials::ready(Err(CredentialsError::not_loaded("nothing here")))
+        }
+    }
+    let cloud = LocalCloud::start().await.unwrap();
+    let diagnosis = Doctor::new()
+        .imds(imds(&cloud))
+        .sdk_config(&cloud.sdk_config())
+        .base_provider(Nothing)
+        .examine()
+        .await
+        .unwrap();
+    assert_eq!(diagnosis.recommendation().choice(), Choice::Open);
+    let reason = diagnosis.recommendation().reason();
+    assert_eq!(reason, "an identity from elsewhere could not be had");
+}
+
+#[tokio::test]
+async fn where_code_runs_is_not_taken_for_who_answers() {
+    let kubernetes = ("KUBERNETES_SERVICE_HOST", "10.0.0.1");
+    let examine = |server: &Server, variables: &[(&'static str, &'static str)]| {
+        let source = ImdsSource::builder()
+            .endpoint(&server.endpoint)
+            .answer_timeout(PATIENCE);
+        Doctor::new()
+            .environment(variables.iter().copied())
+            .imds(source)
+            .region("us-east-1")
+            .examine()
+    };
+    // a pod on EC2 behind an agent that knows no session tokens
+    let agent = web_server("404 Not Found");
+    let diagnosis = examine(&agent, &[kubernetes]).await.unwrap();
+    let reason = diagnosis.recommendation().reason();
+    assert!(!reason.contains("not EC2,"), "{reason}");
+    assert!(reason.contains("what answers at the metadata address"));
+    let (_, _, remedy) = failure(&diagnosis);
+    assert!(remedy.contains("kiam"), "{remedy}");
+    for variables in [[("GITLAB_CI", "true")], [("C9_PID", "1")]] {
+        let diagnosis = examine(&agent, &variables).await.unwrap();
+        let reason = diagnosis.recommendation().reason();
+        assert!(!reason.contains("not EC2,"), "{reason}");
+    }
+    // a pod on Google Cloud
+    let diagnosis = examine(&google(), &[kubernetes]).await.unwrap();
+    assert_eq!(diagnosis.host(), Some(Host::Kubernetes));
+    let recommendation = diagnosis.recommendation();
+    assert!(
+        recommendation
+            .reason()
+            .contains("this is Google Cloud, not EC2")
+    );
+    assert!(recommendation.code().unwrap().contains(".web_identity("));
 }

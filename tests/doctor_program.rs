@@ -370,6 +370,20 @@ async fn off_ec2_a_profile_will_do_and_a_missing_one_is_named() {
         ended.out
     );
     assert!(!ended.out.contains(keys.secret_access_key()));
+
+    // a host without an identity of its own may have one by a profile
+    let codespace = [&variables[..], &[("CODESPACES", "true")]].concat();
+    let ended = run(&codespace, &["--profile", "me"]).await;
+    assert_eq!(ended.status, 0, "{}{}", ended.out, ended.err);
+    assert!(ended.out.contains("✓ profile: me"), "{}", ended.out);
+    let ended = run(&codespace, &[]).await;
+    assert_eq!(ended.status, 1, "{}{}", ended.out, ended.err);
+    let text = ended.unfolded();
+    assert!(text.contains("nor does a profile"), "{text}");
+    let ended = run(&codespace, &["--profile", "nobody"]).await;
+    assert!(ended.out.contains("✗ profile"), "{}", ended.out);
+    assert!(!ended.out.contains("a codespace has no"), "{}", ended.out);
+
     let ended = run(&variables, &["--profile", "nobody"]).await;
     assert_eq!(ended.status, 1, "{}{}", ended.out, ended.err);
     assert!(ended.out.contains("✗ profile"), "{}", ended.out);

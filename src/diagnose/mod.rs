@@ -231,7 +231,7 @@ impl Doctor {
         } = self;
         if let Some(arn) = &role_arn {
             // Refuses what is not a role before anything is sent.
-            crate::source::check_role_arn(arn)?;
+            crate::source::check_role_arn(arn, &sts)?;
         }
         let asked = Asked {
             imds,

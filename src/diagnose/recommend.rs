@@ -130,8 +130,10 @@ pub(super) enum Metadata {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Passed,
+    /// There were no credentials to ask with after all.
+    NoCredentials,
     Refused,
-    /// STS did not answer.
+    /// STS did not answer, or failed.
     Unanswered,
     /// For this reason.
     NotAsked(&'static str),
@@ -141,6 +143,8 @@ pub(super) enum Verdict {
 #[derive(Clone, Debug)]
 pub(super) struct Facts<'a> {
     pub(super) host: Option<Host>,
+    /// The one whose metadata service answers in place of EC2's, where that is known.
+    pub(super) cloud: Option<Host>,
     pub(super) metadata: Metadata,
     pub(super) found: Option<Found>,
     /// Where credentials were looked for, in words for the code of [`Choice::Open`].
@@ -180,9 +184,10 @@ pub(super) fn recommend(facts: &Facts<'_>) -> Recommendation {
             Verdict::NotAsked(why) => {
                 unseen.push(format!("whether AWS accepts these credentials: {why}"));
             }
-            Verdict::Unanswered => unseen
-                .push("whether AWS accepts these credentials: STS could not be reached".to_owned()),
-            Verdict::Passed | Verdict::Refused => {}
+            Verdict::Unanswered => {
+                unseen.push("whether AWS accepts these credentials: STS gave no answer".to_owned())
+            }
+            Verdict::NoCredentials | Verdict::Passed | Verdict::Refused => {}
         }
     }
     for stand_in in facts.stand_ins {
@@ -193,6 +198,12 @@ pub(super) fn recommend(facts: &Facts<'_>) -> Recommendation {
         Some(found) if facts.caller == Verdict::Refused => (
             Choice::Open,
             format!("AWS does not accept the credentials of {}", found.name()),
+            None,
+            None,
+        ),
+        Some(found) if facts.caller == Verdict::NoCredentials => (
+            Choice::Open,
+            format!("{} could not be had", found.name()),
             None,
             None,
         ),
@@ -307,17 +318,17 @@ fn as_it_is(facts: &Facts<'_>, found: &Found) -> Parts {
 
 fn open_without_credentials(facts: &Facts<'_>) -> Parts {
     let expected = facts.expected.as_ref();
-    let code = match (facts.host, expected) {
+    let code = match (facts.cloud.or(facts.host), expected) {
         (Some(host), _) if line_for_host(host).is_some() => line_for_host(host).map(str::to_owned),
         (_, Some(expected)) => Some(line_for(expected, facts.region)),
         _ => None,
     };
-    let reason = match (facts.metadata, facts.host, expected) {
-        (Metadata::Other, Some(host), _) => format!(
-            "this is {host}, not EC2, so there is no instance profile for Option A; Option B takes a \
-             token of {host}'s, and whether a role admits that could not be seen"
+    let reason = match (facts.metadata, facts.cloud) {
+        (Metadata::Other, Some(cloud)) => format!(
+            "this is {cloud}, not EC2, so there is no instance profile for Option A; Option B takes a \
+             token of {cloud}'s, and whether a role admits that could not be seen"
         ),
-        (Metadata::Other, None, _) => {
+        (Metadata::Other, None) => {
             "what answers at the metadata address is not EC2's metadata service, and no other AWS \
              identity could be seen"
                 .to_owned()
@@ -336,12 +347,12 @@ fn open_without_credentials(facts: &Facts<'_>) -> Parts {
             "the metadata service gives no credentials: Option A will do once the steps above pass"
                 .to_owned()
         }
-        (Metadata::NotAsked, Some(host), None) => {
-            format!("nothing on {host} gave AWS credentials")
-        }
-        (Metadata::NotAsked, ..) => {
-            "no credentials could be had; when the steps above pass, this will do".to_owned()
-        }
+        (Metadata::NotAsked, _) => match (facts.host, expected) {
+            (Some(host), None) => {
+                format!("nothing that could be seen on {host} gives AWS credentials")
+            }
+            _ => "no credentials could be had; when the steps above pass, this will do".to_owned(),
+        },
     };
     let code = match facts.metadata {
         Metadata::Silent => None,

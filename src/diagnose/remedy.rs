@@ -3,7 +3,7 @@
 use crate::arn::{Arn, Partition, without_path};
 use crate::error::{Error, ErrorKind};
 use crate::iam::{PermissionPolicy, Statement, TrustPolicy};
-use crate::source::{CallerIdentity, Platform, TokenClaims};
+use crate::source::{CallerIdentity, Platform, StsSettings, TokenClaims};
 
 pub(super) const CLOCK: &str = "set the clock: sudo chronyc makestep (on EC2 with \
      `server 169.254.169.123 prefer iburst` in chrony.conf)";
@@ -12,6 +12,9 @@ pub(super) const EXPIRED: &str = "the metadata service cannot renew them at the 
 /// Beside the remedy for a lost token answer.
 pub(super) const POD_ROLE: &str = "\nor give the pod a role of its own, which needs no metadata service: EKS \
      Pod Identity, or a role for its service account (IRSA)";
+/// Beside the remedy where somebody else answers in a pod.
+pub(super) const POD_AGENT: &str = "\nin a pod it may be an agent in front of EC2's (kiam, kube2iam): it has to \
+     pass session tokens on, or give way to EKS Pod Identity or a role for the service account (IRSA)";
 pub(super) const CALLER: &str = "see that the provider of the base credentials works by itself";
 
 /// An error and the layers below it, on one line, without what mends it.
@@ -121,10 +124,11 @@ pub(super) fn no_document(error: &Error, role: Option<&str>, region: Option<&str
     )
 }
 
-pub(super) fn caller(error: &Error) -> String {
+pub(super) fn caller(error: &Error, sts: &StsSettings) -> String {
+    let address = sts.url().unwrap_or_else(|| "ADDRESS".to_owned());
     advice(
         error,
-        "see that STS can be reached from here: curl https://sts.REGION.amazonaws.com",
+        &format!("see that STS can be reached from here: curl {address}"),
     )
 }
 
@@ -235,7 +239,33 @@ fn on_lines(advice: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::on_lines;
+    use super::{caller, on_lines};
+    use crate::error::Error;
+    use crate::source::StsSettings;
+
+    #[test]
+    fn the_address_of_sts_is_the_one_of_the_partition() {
+        for (region, address) in [
+            ("us-east-1", "https://sts.us-east-1.amazonaws.com"),
+            ("cn-north-1", "https://sts.cn-north-1.amazonaws.com.cn"),
+            ("us-gov-west-1", "https://sts.us-gov-west-1.amazonaws.com"),
+            ("eusc-de-east-1", "https://sts.eusc-de-east-1.amazonaws.eu"),
+            ("us-iso-east-1", "https://sts.us-iso-east-1.c2s.ic.gov"),
+        ] {
+            let sts = StsSettings {
+                region: Some(region.to_owned()),
+                ..StsSettings::default()
+            };
+            let remedy = caller(&Error::recoverable("no answer"), &sts);
+            assert!(remedy.ends_with(&format!("curl {address}")), "{remedy}");
+            let own = StsSettings {
+                endpoint: Some("http://localhost:9000".to_owned()),
+                ..sts
+            };
+            let remedy = caller(&Error::recoverable("no answer"), &own);
+            assert!(remedy.ends_with("curl http://localhost:9000"), "{remedy}");
+        }
+    }
 
     #[test]
     fn commands_stand_on_lines_of_their_own() {

@@ -65,7 +65,10 @@ struct Way {
 
 /// The steps so far.
 pub(super) struct Visit<T> {
+    /// As the environment says, else as the metadata service does.
     host: Option<Host>,
+    /// Whose metadata service answers, where that is known and it is not EC2's.
+    cloud: Option<Host>,
     notes: Vec<String>,
     steps: Vec<Step>,
     tell: T,
@@ -75,6 +78,7 @@ impl<T: FnMut(Progress<'_>) + Send> Visit<T> {
     pub(super) fn new(tell: T) -> Self {
         Visit {
             host: None,
+            cloud: None,
             notes: Vec::new(),
             steps: Vec::new(),
             tell,
@@ -124,6 +128,7 @@ impl<T: FnMut(Progress<'_>) + Send> Visit<T> {
         let region = asked.sts.region();
         let recommendation = recommend(&Facts {
             host: self.host,
+            cloud: self.cloud,
             metadata,
             found: identity.map(|identity| identity.found),
             expected,
@@ -185,16 +190,22 @@ impl<T: FnMut(Progress<'_>) + Send> Visit<T> {
         surroundings: &Surroundings,
         stand_ins: &mut Vec<String>,
     ) -> Result<Way> {
-        if let Some((host, variable)) = surroundings.host {
-            let place = format!("{host} ({variable} is set)");
-            match surroundings.origin {
-                Origin::Nowhere(advice) if asked.base.is_none() => {
-                    let cause = format!("{place}, and nothing here gives AWS credentials");
-                    let remedy = advice.to_owned();
-                    self.note(StepKind::Environment, Outcome::Failed { cause, remedy });
-                }
-                _ => self.passed(StepKind::Environment, place),
-            }
+        let place = surroundings
+            .host
+            .map(|(host, variable)| format!("{host} ({variable} is set)"));
+        if let Origin::Nowhere(advice) = surroundings.origin
+            && asked.base.is_none()
+        {
+            let place = place.unwrap_or_default();
+            let identity = self.profile_or_nothing(asked, &place, advice).await;
+            return Ok(Way {
+                metadata: Metadata::NotAsked,
+                identity,
+                expected: None,
+            });
+        }
+        if let Some(place) = place {
+            self.passed(StepKind::Environment, place);
         }
         let now = asked.now;
         let (identity, expected) = match &surroundings.origin {
@@ -294,6 +305,44 @@ impl<T: FnMut(Progress<'_>) + Send> Visit<T> {
             identity: another.map(|(identity, _)| identity),
             expected: is_ec2.then_some(Found::Instance),
         })
+    }
+
+    /// A profile, where the environment names no credentials and there is no metadata service to ask.
+    async fn profile_or_nothing(
+        &mut self,
+        asked: &Asked,
+        place: &str,
+        advice: &str,
+    ) -> Option<Identity> {
+        self.begin(StepKind::Environment);
+        let profile = match asked.providers.profile() {
+            Some(source) => Some(in_time(&source).await),
+            None => None,
+        };
+        let name = asked.providers.profile_name();
+        match profile {
+            Some(Ok(credentials)) => {
+                self.passed(StepKind::Environment, place);
+                let seen = format!("{name}: {}", describe(&credentials, asked.now));
+                self.passed(StepKind::Profile, seen);
+                Some(Identity::new(Found::Profile(name.to_owned()), credentials))
+            }
+            Some(Err(error)) if asked.providers.names_profile() => {
+                self.passed(StepKind::Environment, place);
+                self.failed(StepKind::Profile, &error, remedy::provider(&error));
+                None
+            }
+            Some(Err(_)) | None => {
+                let profile = match profile {
+                    Some(_) => ", nor does a profile",
+                    None => "",
+                };
+                let cause = format!("{place}, and no variable gives AWS credentials{profile}");
+                let remedy = advice.to_owned();
+                self.note(StepKind::Environment, Outcome::Failed { cause, remedy });
+                None
+            }
+        }
     }
 
     /// Keys of the environment, or else of a profile, with the step that says so.
@@ -479,8 +528,14 @@ impl<T: FnMut(Progress<'_>) + Send> Visit<T> {
                 };
                 let metadata = self.not_ec2(&error, platform);
                 let mut remedy = remedy::no_token(&error, platform);
-                if lost && self.host == Some(Host::Kubernetes) {
-                    remedy.push_str(remedy::POD_ROLE);
+                if self.host == Some(Host::Kubernetes) {
+                    match metadata {
+                        _ if lost => remedy.push_str(remedy::POD_ROLE),
+                        Metadata::Other if platform.is_none() => {
+                            remedy.push_str(remedy::POD_AGENT);
+                        }
+                        _ => {}
+                    }
                 }
                 return Err(Box::new(Stop {
                     step,
@@ -557,12 +612,13 @@ impl<T: FnMut(Progress<'_>) + Send> Visit<T> {
     /// What an answer that is not as expected says about the metadata service.
     fn not_ec2(&mut self, error: &Error, platform: Option<Platform>) -> Metadata {
         if let Some(platform) = platform {
-            self.host = self.host.or(Some(match platform {
+            self.cloud = Some(match platform {
                 Platform::Azure => Host::Azure,
                 Platform::GoogleCloud => Host::GoogleCloud,
                 Platform::OpenStack => Host::OpenStack,
                 Platform::OracleCloud => Host::OracleCloud,
-            }));
+            });
+            self.host = self.host.or(self.cloud);
             return Metadata::Other;
         }
         match error.kind() {
@@ -618,7 +674,7 @@ impl<T: FnMut(Progress<'_>) + Send> Visit<T> {
         if !sts.has_region() {
             return Ok((None, self.left_out(StepKind::Caller, NO_REGION)));
         }
-        let sts = sts.clone().build()?;
+        let client = sts.clone().build()?;
         self.begin(StepKind::Caller);
         let signer = match identity.provider.provide_credentials().await {
             Ok(signer) => signer,
@@ -626,16 +682,16 @@ impl<T: FnMut(Progress<'_>) + Send> Visit<T> {
                 let error =
                     Error::recoverable("the credentials provider gave none").caused_by(error);
                 self.failed(StepKind::Caller, &error, remedy::CALLER.to_owned());
-                return Ok((None, Verdict::Refused));
+                return Ok((None, Verdict::NoCredentials));
             }
         };
-        match sts.caller_identity(&signer).await {
+        match client.caller_identity(&signer).await {
             Ok(identity) => {
                 self.passed(StepKind::Caller, identity.arn.clone());
                 Ok((Some(identity), Verdict::Passed))
             }
             Err(error) => {
-                self.failed(StepKind::Caller, &error, remedy::caller(&error));
+                self.failed(StepKind::Caller, &error, remedy::caller(&error, sts));
                 Ok((None, verdict(&error)))
             }
         }
@@ -699,12 +755,13 @@ struct Stop {
     metadata: Metadata,
 }
 
+/// Only an answer with a code of AWS is one of STS: others may stand in between, and pages of theirs say
+/// nothing about credentials.
 fn verdict(error: &Error) -> Verdict {
     match error.kind() {
-        ErrorKind::Unreachable | ErrorKind::Timeout | ErrorKind::Throttled | ErrorKind::Service => {
-            Verdict::Unanswered
-        }
-        _ => Verdict::Refused,
+        ErrorKind::Throttled | ErrorKind::Service => Verdict::Unanswered,
+        _ if error.code().is_some() => Verdict::Refused,
+        _ => Verdict::Unanswered,
     }
 }
 

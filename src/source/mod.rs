@@ -64,9 +64,13 @@ use aws_credential_types::Credentials;
 use std::fmt;
 use std::future::Future;
 
-/// Refuses what is not the ARN of a role.
-pub(crate) fn check_role_arn(text: &str) -> Result<()> {
-    RoleArn::parse(text).map(|_| ())
+/// Refuses what is not the ARN of a role, or where another vendor's STS judges, what cannot be one.
+pub(crate) fn check_role_arn(text: &str, sts: &StsSettings) -> Result<()> {
+    if sts.is_own_endpoint() {
+        RoleArn::as_given(text).map(|_| ())
+    } else {
+        RoleArn::parse(text).map(|_| ())
+    }
 }
 
 /// The name of Option A, in logs, errors and credentials.

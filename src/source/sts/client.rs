@@ -2,7 +2,7 @@
 
 use super::failure::{self, Call};
 use super::observe::Observer;
-use crate::arn::{is_host_of_aws, is_region_of_aws};
+use crate::arn::{Partition, is_host_of_aws, is_region_of_aws};
 use crate::error::{Error, Result};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -185,6 +185,16 @@ impl StsSettings {
                 .or_else(general)
         };
         self.endpoint.clone().or_else(given)
+    }
+
+    /// Where STS is asked, as far as a region or an endpoint is given.
+    pub(crate) fn url(&self) -> Option<String> {
+        let regional = || {
+            let region = self.region()?;
+            let suffix = Partition::of_region(&region).dns_suffix();
+            Some(format!("https://sts.{region}.{suffix}"))
+        };
+        self.endpoint_url().or_else(regional)
     }
 
     /// Whether another vendor's STS, or an emulation, judges what is sent.
