@@ -1,6 +1,6 @@
 //! Promise: whatever text a service or the application's own functions bring back, no secret of the request
-//! or of the cache that stands in it comes out of this crate: not in an error, a status, an event, the
-//! doctor's report or what the recorder writes.
+//! or of the cache that stands in it comes out of this crate: not in an error, a status, an event, a metric,
+//! a configuration, the doctor's report, as a program too, or what the recorder writes.
 #![cfg(all(feature = "table", feature = "local"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
@@ -9,13 +9,21 @@ mod source_support;
 use aws_credential_strategies::diagnose::Doctor;
 use aws_credential_strategies::strategy::AssumeRoleBuilder;
 use aws_credential_strategies::table::Item;
+use aws_credential_strategies::token::RdsToken;
 use aws_credential_strategies::{
     AssumeRole, CredentialCache, CredentialSource, CredentialStrategy, Credentials, Dynamo, Error,
-    InstanceProfile, Provided, RefreshPolicy, Result,
+    InstanceProfile, Provided, RefreshPolicy, Result, StrategyConfig,
 };
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, future};
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
+use aws_smithy_observability::global::set_telemetry_provider;
+use aws_smithy_observability::instruments::{
+    AsyncInstrumentBuilder, AsyncMeasure, Histogram, InstrumentBuilder, MonotonicCounter,
+    ProvideInstrument, UpDownCounter,
+};
+use aws_smithy_observability::meter::{Meter, ProvideMeter};
+use aws_smithy_observability::{Attributes, Context, TelemetryProvider};
 use aws_smithy_types::retry::RetryConfig;
 use aws_types::SdkConfig;
 use proptest::prelude::*;
@@ -23,7 +31,8 @@ use proptest::test_runner::RngSeed;
 use source_support::stand_in::{StandIn, answer};
 use std::error::Error as StdError;
 use std::fmt::{self, Debug, Write as _};
-use std::sync::{Arc, Mutex};
+use std::process::Command;
+use std::sync::{Arc, Mutex, OnceLock};
 use tracing::field::{Field, Visit};
 use tracing::span;
 
@@ -133,6 +142,90 @@ impl tracing::Subscriber for Events {
     fn exit(&self, _: &span::Id) {}
 }
 
+/// The attributes of all metrics.
+#[derive(Clone, Debug, Default)]
+struct Metrics(Arc<Mutex<String>>);
+
+impl Metrics {
+    /// Those of this process.
+    fn of_process() -> &'static Self {
+        static METRICS: OnceLock<Metrics> = OnceLock::new();
+        METRICS.get_or_init(|| {
+            let metrics = Metrics::default();
+            let provider = TelemetryProvider::builder().meter_provider(Arc::new(metrics.clone()));
+            set_telemetry_provider(provider.build()).unwrap();
+            metrics
+        })
+    }
+
+    fn note(&self, attributes: Option<&Attributes>) {
+        let _ = write!(self.0.lock().unwrap(), "{attributes:?} ");
+    }
+
+    fn take(&self) -> String {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+impl Histogram for Metrics {
+    fn record(&self, _: f64, attributes: Option<&Attributes>, _: Option<&dyn Context>) {
+        self.note(attributes);
+    }
+}
+
+impl MonotonicCounter for Metrics {
+    fn add(&self, _: u64, attributes: Option<&Attributes>, _: Option<&dyn Context>) {
+        self.note(attributes);
+    }
+}
+
+impl ProvideMeter for Metrics {
+    fn get_meter(&self, _: &'static str, _: Option<&Attributes>) -> Meter {
+        Meter::new(Arc::new(self.clone()))
+    }
+}
+
+type Async<T> = Arc<dyn AsyncMeasure<Value = T>>;
+
+/// Counters and histograms are all that there is.
+impl ProvideInstrument for Metrics {
+    fn create_gauge(&self, _: AsyncInstrumentBuilder<'_, Async<f64>, f64>) -> Async<f64> {
+        unreachable!()
+    }
+
+    fn create_up_down_counter(
+        &self,
+        _: InstrumentBuilder<'_, Arc<dyn UpDownCounter>>,
+    ) -> Arc<dyn UpDownCounter> {
+        unreachable!()
+    }
+
+    fn create_async_up_down_counter(
+        &self,
+        _: AsyncInstrumentBuilder<'_, Async<i64>, i64>,
+    ) -> Async<i64> {
+        unreachable!()
+    }
+
+    fn create_async_monotonic_counter(
+        &self,
+        _: AsyncInstrumentBuilder<'_, Async<u64>, u64>,
+    ) -> Async<u64> {
+        unreachable!()
+    }
+
+    fn create_monotonic_counter(
+        &self,
+        _: InstrumentBuilder<'_, Arc<dyn MonotonicCounter>>,
+    ) -> Arc<dyn MonotonicCounter> {
+        Arc::new(self.clone())
+    }
+
+    fn create_histogram(&self, _: InstrumentBuilder<'_, Arc<dyn Histogram>>) -> Arc<dyn Histogram> {
+        Arc::new(self.clone())
+    }
+}
+
 /// Every form in which an error comes out.
 fn outputs(error: &Error) -> String {
     let mut text = format!(
@@ -175,6 +268,14 @@ fn role(endpoint: &str) -> AssumeRoleBuilder {
         .region("us-east-1")
         .sts_endpoint(endpoint)
         .http_client(aws_smithy_http_client::Builder::new().build_http())
+}
+
+fn passwords<S: CredentialStrategy>(strategy: S) -> RdsToken<S> {
+    let passwords = RdsToken::builder(strategy)
+        .host("db.example")
+        .port(5432)
+        .user("app");
+    passwords.region("us-east-1").build().unwrap()
 }
 
 /// What a service says of this request.
@@ -222,6 +323,11 @@ async fn metadata_service(seen: &Arc<Mutex<String>>, said: &str, place: usize) -
         let server = format!("server: {}", header(said));
         let json = serde_json::json!({"Code": "Failed", "Message": said, "SecretAccessKey": SECRET, "Token": SESSION});
         let code = serde_json::json!({"Code": said, "Message": {"a": said}, "SecretAccessKey": SECRET, "Token": SESSION});
+        let whole = serde_json::json!({
+            "Code": "Success", "AccessKeyId": KEY_ID, "SecretAccessKey": SECRET, "Token": SESSION,
+            "Expiration": "2099-01-01T00:00:00Z",
+        })
+        .to_string();
         let step = match request {
             r if r.starts_with("PUT") => 0,
             r if r.contains("/security-credentials-extended/ ") => 1,
@@ -237,6 +343,7 @@ async fn metadata_service(seen: &Arc<Mutex<String>>, said: &str, place: usize) -
             (4, _) => answer(200, &[], &json.to_string()),
             (5, _) => answer(200, &[], &code.to_string()),
             (6, _) => answer(200, &[], said),
+            (8, _) => answer(200, &[], &whole),
             _ => answer(418, &[&server], said),
         }
     })
@@ -351,6 +458,7 @@ proptest! {
         let events = Events::default();
         let guard = tracing::subscriber::set_default(events.clone());
         let seen: Arc<Mutex<String>> = Arc::default();
+        let metrics = Metrics::of_process();
         let token = if jwt { JWT } else { OPAQUE_TOKEN };
         let mut out = Vec::new();
         runtime.block_on(async {
@@ -371,6 +479,12 @@ proptest! {
                     out.push((of, outputs(&error)));
                 }
                 out.push((of, told(&option_b) + &events.take()));
+                // the password of a database, signed by what is not to be had
+                let passwords = passwords(option_b);
+                if let Err(error) = passwords.token().await {
+                    out.push((of, outputs(&error)));
+                }
+                out.push((of, format!("{passwords:?}") + &events.take()));
             }
 
             let table = dynamodb(&seen, &said, place % 4, code).await;
@@ -403,6 +517,9 @@ proptest! {
         });
         drop(guard);
         out.push(("the doctor", events.take()));
+        let metrics = metrics.take();
+        prop_assert!(metrics.contains("InstanceProfile"), "{}", metrics);
+        out.push(("a metric", metrics));
         let signature = seen.lock().unwrap().clone();
         let signed = [SECRET, SESSION, EXTERNAL_ID, signature.as_str()];
         for (of, text) in out {
@@ -413,6 +530,7 @@ proptest! {
                 "the metadata service" | "the status of Option A" if place > 5 => &[IMDS_TOKEN],
                 "the metadata service" | "the status of Option A" => &[IMDS_TOKEN, SECRET, SESSION],
                 "STS by a token" => &[token],
+                "a metric" => &SECRETS,
                 "the table" | "the status of keys in hand" | "the recorder" => &[SECRET, SESSION, signature.as_str()],
                 // the commands that it writes hold the external id that they are about
                 "the doctor" if place < 2 => &[],
@@ -421,6 +539,47 @@ proptest! {
             };
             shows_none(&text, of, secrets);
         }
+    }
+
+    /// Whatever stands where in a configuration: it is shown without, and so is what is wrong with it.
+    #[test]
+    fn nor_does_a_configuration(
+        secret in proptest::sample::select(vec![SECRET, SESSION]),
+        setting in proptest::sample::select(vec![
+            "access_key_id", "secret_access_key", "session_token", "strategy", "max_attempts", "refresh", "rules",
+            "duration_seconds", "tags", "unknown",
+        ]),
+        broken in any::<bool>(),
+    ) {
+        let mut config = serde_json::json!({
+            "strategy": "fixed", "access_key_id": KEY_ID, "secret_access_key": SECRET, "session_token": SESSION,
+        });
+        config[setting] = secret.into();
+        let mut json = config.to_string();
+        if broken {
+            json.truncate(json.len() - 1);
+        }
+        let mut out = String::new();
+        match StrategyConfig::from_json(&json) {
+            Ok(config) => {
+                out += &format!("{config:?}\n{config:#?}\n");
+                out += &match serde_json::to_string(&config) {
+                    Ok(written) => written,
+                    Err(error) => format!("{error} {error:?}"),
+                };
+                match config.build() {
+                    // the id of a key is shown; where a secret was given for one, the secret is it
+                    Ok(_) if setting == "access_key_id" => {}
+                    Ok(strategy) => out += &told(&strategy),
+                    Err(error) => out += &outputs(&error),
+                }
+            }
+            Err(error) => out += &outputs(&error),
+        }
+        if setting == "access_key_id" {
+            out = out.replace(&format!("{secret:?}"), "");
+        }
+        shows_none(&out, "a configuration", &[SECRET, SESSION]);
     }
 
     /// Nothing is known of what these hold; what has the shape of a secret is struck out.
@@ -462,6 +621,110 @@ proptest! {
         });
         drop(guard);
         shows_none(&(out + &events.take()), "an output", &[secret]);
+    }
+}
+
+/// Runs one of these tests in a process with variables of its own, beside the servers of this one.
+async fn in_a_process_of_its_own(test: &'static str, variables: Vec<(&'static str, String)>) {
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child
+        .args(["--exact", test, "--nocapture"])
+        .env("TEST_IN_CHILD", test)
+        .envs(variables);
+    let output = tokio::task::spawn_blocking(move || child.output());
+    let output = output.await.unwrap().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+}
+
+/// The forms in which a service quotes a text.
+const FORMS: [&str; 5] = [
+    "{}",
+    "no\n{}",
+    "authorization: Bearer {}",
+    "{\"a\":\"{}\"}",
+    "User {} may not",
+];
+const CONTAINER_TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_does_the_agent_of_a_container() {
+    const TEST: &str = "nor_does_the_agent_of_a_container";
+    const FULL: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+    if std::env::var_os("TEST_IN_CHILD").is_none() {
+        for token in [OPAQUE_TOKEN, JWT] {
+            let asked = Mutex::new(0);
+            // each form in each place, one after the other, and from the beginning again
+            let agent = StandIn::start(move |_| {
+                let mut asked = asked.lock().unwrap();
+                let (form, place) = (*asked / 4 % FORMS.len(), *asked % 4);
+                *asked += 1;
+                let said = FORMS[form].replace("{}", token);
+                let json = serde_json::json!({"code": "Denied", "message": said}).to_string();
+                let odd =
+                    serde_json::json!({"Code": said, "Token": SESSION, "SecretAccessKey": SECRET})
+                        .to_string();
+                match place {
+                    0 => answer(403, &[], &json),
+                    1 => answer(404, &[&format!("server: {}", header(&said))], &said),
+                    2 => answer(200, &[], &said),
+                    _ => answer(200, &[], &odd),
+                }
+            })
+            .await;
+            let uri = format!("{}/v1/credentials", agent.uri);
+            let variables = vec![(FULL, uri), (CONTAINER_TOKEN, token.to_owned())];
+            in_a_process_of_its_own(TEST, variables).await;
+            assert!(agent.seen().len() >= FORMS.len() * 4);
+        }
+        return;
+    }
+    let events = Events::default();
+    let _guard = tracing::subscriber::set_default(events.clone());
+    let token = std::env::var(CONTAINER_TOKEN).unwrap();
+    for _ in 0..FORMS.len() * 4 {
+        let container = Provided::container();
+        let error = container.credentials().await.unwrap_err();
+        let out = outputs(&error) + &told(&container) + &events.take();
+        shows_none(&out, "a container", &[&token, SECRET, SESSION]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_does_the_program_of_the_doctor() {
+    let seen: Arc<Mutex<String>> = Arc::default();
+    for (n, form) in FORMS.iter().enumerate() {
+        let say = |secrets: &[&str]| {
+            let said: Vec<_> = secrets.iter().map(|s| form.replace("{}", s)).collect();
+            said.join(" ")
+        };
+        // STS is never told the session token of the metadata service
+        let (said, by_sts) = (say(&[IMDS_TOKEN, SECRET, SESSION]), say(&[SECRET, SESSION]));
+        for place in [5, 6] {
+            let imds = metadata_service(&seen, &said, place).await;
+            let healthy = metadata_service(&seen, &said, 8).await;
+            let sts = sts(&seen, &by_sts, n, "AccessDenied").await;
+            for imds in [&imds, &healthy] {
+                let mut doctor = Command::new(env!("CARGO_BIN_EXE_aws-credential-doctor"));
+                doctor
+                    .env_clear()
+                    .env("HOME", "/nonexistent")
+                    .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", &imds.uri)
+                    .env("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "1")
+                    .env("AWS_ENDPOINT_URL_STS", &sts.uri)
+                    .env("AWS_REGION", "us-east-1")
+                    .env("AWS_ACCESS_KEY_ID", KEY_ID)
+                    .env("AWS_SECRET_ACCESS_KEY", SECRET)
+                    .env("AWS_SESSION_TOKEN", SESSION)
+                    .args(["--role-arn", ROLE, "--json"]);
+                let output = tokio::task::spawn_blocking(move || doctor.output());
+                let output = output.await.unwrap().unwrap();
+                let text = |bytes| String::from_utf8(bytes).unwrap();
+                let out = text(output.stdout) + &text(output.stderr);
+                assert!(out.contains("\"steps\""), "{out}");
+                shows_none(&out, "the doctor", &[IMDS_TOKEN, SECRET, SESSION]);
+            }
+        }
     }
 }
 
