@@ -138,6 +138,11 @@ impl<F: CredentialSource> CredentialCache<F> {
         self.0.at_once(|held| Arc::clone(&held.credentials))
     }
 
+    /// A copy of what is [current](Self::current).
+    pub(crate) fn at_once(&self) -> Option<Credentials> {
+        self.0.at_once(|held| Credentials::clone(&held.credentials))
+    }
+
     /// The same as an SDK identity, built once per fetch; its clone allocates once at most.
     #[must_use]
     pub fn current_identity(&self) -> Option<Identity> {
@@ -181,11 +186,11 @@ impl<F: CredentialSource> CredentialCache<F> {
     ///
     /// Any number; they share one fetch.
     pub async fn credentials(&self) -> Result<Credentials> {
-        if let Some(credentials) = self.current() {
-            return Ok((*credentials).clone());
+        if let Some(credentials) = self.at_once() {
+            return Ok(credentials);
         }
-        self.0
-            .settle()
+        // In a box: what waits is large, and would be moved about with each call that does not.
+        Box::pin(self.0.settle())
             .await
             .map(|credentials| (*credentials).clone())
     }
@@ -290,7 +295,7 @@ impl<F: CredentialSource> CredentialCache<F> {
     /// it is held, no fetch can end.
     #[must_use]
     pub fn subscribe(&self) -> watch::Receiver<Status> {
-        self.0.news.subscribe()
+        self.0.subscribe()
     }
 
     /// The source, for what it can tell beyond credentials.

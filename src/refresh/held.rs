@@ -4,6 +4,7 @@ use super::clock::Now;
 use super::policy::RefreshPolicy;
 use super::window::{Life, Stage};
 use aws_credential_types::Credentials;
+use aws_credential_types::credential_feature::AwsCredentialFeature;
 use aws_smithy_runtime_api::client::identity::Identity;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -11,8 +12,9 @@ use std::time::SystemTime;
 /// The credential that is served.
 #[derive(Clone, Debug)]
 pub(super) struct Held {
+    /// Without the properties that the SDK puts on credentials: they would be copied with each clone.
     pub(super) credentials: Arc<Credentials>,
-    /// The same, ready for the SDK.
+    /// The same in the same memory, ready for the SDK, and with what its user agent tells of the source.
     pub(super) identity: Identity,
     pub(super) life: Life,
     pub(super) fetched_at: SystemTime,
@@ -34,10 +36,15 @@ pub(super) enum Standing {
 }
 
 impl Held {
-    pub(super) fn new(fetched: &Credentials, policy: &RefreshPolicy, now: Now) -> Self {
+    pub(super) fn new(
+        (source, fetched): (&'static str, &Credentials),
+        policy: &RefreshPolicy,
+        now: Now,
+    ) -> Self {
+        let (credentials, identity) = plain_and_decorated(source, fetched);
         Held {
-            credentials: Arc::new(fetched.clone()),
-            identity: Identity::from(fetched.clone()),
+            credentials,
+            identity,
             life: Life::starting(fetched.expiry(), now, policy),
             fetched_at: now.wall,
             standing: Standing::Good,
@@ -45,9 +52,8 @@ impl Held {
     }
 
     /// The same document came again: what decorates it is taken from the newest answer.
-    pub(super) fn confirm(&mut self, fetched: &Credentials, now: Now) {
-        self.credentials = Arc::new(fetched.clone());
-        self.identity = Identity::from(fetched.clone());
+    pub(super) fn confirm(&mut self, (source, fetched): (&'static str, &Credentials), now: Now) {
+        (self.credentials, self.identity) = plain_and_decorated(source, fetched);
         self.life = self.life.confirmed(now);
     }
 
@@ -97,4 +103,25 @@ impl Held {
         let both_end = self.life.expiry.is_some() && other.expiry.is_some();
         both_end && self.life.remaining(now) > other.lifetime
     }
+}
+
+/// The fetched credentials without properties, and as an identity that has them.
+fn plain_and_decorated(
+    source: &'static str,
+    fetched: &Credentials,
+) -> (Arc<Credentials>, Identity) {
+    let Some(features) = fetched.get_property::<Vec<AwsCredentialFeature>>() else {
+        return (Arc::new(fetched.clone()), Identity::from(fetched.clone()));
+    };
+    let mut plain = Credentials::builder()
+        .access_key_id(fetched.access_key_id())
+        .secret_access_key(fetched.secret_access_key())
+        .provider_name(source);
+    plain.set_session_token(fetched.session_token().map(str::to_owned));
+    plain.set_expiry(fetched.expiry());
+    plain.set_account_id(fetched.account_id().cloned());
+    let plain = plain.build();
+    let mut decorated = plain.clone();
+    decorated.set_property(features.clone());
+    (Arc::new(plain), Identity::from(decorated))
 }

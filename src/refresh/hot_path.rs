@@ -124,6 +124,7 @@ mod tests {
         fn end(&mut self, outcome: &Outcome) {
             if let Some(attempt) = self.state.attempt.clone() {
                 let at = At {
+                    source: "test",
                     policy: &self.policy,
                     now: self.now,
                     jitter: 0.5,

@@ -147,8 +147,11 @@ impl Pace {
         self.starts.get(place)?.start(self.origin?)
     }
 
+    /// All of them, the newest first.
     fn all(&self) -> impl Iterator<Item = Start> {
-        (0..MAX_ATTEMPTS_IN_PERIOD).filter_map(|place| self.nth(place))
+        let origin = self.origin;
+        let newest_first = self.starts.iter().rev();
+        newest_first.map_while(move |packed| packed.start(origin?))
     }
 
     /// When the next attempt may start, whatever the clocks do.

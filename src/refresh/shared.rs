@@ -23,7 +23,7 @@ use arc_swap::ArcSwap;
 use aws_credential_types::Credentials;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -42,13 +42,16 @@ pub(super) struct Shared<F> {
     /// Where attempts and timer run, unless where the call is made.
     pub(super) runtime: Option<Handle>,
     pub(super) state: ArcSwap<State>,
-    /// News for callers that wait, for the timer and for subscribers. Closed with the last handle.
+    /// News for callers that wait and for the timer. Closed with the last handle.
     ///
     /// No wake-up is lost: the state is changed first and told of after it, and who waits subscribes
     /// first and looks after it.
-    pub(super) news: watch::Sender<Status>,
+    pub(super) news: watch::Sender<()>,
+    /// What subscribers are told; none while nobody has subscribed. Under the lock what two threads tell comes
+    /// in the order of the states, and who subscribes meanwhile misses nothing.
+    told: Mutex<Option<watch::Sender<Status>>>,
     /// The number of the timer whose turn it is, 0 for none; a timer that sees another's ends.
-    timer: watch::Sender<u64>,
+    timer: AtomicU64,
     timers: AtomicU64,
     /// The timetable of many caches that stands in for a timer of its own.
     membership: Option<Membership>,
@@ -94,15 +97,16 @@ impl<F: CredentialSource> Shared<F> {
         (clock, jitter): (Clock, Jitter),
         runtime: Option<Handle>,
     ) -> Self {
-        let shared = Shared {
+        Shared {
             source,
             policy,
             clock,
             jitter,
             runtime,
             state: ArcSwap::from_pointee(State::default()),
-            news: watch::Sender::new(Status::default()),
-            timer: watch::Sender::new(0),
+            news: watch::Sender::new(()),
+            told: Mutex::default(),
+            timer: AtomicU64::new(0),
             timers: AtomicU64::new(0),
             membership: None,
             born: Instant::now(),
@@ -111,9 +115,7 @@ impl<F: CredentialSource> Shared<F> {
             served_expired: AtomicU64::new(0),
             warned: Warned::default(),
             metrics: Metrics::default(),
-        };
-        shared.publish();
-        shared
+        }
     }
 
     /// Woken by this timetable instead of by a timer of its own.
@@ -458,11 +460,35 @@ impl<F: CredentialSource> Shared<F> {
     }
 
     fn publish(&self) {
-        let (subject, now) = (self.subject(), self.clock.now());
-        // Under the lock of the channel: what two threads send arrives in the order of the states.
-        self.news
-            .send_modify(|news| *news = self.status_of(subject, now));
+        self.tell();
+        self.news.send_modify(|()| ());
         self.plan(Duration::ZERO);
+    }
+
+    /// Tells subscribers, where there are any.
+    fn tell(&self) {
+        if self.heard().is_none() {
+            return;
+        }
+        // Asked for without the lock: the source may have one of its own.
+        let (subject, now) = (self.subject(), self.clock.now());
+        if let Some(told) = &*self.heard() {
+            told.send_modify(|status| *status = self.status_of(subject, now));
+        }
+    }
+
+    pub(super) fn subscribe(&self) -> watch::Receiver<Status> {
+        let (subject, now) = (self.subject(), self.clock.now());
+        let mut told = self.heard();
+        let told = told.get_or_insert_with(|| watch::Sender::new(self.status_of(subject, now)));
+        told.subscribe()
+    }
+
+    /// The channel of those that listen; one to which nobody does any more is let go.
+    fn heard(&self) -> MutexGuard<'_, Option<watch::Sender<Status>>> {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = told.take_if(|told| told.receiver_count() == 0);
+        told
     }
 
     pub(super) fn status(&self) -> Status {
@@ -524,16 +550,18 @@ impl<F: CredentialSource> Shared<F> {
             return self.plan(Duration::ZERO);
         }
         let number = self.timers.fetch_add(1, Ordering::Relaxed) + 1;
-        let ours = self.timer.send_if_modified(|turn| {
-            let ours = anew || *turn == 0;
-            if ours {
-                *turn = number;
-            }
-            ours
-        });
+        let ours = if anew {
+            self.timer.store(number, Ordering::Release);
+            self.news.send_modify(|()| ());
+            true
+        } else {
+            let free = self
+                .timer
+                .compare_exchange(0, number, Ordering::AcqRel, Ordering::Relaxed);
+            free.is_ok()
+        };
         if ours {
-            let (turn, news) = (self.timer.subscribe(), self.news.subscribe());
-            runtime.spawn(keep_fresh(self, number, turn, news));
+            runtime.spawn(keep_fresh(self, number, self.news.subscribe()));
         }
     }
 
@@ -627,6 +655,7 @@ impl<F: CredentialSource> Reports for Shared<F> {
     fn landed(&self, number: u64, outcome: Outcome) {
         let now = self.clock.now();
         let at = At {
+            source: self.source.name(),
             policy: &self.policy,
             now,
             jitter: self.jitter.unit(),
@@ -667,7 +696,7 @@ impl<F: CredentialSource> Reports for Shared<F> {
 
 impl<F: CredentialSource> Ticks for Shared<F> {
     fn tick(self: Arc<Self>, timer: u64) -> Option<Duration> {
-        if *self.timer.borrow() != timer {
+        if self.timer.load(Ordering::Acquire) != timer {
             return None;
         }
         for _ in 0..2 {
@@ -684,13 +713,9 @@ impl<F: CredentialSource> Ticks for Shared<F> {
 
     fn stopped(&self, timer: u64) {
         // Only if no other has taken its turn.
-        self.timer.send_if_modified(|turn| {
-            let own = *turn == timer;
-            if own {
-                *turn = 0;
-            }
-            own
-        });
+        let _ = self
+            .timer
+            .compare_exchange(timer, 0, Ordering::AcqRel, Ordering::Relaxed);
     }
 }
 

@@ -112,6 +112,8 @@ pub(super) enum Landing {
 /// What the end of an attempt is judged by, beside the state.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct At<'a> {
+    /// The name of the source.
+    pub(super) source: &'static str,
     pub(super) policy: &'a RefreshPolicy,
     pub(super) now: Now,
     pub(super) jitter: f64,
@@ -452,6 +454,7 @@ impl State {
     /// A live answer.
     fn adopt(&mut self, fetched: &Credentials, attempt: &Attempt, at: At<'_>) -> Landing {
         let At {
+            source,
             policy,
             now,
             jitter,
@@ -472,7 +475,7 @@ impl State {
             .as_ref()
             .filter(|_| same_key && !judges)
             .map(|held| held.standing);
-        let new = Held::new(fetched, policy, now);
+        let new = Held::new((source, fetched), policy, now);
         let is_sooner = policy.rules == Rules::Ours
             && !rejected
             && self
@@ -487,7 +490,7 @@ impl State {
         };
         let (wait, landing) = match &mut self.held {
             Some(held) if held.is_document(fetched) => {
-                held.confirm(fetched, now);
+                held.confirm((source, fetched), now);
                 let wait = held.life.expiry.map(|_| again(held));
                 (wait, Landing::SameDocument)
             }
@@ -583,7 +586,7 @@ impl State {
         };
         let mut of = need;
         if better {
-            self.replace(Held::new(fetched, at.policy, at.now));
+            self.replace(Held::new((at.source, fetched), at.policy, at.now));
             // What it is needed for now has just been tried.
             self.seen = None;
             if let Some(need) = self.need(at.now) {
@@ -606,6 +609,7 @@ impl State {
             now,
             jitter,
             last_call,
+            ..
         } = at;
         self.failures = self.failures.saturating_add(1);
         let stage = self.stage(now);

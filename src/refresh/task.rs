@@ -3,7 +3,6 @@
 
 use super::attempt::{Attempt, Outcome, Pulse};
 use super::policy::HEARTBEAT;
-use super::status::Status;
 use crate::error::{Error, ErrorKind, Operation};
 use crate::source::CredentialSource;
 use std::future::{Future, poll_fn};
@@ -66,7 +65,7 @@ pub(super) async fn run<F: CredentialSource, R: Reports>(
     attempt: Attempt,
     mut booking: Booking<R>,
     fetch_timeout: Duration,
-    mut handles: watch::Receiver<Status>,
+    mut handles: watch::Receiver<()>,
 ) {
     let Attempt {
         pulse, progress, ..

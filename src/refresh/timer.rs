@@ -1,11 +1,7 @@
 //! The timer: it holds no handle while it sleeps, ends with the last one, and can be replaced by another on
 //! a runtime that is driven.
 
-use super::status::Status;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
 use std::sync::{Arc, Weak};
-use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::yield_now;
@@ -34,12 +30,12 @@ impl<T: Ticks> Drop for Mark<T> {
     }
 }
 
-/// A timer with this number, until the last handle is gone or another takes its `turn`.
+/// A timer with this number, until the last handle is gone or another takes its turn. No turn is missed: who
+/// takes it tells of it after it has, and a timer looks whose turn it is after it has taken note of the news.
 pub(super) fn keep_fresh<T: Ticks>(
     of: &Arc<T>,
     timer: u64,
-    mut turn: watch::Receiver<u64>,
-    mut news: watch::Receiver<Status>,
+    mut news: watch::Receiver<()>,
 ) -> impl Future<Output = ()> + Send + use<T> {
     let mark = Mark {
         of: Arc::downgrade(of),
@@ -47,20 +43,12 @@ pub(super) fn keep_fresh<T: Ticks>(
     };
     async move {
         loop {
-            turn.mark_unchanged();
             news.mark_unchanged();
             let nap = mark.of.upgrade().and_then(|of| of.tick(timer));
             let Some(nap) = nap else { return };
-            {
-                // Woken by time, by news, or by another timer; the senders are gone with the last handle.
-                let (mut told, mut replaced) = (pin!(news.changed()), pin!(turn.changed()));
-                let woken = poll_fn(|context| match told.as_mut().poll(context) {
-                    Poll::Pending => replaced.as_mut().poll(context),
-                    ready => ready,
-                });
-                if let Ok(Err(_)) = timeout(nap, woken).await {
-                    return;
-                }
+            // Woken by time or by news; the sender is gone with the last handle.
+            if let Ok(Err(_)) = timeout(nap, news.changed()).await {
+                return;
             }
             // After a stall the attempt's own task comes first: it may be alive after all.
             yield_now().await;

@@ -1,6 +1,6 @@
 //! The identity cache that is the strategy's own cache.
 
-use super::provider::{is_from_strategy, key_id_of, provider_error};
+use super::provider::{FindingOut, is_from_strategy, key_id_of, provider_error};
 use super::recovery::GoesTo;
 use super::service::KeyMark;
 use crate::strategy::CredentialStrategy;
@@ -75,10 +75,12 @@ impl<S: CredentialStrategy> StrategyIdentityCache<S> {
                     .resolve_cached_identity(resolver, runtime_components, config_bag)
             }
             None => IdentityFuture::new(async move {
+                let finding_out = FindingOut::start();
                 let identity = self
                     .others
                     .resolve_cached_identity(resolver.clone(), runtime_components, config_bag)
                     .await?;
+                drop(finding_out);
                 let by_itself = is_from_strategy(&identity);
                 self.remember(partition, by_itself);
                 if by_itself {

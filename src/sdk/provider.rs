@@ -7,6 +7,7 @@ use crate::strategy::CredentialStrategy;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{self, ProvideCredentials, error::CredentialsError, future};
 use aws_smithy_runtime_api::client::identity::Identity;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Any strategy as the SDK's credentials provider, `Arc<dyn CredentialStrategy>` included.
 ///
@@ -41,7 +42,10 @@ impl<F: CredentialSource> ProvideCredentials for CredentialCache<F> {
     where
         Self: 'a,
     {
-        provide(self)
+        match self.at_once() {
+            Some(credentials) => future::ProvideCredentials::ready(Ok(marked(credentials))),
+            None => future::ProvideCredentials::new(wait_for(self)),
+        }
     }
 
     fn fallback_on_interrupt(&self) -> Option<Credentials> {
@@ -97,12 +101,37 @@ async fn wait_for<S: CredentialStrategy + ?Sized>(strategy: &S) -> provider::Res
 #[derive(Clone, Copy, Debug)]
 struct FromStrategy;
 
+/// How many are finding out whose provider it is that they ask.
+static FINDING_OUT: AtomicUsize = AtomicUsize::new(0);
+
+/// While there is one, what strategies give as providers is [marked](is_from_strategy). Only then: a mark costs
+/// two allocations, as does each copy of what is marked.
+pub(super) struct FindingOut(());
+
+impl FindingOut {
+    pub(super) fn start() -> Self {
+        FINDING_OUT.fetch_add(1, Ordering::Relaxed);
+        FindingOut(())
+    }
+}
+
+impl Drop for FindingOut {
+    fn drop(&mut self) {
+        FINDING_OUT.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 fn marked(mut credentials: Credentials) -> Credentials {
-    credentials.set_property(FromStrategy);
+    // Relaxed is enough: who finds out has added itself before it asks, and whatever carries the question to
+    // another thread carries that along.
+    if FINDING_OUT.load(Ordering::Relaxed) != 0 {
+        credentials.set_property(FromStrategy);
+    }
     credentials
 }
 
-/// Whether a strategy gave it, as a provider that the SDK or the application may have wrapped.
+/// Whether a strategy gave it [while somebody found out](FindingOut), as a provider that the SDK or the application
+/// may have wrapped.
 pub(super) fn is_from_strategy(identity: &Identity) -> bool {
     identity
         .data::<Credentials>()
