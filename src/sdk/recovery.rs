@@ -6,7 +6,7 @@ use super::service::{HELD_BACK_FOR, KeyMark, Refusal, Service, Services};
 use super::signature::{sign_again, signing_key_id};
 use crate::error::chain::Discreet;
 use crate::error::{Error, ErrorKind, Operation};
-use crate::refresh::Rejection;
+use crate::refresh::{Rejection, Status};
 use crate::strategy::CredentialStrategy;
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_runtime_api::box_error::BoxError;
@@ -226,16 +226,17 @@ impl Recovery {
                 ))
             };
         }
-        if let Some(failed) = status.last_error {
+        let invalidated = status.invalidated;
+        if let Some((failed, terminal)) = LastRefresh::for_present_need(status) {
             let error = self.not_repeated(signed, repeat, "no other could be had");
-            let error = error.over(LastRefresh(failed.line));
-            return Instead::Nothing(if failed.terminal {
+            let error = error.over(failed);
+            return Instead::Nothing(if terminal {
                 error.needs_human()
             } else {
                 error
             });
         }
-        match (held, status.invalidated) {
+        match (held, invalidated) {
             (None, true) => Instead::Later(PutOff(self.not_repeated(
                 signed,
                 repeat,
@@ -498,7 +499,16 @@ impl StdError for PutOff {
 
 /// Why the strategy could not replace its credentials, when that is the cause of an error here.
 #[derive(Debug)]
-pub(crate) struct LastRefresh(pub(crate) String);
+pub(crate) struct LastRefresh(String);
+
+impl LastRefresh {
+    /// The refresh that is needed now, if it failed, and whether that is terminal. One that failed before the
+    /// need arose, as a forced one may have hours ago, explains nothing.
+    pub(crate) fn for_present_need(status: Status) -> Option<(Self, bool)> {
+        let failed = status.last_error.filter(|last| last.for_present_need)?;
+        Some((LastRefresh(failed.line), failed.terminal))
+    }
+}
 
 impl fmt::Display for LastRefresh {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

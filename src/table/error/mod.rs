@@ -227,8 +227,8 @@ impl<'a> Call<'a> {
         ) {
             return described;
         }
-        match self.shared.strategy.status().last_error {
-            Some(last) => described.over(LastRefresh(last.line)),
+        match LastRefresh::for_present_need(self.shared.strategy.status()) {
+            Some((failed, _)) => described.over(failed),
             None => described,
         }
     }
