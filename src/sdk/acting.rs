@@ -54,8 +54,9 @@ impl Intercept for ActFor {
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         // Before an identity is looked for.
-        let signer = Signer(Arc::clone(self.0.strategy()));
-        cfg.interceptor_state().store_put(signer);
+        if let Some(strategy) = self.0.strategy() {
+            cfg.interceptor_state().store_put(Signer(strategy));
+        }
         self.0
             .read_before_serialization(context, runtime_components, cfg)
     }

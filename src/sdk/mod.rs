@@ -1,9 +1,41 @@
-//! How a strategy plugs into any AWS SDK client: as provider, as identity cache, and as the one who
-//! replaces credentials that a service rejected.
+//! Any AWS SDK client signs with a strategy's credentials, and a key that a service rejects is replaced:
 //!
-//! [`client_config!`] wires the client of any service in one call, recovery included. Its parts are here
-//! too: [`config`] puts a strategy into an [`SdkConfig`], for all clients built from it, and one
-//! [`Recovery`] in a client's configuration replaces what the service rejects.
+//! ```
+//! use aws_credential_strategies::{CredentialStrategy, SdkConfig, sdk};
+//! use std::sync::Arc;
+//!
+//! # fn example(settings: SdkConfig, strategy: Arc<dyn CredentialStrategy>) {
+//! let sqs = sdk::client_config!(aws_sdk_sqs, &settings, Arc::clone(&strategy));
+//! let sqs = aws_sdk_sqs::Client::from_conf(sqs);
+//! # }
+//! ```
+//!
+//! [`client_config!`] is the whole wiring in one call. Its parts are here for clients that are built otherwise:
+//!
+//! | part | what it does for a client |
+//! |---|---|
+//! | [`config`] | an [`SdkConfig`] whose clients take their credentials from the strategy's own cache: no second copy, no lock, one fetch for all of them |
+//! | [`plug`] | the same as two values, for a client's own builder |
+//! | [`SdkProvider`] | the strategy for whatever else takes a provider of the SDK |
+//! | [`Recovery`] | what a service rejects is replaced, and the request repeated once |
+//! | [`rejection_code`] | the same judgement for clients that are none of the SDK's |
+//!
+//! # What a rejection leads to
+//!
+//! The key that signed the request is [invalidated](CredentialStrategy::invalidate), all who are rejected wait
+//! for one refresh, and each is repeated once. [`Recovery`] has the rules; in short:
+//!
+//! - **A service that refuses every key is held back by itself.** After [`FRESH_KEYS_REFUSED`] new keys in a row its
+//!   rejections bring about no refresh, until it accepts a request or [`HELD_BACK_FOR`] has passed. That is counted
+//!   per service of each [`Recovery`].
+//! - **Its neighbours do not wait.** While a rejected key is being replaced, a service that has accepted keys and not
+//!   refused this one is still shown it ([`disputed_identity`](CredentialStrategy::disputed_identity)).
+//! - **A client that is wired so that it cannot recover is noticed**: one WARN event and an error that says how to
+//!   build it, or, where only its cache is in the way, a request that is signed anew.
+//! - **While no other key is to be had, a request goes out once**, and its error has the failed refresh as its cause.
+//!
+//! A strategy ends with its last user: settings or a client that another strategy was put into keep nothing of it,
+//! but for a [`Recovery::new`] that is left in them, which keeps its own.
 
 #[cfg(feature = "table")]
 mod acting;
@@ -58,7 +90,8 @@ pub fn config<S: CredentialStrategy>(sdk: &SdkConfig, strategy: S) -> SdkConfig 
 ///
 /// They belong together: the cache answers for its provider from memory. Give the provider to a client's
 /// configuration with `set_credentials_provider(Some(..))`. `.credentials_provider(..)` wraps it anew: the
-/// cache then asks the strategy each time, which is right but costs more.
+/// cache then asks the strategy each time, which is right but costs more, and lets this client wait for a key
+/// that another service rejected.
 pub fn plug<S: CredentialStrategy>(
     strategy: S,
 ) -> (SharedCredentialsProvider, SharedIdentityCache) {

@@ -23,7 +23,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use std::error::Error as StdError;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -36,6 +36,10 @@ const NAME: &str = "RecoverFromRejectedCredentials";
 ///
 /// Longer than most refreshes; two of them, as many as the SDK's three attempts leave, within a second.
 const PAUSE_OF_MISWIRED: Duration = Duration::from_millis(500);
+
+/// What mends a client that signs with something else than what the strategy holds.
+const WIRE_IT: &str =
+    "let the client sign with the strategy: build it from sdk::config(&settings, strategy)";
 
 /// Replaces credentials that a service rejected, and lets the SDK repeat the request once.
 ///
@@ -92,17 +96,30 @@ const PAUSE_OF_MISWIRED: Duration = Duration::from_millis(500);
 /// The client must sign with the strategy's credentials as they are now. With [`config`](super::config) and
 /// [`plug`](super::plug) it does, also where the builder of a service is given the strategy once more with
 /// `.credentials_provider(..)`. Where only that was done, the SDK's own identity cache goes on to hand out the
-/// rejected key: then requests are signed anew with the strategy's, the first repeat waits half a second
-/// instead of for the refresh, and one WARN event says so. A client that signs with what is not the strategy's
-/// at all is left alone: one WARN, no second request, and an error that says how to wire it.
+/// rejected key: then requests are signed anew with the strategy's, a repeat waits half a second instead of for
+/// the refresh, and one WARN event says so; a signature that goes on in the body or stands in the query cannot be
+/// exchanged, and such a request is not repeated. A client that signs with what is not the strategy's at all is left
+/// alone: one WARN, no second request, and an error that says how to wire it. In a copy of a configuration of
+/// [`client_config!`](super::client_config) or of a `Dynamo` that was given another provider, nothing
+/// keeps the strategy that was swapped out; the first rejection there is one WARN.
 #[derive(Clone)]
 pub struct Recovery {
-    strategy: Arc<dyn CredentialStrategy>,
+    strategy: Kept,
+    /// Its name.
+    name: &'static str,
     services: Arc<Services>,
     /// Made when it is asked for first, so that who does not use it does not pay for it.
     partition: Arc<OnceLock<RetryPartition>>,
     /// Of which a repeat takes nothing.
     free: TokenBucket,
+}
+
+/// The strategy, kept alive or not.
+#[derive(Clone)]
+enum Kept {
+    Alive(Arc<dyn CredentialStrategy>),
+    /// By the client's provider, as long as that is this strategy's.
+    ByOthers(Weak<dyn CredentialStrategy>),
 }
 
 /// The key that signed the attempt under way.
@@ -149,8 +166,9 @@ struct RepeatWithNewCredentials {
 enum Instead {
     /// It all the same: nothing speaks against the key but the rejection.
     Itself,
-    /// The same, signed by what the strategy holds by now.
-    SignedBy(Identity),
+    /// The same, signed by what the strategy holds by now. Where the signature cannot be exchanged, nothing, or it
+    /// all the same.
+    SignedBy(Identity, Option<Error>),
     /// Nothing now; the client did not wait for the refresh, which is under way.
     Later(PutOff),
     /// Nothing.
@@ -159,9 +177,25 @@ enum Instead {
 
 impl Recovery {
     /// Recovery by the strategy that the client signs with.
+    ///
+    /// It keeps the strategy alive, as each client does that signs with it.
     pub fn new<S: CredentialStrategy>(strategy: S) -> Self {
+        let name = strategy.name();
+        Recovery::keeping(Kept::Alive(Arc::new(strategy)), name)
+    }
+
+    /// The same for a client that is given the provider of this very strategy: where another takes that one's
+    /// place in a copy of the client's configuration, nothing keeps this strategy refreshing.
+    #[doc(hidden)]
+    pub fn beside<S: CredentialStrategy>(strategy: &Arc<S>) -> Self {
+        let weak: Weak<S> = Arc::downgrade(strategy);
+        Recovery::keeping(Kept::ByOthers(weak), strategy.name())
+    }
+
+    fn keeping(strategy: Kept, name: &'static str) -> Self {
         Recovery {
-            strategy: Arc::new(strategy),
+            strategy,
+            name,
             services: Arc::default(),
             partition: Arc::default(),
             free: TokenBucket::builder().retry_cost(0).build(),
@@ -182,16 +216,12 @@ impl Recovery {
     #[cfg(feature = "table")]
     pub(crate) fn of_another(&self, strategy: Arc<dyn CredentialStrategy>) -> Self {
         Recovery {
-            strategy,
+            name: strategy.name(),
+            strategy: Kept::Alive(strategy),
             services: Arc::default(),
             partition: Arc::clone(&self.partition),
             free: self.free.clone(),
         }
-    }
-
-    #[cfg(feature = "table")]
-    pub(super) fn strategy(&self) -> &Arc<dyn CredentialStrategy> {
-        &self.strategy
     }
 
     /// Whether an interceptor or a classifier is one of these, by its name.
@@ -200,41 +230,47 @@ impl Recovery {
         name == NAME
     }
 
-    /// Whether this is the strategy's key now.
-    fn holds(&self, key_id: &str) -> bool {
-        match self.strategy.current() {
-            Some(current) => current.access_key_id() == key_id,
-            // Kept to fall back on, or about to be replaced.
-            None => self.strategy.status().key_id.as_deref() == Some(key_id),
+    /// The strategy, unless its last user is gone.
+    pub(super) fn strategy(&self) -> Option<Arc<dyn CredentialStrategy>> {
+        match &self.strategy {
+            Kept::Alive(strategy) => Some(Arc::clone(strategy)),
+            Kept::ByOthers(strategy) => strategy.upgrade(),
         }
     }
 
-    /// What to do about a repeat that is signed with the key whose rejection brought it about.
-    fn instead_of(&self, signed: &SignedWith, repeat: &Repeat) -> Instead {
-        let status = self.strategy.status();
-        let held = self.strategy.current_identity();
+    /// Whether this is the strategy's key now.
+    fn holds(&self, key_id: &str) -> bool {
+        let Some(strategy) = self.strategy() else {
+            return false;
+        };
+        match strategy.current() {
+            Some(current) => current.access_key_id() == key_id,
+            // Kept to fall back on, or about to be replaced.
+            None => strategy.status().key_id.as_deref() == Some(key_id),
+        }
+    }
+
+    /// What to do about a repeat that the client signed with the key whose rejection brought it about, or with
+    /// one that was rejected before.
+    fn instead_of(
+        &self,
+        strategy: &dyn CredentialStrategy,
+        signed: &SignedWith,
+        repeat: &Repeat,
+    ) -> Instead {
+        let status = strategy.status();
+        let held = strategy.current_identity();
+        let held_key = held.as_ref().and_then(key_id_of).map(KeyMark::of);
         if let Some(identity) = &held
-            && key_id_of(identity).is_some_and(|held| held != signed.key_id)
+            && held_key.is_some_and(|held| held != repeat.rejected)
         {
-            self.warn_miswired(signed);
-            return if signed.service.was_held(signed.key) {
-                signed.service.mark_stale(signed.key);
-                Instead::SignedBy(identity.clone())
-            } else {
-                Instead::Nothing(self.not_repeated(signed, repeat, "it is not the strategy's").hint(
-                    "let the client sign with the strategy: build it from sdk::config(&settings, strategy)",
-                ))
-            };
+            return self.signed_by(identity, signed, repeat);
         }
         let invalidated = status.invalidated;
         if let Some((failed, terminal)) = LastRefresh::for_present_need(status) {
             let error = self.not_repeated(signed, repeat, "no other could be had");
             let error = error.over(failed);
-            return Instead::Nothing(if terminal {
-                error.needs_human()
-            } else {
-                error
-            });
+            return Instead::Nothing(if terminal { error.needs_human() } else { error });
         }
         match (held, invalidated) {
             (None, true) => Instead::Later(PutOff(self.not_repeated(
@@ -245,7 +281,23 @@ impl Recovery {
             (Some(_), true) => {
                 Instead::Nothing(self.not_repeated(signed, repeat, "no other came in time"))
             }
+            (Some(identity), false) if held_key != Some(signed.key) => {
+                self.signed_by(&identity, signed, repeat)
+            }
             _ => Instead::Itself,
+        }
+    }
+
+    /// The repeat of a client that signs with something else than what the strategy holds.
+    fn signed_by(&self, identity: &Identity, signed: &SignedWith, repeat: &Repeat) -> Instead {
+        self.warn_miswired(signed);
+        let not_repeated = |why| self.not_repeated(signed, repeat, why).hint(WIRE_IT);
+        if signed.service.was_held(signed.key) {
+            signed.service.mark_stale(signed.key);
+            let why = "its signature cannot be exchanged for one by the key that has come";
+            Instead::SignedBy(identity.clone(), Some(not_repeated(why)))
+        } else {
+            Instead::Nothing(not_repeated("it is not the strategy's"))
         }
     }
 
@@ -255,7 +307,7 @@ impl Recovery {
         } = signed;
         let message = format!("{service} rejects the key {key_id}, and {why}");
         Error::new(ErrorKind::Credential(fault(&repeat.code)), REPEAT, message)
-            .via(self.strategy.name())
+            .via(self.name)
             .with_status(repeat.http_status)
             .with_code(repeat.code.clone())
     }
@@ -263,11 +315,22 @@ impl Recovery {
     fn warn_miswired(&self, signed: &SignedWith) {
         if signed.service.is_first_miswired() {
             tracing::warn!(
-                strategy = self.strategy.name(),
+                strategy = self.name,
                 service = %signed.service,
                 key_id = signed.key_id,
                 "a client goes on signing with a key that was rejected and is not the strategy's any more: it \
                  caches credentials itself, or has another provider; build it from sdk::config(&settings, strategy)"
+            );
+        }
+    }
+
+    fn warn_gone(&self, service: &Service) {
+        if service.is_first_miswired() {
+            tracing::warn!(
+                strategy = self.name,
+                service = %service,
+                "a key was rejected and nobody replaces it: the client's recovery is of a strategy that was swapped \
+                 out; build the client from sdk::config(&settings, strategy)"
             );
         }
     }
@@ -334,23 +397,29 @@ impl Intercept for Recovery {
         service.note_if_held(*key, || self.holds(key_id));
         // nobody else stores it, so the other layers of the configuration need no search
         let repeat = cfg.interceptor_state().load::<Repeat>();
-        let instead = match repeat.filter(|repeat| repeat.rejected == *key) {
-            Some(repeat) => self.instead_of(&signed, repeat),
-            None if service.is_stale(*key) => match self.strategy.current_identity() {
-                Some(identity) => Instead::SignedBy(identity),
-                None => Instead::Itself,
+        let stale = service.is_stale(*key);
+        let instead = match repeat.filter(|repeat| stale || repeat.rejected == *key) {
+            None if !stale => Instead::Itself,
+            repeat => match (self.strategy(), repeat) {
+                (None, _) => Instead::Itself,
+                (Some(strategy), Some(repeat)) => self.instead_of(&*strategy, &signed, repeat),
+                (Some(strategy), None) => match strategy.current_identity() {
+                    Some(identity) => Instead::SignedBy(identity, None),
+                    None => Instead::Itself,
+                },
             },
-            None => Instead::Itself,
         };
         match instead {
             Instead::Itself => {}
-            Instead::SignedBy(identity) => {
+            Instead::SignedBy(identity, otherwise) => {
                 let request = context.request_mut();
-                if sign_again(request, &identity, runtime_components, cfg)?
-                    && let Some(key_id) = key_id_of(&identity)
-                {
-                    key_id.clone_into(&mut signed.key_id);
-                    signed.key = KeyMark::of(key_id);
+                if sign_again(request, &identity, runtime_components, cfg)? {
+                    if let Some(key_id) = key_id_of(&identity) {
+                        key_id.clone_into(&mut signed.key_id);
+                        signed.key = KeyMark::of(key_id);
+                    }
+                } else if let Some(error) = otherwise {
+                    return Err(error.into());
                 }
             }
             Instead::Later(put_off) => return Err(put_off.into()),
@@ -385,18 +454,24 @@ impl Intercept for Recovery {
             service,
         } = signed;
         if response.status().is_success() {
-            if service.accept(*key) {
-                self.strategy.accepted(key_id);
+            if service.accept(*key)
+                && let Some(strategy) = self.strategy()
+            {
+                strategy.accepted(key_id);
             }
             return Ok(());
         }
         let Some(code) = code_in(response) else {
             return Ok(());
         };
+        let Some(strategy) = self.strategy() else {
+            self.warn_gone(service);
+            return Ok(());
+        };
         match service.refuse(*key, Instant::now()) {
             Refusal::HoldBack => return Ok(()),
             Refusal::PassOnLast => tracing::warn!(
-                strategy = self.strategy.name(),
+                strategy = self.name,
                 service = %service,
                 code,
                 held_back_for = ?HELD_BACK_FOR,
@@ -408,13 +483,13 @@ impl Intercept for Recovery {
         }
         // The other answers say that a repeat is no use.
         let may_help = matches!(
-            self.strategy.invalidate(key_id),
+            strategy.invalidate(key_id),
             Rejection::Invalidated | Rejection::NotCurrent
         );
         if !may_help || cfg.load::<Repeat>().is_some() {
             return Ok(());
         }
-        let after = if service.has_miswired() {
+        let after = if service.has_miswired() && service.was_held(*key) {
             PAUSE_OF_MISWIRED
         } else {
             Duration::ZERO
@@ -462,7 +537,7 @@ impl ClassifyRetry for Recovery {
 impl fmt::Debug for Recovery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Recovery")
-            .field("strategy", &self.strategy.name())
+            .field("strategy", &self.name)
             .field("services", &self.services)
             .finish_non_exhaustive()
     }

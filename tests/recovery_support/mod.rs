@@ -17,6 +17,11 @@ use aws_credential_strategies::{
 use aws_sdk_dynamodb::config::BehaviorVersion;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_async::time::TimeSource;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
@@ -59,14 +64,41 @@ impl StillTime {
     pub const STEP: Duration = Duration::from_millis(500);
 
     pub async fn pass(&self, time: Duration) {
+        self.pass_by(Self::STEP, time).await;
+    }
+
+    /// Where it does not matter that several timers fire in one step.
+    pub async fn pass_fast(&self, time: Duration) {
+        self.pass_by(20 * Self::STEP, time).await;
+    }
+
+    async fn pass_by(&self, step: Duration, time: Duration) {
         let mut left = time;
         while !left.is_zero() {
-            let step = left.min(Self::STEP);
+            let step = left.min(step);
             tokio::time::advance(step).await;
             for _ in 0..5 {
                 yield_now().await;
             }
             left -= step;
+        }
+    }
+
+    /// Runs a request to its end; time passes only for one that waits for it.
+    pub async fn end<T: Send + 'static>(
+        &self,
+        request: impl Future<Output = T> + Send + 'static,
+    ) -> T {
+        const TURNS: usize = 2_000;
+        let request = tokio::spawn(request);
+        loop {
+            for _ in 0..TURNS {
+                if request.is_finished() {
+                    return request.await.unwrap();
+                }
+                yield_now().await;
+            }
+            self.pass(Self::STEP).await;
         }
     }
 }
@@ -119,6 +151,12 @@ impl Answer {
     pub fn error(code: &str) -> Self {
         let body = json!({ "__type": format!("com.amazon.coral.service#{code}"), "message": "no" });
         Answer::new(400, body.to_string())
+    }
+
+    #[must_use]
+    pub fn status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
     }
 
     #[must_use]
@@ -243,6 +281,71 @@ impl fmt::Debug for Service {
     }
 }
 
+/// A service in memory, for what takes a thousand requests, or retries on a clock that jumps.
+#[derive(Clone)]
+pub struct Recorded {
+    rule: Arc<dyn Fn(&Seen) -> Answer + Send + Sync>,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl Recorded {
+    /// Answers each request by this rule.
+    pub fn answering(rule: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Self {
+        Recorded {
+            rule: Arc::new(rule),
+            seen: Arc::default(),
+        }
+    }
+
+    /// The keys that signed the requests so far.
+    pub fn keys(&self) -> Vec<String> {
+        let seen = self.seen.lock().unwrap();
+        seen.iter().map(|seen| seen.key.clone()).collect()
+    }
+
+    /// Settings of a client of it, without credentials.
+    pub fn settings(&self) -> SdkConfig {
+        let connector = SharedHttpConnector::new(self.clone());
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static("us-east-1"))
+            .http_client(http_client_fn(move |_, _| connector.clone()))
+            .build()
+    }
+}
+
+impl fmt::Debug for Recorded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Recorded")
+    }
+}
+
+impl HttpConnector for Recorded {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let mut headers = HeaderMap::new();
+        for (name, value) in request.headers() {
+            let name = http::HeaderName::try_from(name).unwrap();
+            headers.append(name, value.parse().unwrap());
+        }
+        let target = request.uri().to_owned();
+        let body = request.body().bytes().unwrap_or_default();
+        let seen = Seen {
+            key: signing_key(&headers, &target).unwrap_or_default(),
+            body: Bytes::copy_from_slice(body),
+            target,
+            headers,
+        };
+        let answer = (self.rule)(&seen);
+        self.seen.lock().unwrap().push(seen);
+        let status = answer.status.try_into().unwrap();
+        let mut response = HttpResponse::new(status, SdkBody::from(answer.body));
+        for (name, value) in answer.headers {
+            response.headers_mut().append(name, value);
+        }
+        HttpConnectorFuture::ready(Ok(response))
+    }
+}
+
 async fn answer_one(
     request: Request<Incoming>,
     rule: Arc<Rule>,
@@ -250,7 +353,7 @@ async fn answer_one(
 ) -> std::result::Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
     let seen = Seen {
-        key: signing_key(&head.headers).unwrap_or_default().to_owned(),
+        key: signing_key(&head.headers, &head.uri.to_string()).unwrap_or_default(),
         target: head.uri.to_string(),
         headers: head.headers,
         body: body.collect().await.unwrap().to_bytes(),
@@ -269,10 +372,14 @@ async fn answer_one(
     Ok(response)
 }
 
-fn signing_key(headers: &HeaderMap) -> Option<&str> {
-    let authorization = headers.get("authorization")?.to_str().unwrap();
-    let (_, credential) = authorization.split_once("Credential=")?;
-    Some(credential.split_once('/')?.0)
+/// The key that signed a request, in its header or, presigned, in its query.
+fn signing_key(headers: &HeaderMap, target: &str) -> Option<String> {
+    if let Some(authorization) = headers.get("authorization") {
+        let (_, credential) = authorization.to_str().unwrap().split_once("Credential=")?;
+        return Some(credential.split_once('/')?.0.to_owned());
+    }
+    let (_, credential) = target.split_once("X-Amz-Credential=")?;
+    Some(credential.split_once("%2F")?.0.to_owned())
 }
 
 /// What an [`Issuer`] does when it is asked for the n-th time.
@@ -314,6 +421,11 @@ impl Issuer {
     pub fn living(mut self, life: Duration) -> Self {
         self.life = life;
         self
+    }
+
+    /// The clock that its sessions end by.
+    pub fn wall(&self) -> Wall {
+        self.wall.clone()
     }
 
     pub fn fetches(&self) -> u64 {
