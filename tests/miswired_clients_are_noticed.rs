@@ -176,6 +176,25 @@ async fn a_provider_beside_the_settings_that_have_it() {
     drop(guard);
 }
 
+/// The same in a copy of the configuration of a client that was wired in one call.
+async fn a_provider_beside_a_configuration_that_has_it() {
+    let scene = Scene::refusing(["KEY-1"]).await;
+    let guard = scene.log.collecting(tracing::Level::WARN);
+    let config = sdk::client_config!(aws_sdk_sqs, &scene.service.settings(), scene.cache.clone());
+    let again = config.to_builder().credentials_provider(scene.provider());
+    drop(config);
+    let client = aws_sdk_sqs::Client::from_conf(again.build());
+    for _ in 0..REQUESTS {
+        scene.list(&client).await.unwrap();
+    }
+    let keys = scene.service.keys();
+    assert_eq!(keys[0], "KEY-1");
+    assert_eq!(keys[1..], vec!["KEY-2"; REQUESTS]);
+    assert_eq!(scene.issuer.fetches(), 2);
+    assert_eq!(scene.warnings_of_wiring(), 0);
+    drop(guard);
+}
+
 /// What signs is not the strategy's at all: one request each, an error that says how to wire, no fetch.
 async fn another_provider() {
     let scene = Scene::refusing([FOREIGN]).await;
@@ -232,6 +251,7 @@ async fn however_a_client_is_wired() {
     only_a_provider().await;
     only_a_provider_and_key_after_key_is_revoked().await;
     a_provider_beside_the_settings_that_have_it().await;
+    a_provider_beside_a_configuration_that_has_it().await;
     another_provider().await;
     only_a_provider_and_signed_bodies().await;
 }

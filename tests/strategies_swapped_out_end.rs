@@ -189,6 +189,29 @@ async fn the_configuration_of_a_client_that_was_wired_in_one_call_given_another_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_that_was_wired_by_hand_given_another_provider() {
+    let ((first, watch), (second, of_second)) = (mortal(), mortal());
+    let recovery = Recovery::new(first.clone());
+    let settings = sdk::config(&service().settings(), first);
+    let config = aws_sdk_dynamodb::config::Builder::from(&settings)
+        .interceptor(recovery.clone())
+        .retry_classifier(recovery)
+        .build();
+    get(&aws_sdk_dynamodb::Client::from_conf(config.clone())).await;
+    watch.assert_alive().await;
+    let over = config
+        .to_builder()
+        .credentials_provider(SdkProvider::new(second))
+        .build();
+    drop((settings, config));
+    let client = aws_sdk_dynamodb::Client::from_conf(over);
+    get(&client).await;
+    watch.assert_ended().await;
+    get(&client).await;
+    of_second.assert_alive().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_and_its_settings_dropped_though_a_recovery_of_another_is_left() {
     let ((first, watch), (second, _)) = (mortal(), mortal());
     let second: Arc<dyn CredentialStrategy> = Arc::new(second);

@@ -109,7 +109,6 @@ impl<F: CredentialSource> CredentialCache<F> {
     }
 
     /// What does not keep the cache.
-    #[cfg(feature = "pool")]
     pub(crate) fn downgrade(&self) -> WeakCache<F> {
         WeakCache(Arc::downgrade(&self.0))
     }
@@ -306,10 +305,8 @@ impl<F: CredentialSource> CredentialCache<F> {
 }
 
 /// A cache that others keep or nobody does.
-#[cfg(feature = "pool")]
 pub(crate) struct WeakCache<F>(std::sync::Weak<Shared<F>>);
 
-#[cfg(feature = "pool")]
 impl<F> WeakCache<F> {
     pub(crate) fn upgrade(&self) -> Option<CredentialCache<F>> {
         self.0.upgrade().map(CredentialCache)

@@ -22,8 +22,8 @@
 macro_rules! __client_config {
     ($($service:ident)::+, $settings:expr, $strategy:expr $(,)?) => {{
         let strategy = ::std::sync::Arc::new($strategy);
-        let recovery = $crate::sdk::Recovery::beside(&strategy);
-        let settings = $crate::sdk::config($settings, strategy);
+        let settings = $crate::sdk::config($settings, ::std::sync::Arc::clone(&strategy));
+        let recovery = $crate::sdk::Recovery::new(strategy);
         let mut builder = $($service)::+::config::Builder::from(&settings)
             .interceptor(recovery.clone())
             .retry_classifier(recovery.clone())

@@ -34,8 +34,8 @@
 //!   build it, or, where only its cache is in the way, a request that is signed anew.
 //! - **While no other key is to be had, a request goes out once**, and its error has the failed refresh as its cause.
 //!
-//! A strategy ends with its last user: settings or a client that another strategy was put into keep nothing of it,
-//! but for a [`Recovery::new`] that is left in them, which keeps its own.
+//! A strategy of this crate ends with its last user: settings or a client that another strategy was put into keep
+//! nothing of it, also where its [`Recovery`] is left in them.
 
 #[cfg(feature = "table")]
 mod acting;

@@ -7,7 +7,7 @@ use super::signature::{sign_again, signing_key_id};
 use crate::error::chain::Discreet;
 use crate::error::{Error, ErrorKind, Operation};
 use crate::refresh::{Rejection, Status};
-use crate::strategy::CredentialStrategy;
+use crate::strategy::{CredentialStrategy, WeakStrategy};
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::identity::Identity;
@@ -23,7 +23,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use std::error::Error as StdError;
 use std::fmt;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -99,9 +99,8 @@ const WIRE_IT: &str =
 /// rejected key: then requests are signed anew with the strategy's, a repeat waits half a second instead of for
 /// the refresh, and one WARN event says so; a signature that goes on in the body or stands in the query cannot be
 /// exchanged, and such a request is not repeated. A client that signs with what is not the strategy's at all is left
-/// alone: one WARN, no second request, and an error that says how to wire it. In a copy of a configuration of
-/// [`client_config!`](super::client_config) or of a `Dynamo` that was given another provider, nothing
-/// keeps the strategy that was swapped out; the first rejection there is one WARN.
+/// alone: one WARN, no second request, and an error that says how to wire it; where its strategy is in no use any more,
+/// one WARN.
 #[derive(Clone)]
 pub struct Recovery {
     strategy: Kept,
@@ -118,8 +117,8 @@ pub struct Recovery {
 #[derive(Clone)]
 enum Kept {
     Alive(Arc<dyn CredentialStrategy>),
-    /// By the client's provider, as long as that is this strategy's.
-    ByOthers(Weak<dyn CredentialStrategy>),
+    /// By its users, such as the client's provider as long as that is this strategy's.
+    ByUsers(WeakStrategy),
 }
 
 /// The key that signed the attempt under way.
@@ -178,23 +177,15 @@ enum Instead {
 impl Recovery {
     /// Recovery by the strategy that the client signs with.
     ///
-    /// It keeps the strategy alive, as each client does that signs with it.
+    /// It does not keep the strategies of this crate alive: where another provider takes their place in a copy of
+    /// a client's configuration, nothing goes on refreshing what nobody uses. A strategy of your own it keeps.
     pub fn new<S: CredentialStrategy>(strategy: S) -> Self {
         let name = strategy.name();
-        Recovery::keeping(Kept::Alive(Arc::new(strategy)), name)
-    }
-
-    /// The same for a client that is given the provider of this very strategy: where another takes that one's
-    /// place in a copy of the client's configuration, nothing keeps this strategy refreshing.
-    #[doc(hidden)]
-    pub fn beside<S: CredentialStrategy>(strategy: &Arc<S>) -> Self {
-        let weak: Weak<S> = Arc::downgrade(strategy);
-        Recovery::keeping(Kept::ByOthers(weak), strategy.name())
-    }
-
-    fn keeping(strategy: Kept, name: &'static str) -> Self {
         Recovery {
-            strategy,
+            strategy: match strategy.weak() {
+                Some(weak) => Kept::ByUsers(weak),
+                None => Kept::Alive(Arc::new(strategy)),
+            },
             name,
             services: Arc::default(),
             partition: Arc::default(),
@@ -234,7 +225,7 @@ impl Recovery {
     pub(super) fn strategy(&self) -> Option<Arc<dyn CredentialStrategy>> {
         match &self.strategy {
             Kept::Alive(strategy) => Some(Arc::clone(strategy)),
-            Kept::ByOthers(strategy) => strategy.upgrade(),
+            Kept::ByUsers(strategy) => strategy.upgrade(),
         }
     }
 

@@ -113,6 +113,10 @@ macro_rules! strategy_of_a_cache {
                 self.cache.disputed_identity()
             }
 
+            fn weak(&self) -> Option<$crate::strategy::WeakStrategy> {
+                self.cache.weak()
+            }
+
             fn status(&self) -> $crate::refresh::Status {
                 self.cache.status()
             }

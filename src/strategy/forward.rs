@@ -1,6 +1,6 @@
 //! What points to a strategy is a strategy: `Arc`, `Box` and `&'static`.
 
-use super::CredentialStrategy;
+use super::{CredentialStrategy, WeakStrategy};
 use crate::error::Result;
 use crate::refresh::{Rejection, Status};
 use aws_credential_types::Credentials;
@@ -67,6 +67,10 @@ macro_rules! forward {
 
             fn disputed_identity(&self) -> Option<Identity> {
                 (**self).disputed_identity()
+            }
+
+            fn weak(&self) -> Option<WeakStrategy> {
+                (**self).weak()
             }
 
             fn status(&self) -> Status {

@@ -152,6 +152,12 @@ pub trait CredentialStrategy: fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// The same strategy for what must not keep it alive; `None` where it has no such handle, and is kept.
+    #[doc(hidden)]
+    fn weak(&self) -> Option<WeakStrategy> {
+        None
+    }
+
     /// A snapshot for dashboards and health checks; no I/O.
     fn status(&self) -> Status;
 
@@ -162,6 +168,29 @@ pub trait CredentialStrategy: fmt::Debug + Send + Sync + 'static {
     /// news.
     fn subscribe(&self) -> watch::Receiver<Status> {
         watch::Sender::new(self.status()).subscribe()
+    }
+}
+
+/// A strategy that its users keep alive, and this does not.
+#[doc(hidden)]
+#[derive(Clone)]
+pub struct WeakStrategy(Arc<dyn Fn() -> Option<Arc<dyn CredentialStrategy>> + Send + Sync>);
+
+impl WeakStrategy {
+    fn of<F: CredentialSource>(cache: &CredentialCache<F>) -> Self {
+        let weak = cache.downgrade();
+        WeakStrategy(Arc::new(move || Some(Arc::new(weak.upgrade()?))))
+    }
+
+    /// `None` when its last user is gone.
+    pub(crate) fn upgrade(&self) -> Option<Arc<dyn CredentialStrategy>> {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for WeakStrategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WeakStrategy")
     }
 }
 
@@ -223,6 +252,10 @@ impl<F: CredentialSource> CredentialStrategy for CredentialCache<F> {
 
     fn disputed_identity(&self) -> Option<Identity> {
         CredentialCache::disputed_identity(self)
+    }
+
+    fn weak(&self) -> Option<WeakStrategy> {
+        Some(WeakStrategy::of(self))
     }
 
     fn status(&self) -> Status {

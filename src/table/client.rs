@@ -141,7 +141,7 @@ impl<S: CredentialStrategy> Dynamo<S> {
     /// from rejected credentials, and the record of what was asked.
     fn wire(strategy: S, mut builder: Builder, endpoint: EndpointSettings) -> Self {
         let strategy = Arc::new(strategy);
-        let recovery = sdk::Recovery::beside(&strategy);
+        let recovery = sdk::Recovery::new(Arc::clone(&strategy));
         let recorder = PolicyRecorder::new();
         builder.push_interceptor(recorder.interceptor());
         builder.push_interceptor(SharedInterceptor::permanent(MarkRefusals));
