@@ -1,7 +1,8 @@
 //! Runs every comparison and leaves `target/bench-report/`: `figures.json`, `report.html`, the plots.
 //!
 //! `cargo bench -p benches`, or `cargo bench -p benches -- --quick` in under three minutes. Names of
-//! rows (`-- resolve herd`) run those only.
+//! rows (`-- resolve herd`) run those only; the name of a group runs all of it (`outage` is `outage` and
+//! `outage.sessions`).
 
 mod canned;
 mod cloud;
@@ -12,6 +13,7 @@ mod progress;
 mod report;
 mod rows;
 mod sdk;
+mod simulated;
 mod source;
 mod subject;
 mod versions;
@@ -96,7 +98,7 @@ impl Plan {
                 "--quick" => plan.quick = true,
                 // what cargo adds
                 "--bench" => {}
-                name if rows::all().any(|row| row.name == name) => plan.rows.push(argument),
+                name if rows::all().any(|row| row.is_of(name)) => plan.rows.push(argument),
                 other => {
                     let names: Vec<_> = rows::all().map(|row| row.name).collect();
                     return Err(format!(
@@ -111,7 +113,7 @@ impl Plan {
     }
 
     fn wants(&self, row: &Row) -> bool {
-        self.rows.is_empty() || self.rows.iter().any(|name| name == row.name)
+        self.rows.is_empty() || self.rows.iter().any(|name| row.is_of(name))
     }
 }
 

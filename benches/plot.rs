@@ -1,4 +1,4 @@
-//! The two plots, as SVG.
+//! The plots, as SVG.
 
 use crate::Failure;
 use crate::figures::{Figures, Series};
@@ -13,6 +13,12 @@ pub(crate) const LATENCY: &str = "latency";
 pub(crate) const OUTAGE: &str = "outage";
 /// Source calls a second of the fleet, by rule.
 pub(crate) const FLEET: &str = "fleet";
+/// Seconds without good keys, by when an outage begins.
+pub(crate) const SESSIONS: &str = "outage";
+/// Share of runs with new keys, by the time since one failed answer.
+pub(crate) const BLIP: &str = "blip";
+/// Share of requests that fail, by the time to expiry.
+pub(crate) const TERMINAL: &str = "terminal";
 
 const SIZE: (u32, u32) = (960, 420);
 const INK: RGBColor = RGBColor(0x33, 0x33, 0x33);
@@ -35,7 +41,102 @@ pub(crate) fn draw(directory: &Path, figures: &Figures) -> Result<Vec<&'static s
         fleet(&directory.join("fleet.svg"), series)?;
         drawn.push("fleet.svg");
     }
+    for plot in LINES {
+        if let Some(series) = figures.series.get(plot.name) {
+            lines(&directory.join(plot.file), &plot, series)?;
+            drawn.push(plot.file);
+        }
+    }
     Ok(drawn)
+}
+
+/// A plot that is a line each, both axes linear.
+struct Lines {
+    /// The series have it.
+    name: &'static str,
+    file: &'static str,
+    caption: &'static str,
+    x: &'static str,
+    y: &'static str,
+    legend: SeriesLabelPosition,
+}
+
+const LINES: [Lines; 3] = [
+    Lines {
+        name: SESSIONS,
+        file: "outage.svg",
+        caption: "A source that refuses for 15 min, sessions of 1 h: seconds in which a request fails or gets expired keys",
+        x: "minute of the session in which the outage begins",
+        y: "seconds",
+        legend: SeriesLabelPosition::UpperLeft,
+    },
+    Lines {
+        name: BLIP,
+        file: "blip.svg",
+        caption: "One failed answer at the first refresh, sessions of 15 min: runs that have new keys",
+        x: "seconds since the failed answer",
+        y: "% of runs",
+        legend: SeriesLabelPosition::LowerRight,
+    },
+    Lines {
+        name: TERMINAL,
+        file: "terminal.svg",
+        caption: "A source that refuses for good, sessions of 1 h: requests that fail in each minute",
+        x: "minutes to and past expiry",
+        y: "% of requests",
+        legend: SeriesLabelPosition::UpperLeft,
+    },
+];
+
+fn lines(path: &Path, plot: &Lines, series: &[Series]) -> Result<(), Failure> {
+    let points = || series.iter().flat_map(|series| &series.points);
+    let begin = points().map(|point| point.0).fold(f64::INFINITY, f64::min);
+    let end = last(series, |point| point.0).max(begin + 1.0);
+    let top = last(series, |point| point.1).max(1.0) * 1.1;
+    let area = canvas(path)?;
+    let mut chart = ChartBuilder::on(&area)
+        .caption(plot.caption, ("sans-serif", 17).into_font().color(&INK))
+        .margin(14)
+        .x_label_area_size(42)
+        .y_label_area_size(72)
+        .build_cartesian_2d(begin..end, 0.0..top)?;
+    chart
+        .configure_mesh()
+        .light_line_style(WHITE)
+        .bold_line_style(GRID)
+        .axis_style(INK)
+        .label_style(("sans-serif", 14).into_font().color(&INK))
+        .x_desc(plot.x)
+        .y_desc(plot.y)
+        .draw()?;
+    draw_lines(&mut chart, series.iter(), |point| point)?;
+    legend(&mut chart, plot.legend.clone())?;
+    area.present()?;
+    Ok(())
+}
+
+/// Ours last, so that nothing is drawn over it.
+fn draw_lines<'a, X, Y>(
+    chart: &mut ChartContext<'a, SVGBackend<'a>, Cartesian2d<X, Y>>,
+    series: impl Iterator<Item = &'a Series>,
+    shown: impl Fn((f64, f64)) -> (f64, f64),
+) -> Result<(), Failure>
+where
+    X: Ranged<ValueType = f64>,
+    Y: Ranged<ValueType = f64>,
+{
+    let (ours, others): (Vec<_>, Vec<_>) = series.partition(|series| series.name == OURS);
+    for line in others.into_iter().chain(ours) {
+        let (colour, width) = pen(&line.name);
+        let points: Vec<_> = line.points.iter().map(|point| shown(*point)).collect();
+        chart
+            .draw_series(LineSeries::new(points, colour.stroke_width(width)))?
+            .label(label(&line.name))
+            .legend(move |(x, y)| {
+                PathElement::new([(x, y), (x + 22, y)], colour.stroke_width(width))
+            });
+    }
+    Ok(())
 }
 
 fn latency(path: &Path, series: &[Series]) -> Result<(), Failure> {
@@ -74,19 +175,8 @@ fn latency(path: &Path, series: &[Series]) -> Result<(), Failure> {
             .pos(Pos::new(HPos::Left, VPos::Top));
         chart.draw_series([Text::new("source down", (begin + 0.05, top * 0.8), style)])?;
     }
-    // Ours last, so that nothing is drawn over it.
     let lines = series.iter().filter(|series| series.name != OUTAGE);
-    let (ours, others): (Vec<_>, Vec<_>) = lines.partition(|series| series.name == OURS);
-    for line in others.into_iter().chain(ours) {
-        let (colour, width) = pen(&line.name);
-        let points = line.points.iter().map(|(at, ms)| (*at, ms.max(FLOOR_MS)));
-        chart
-            .draw_series(LineSeries::new(points, colour.stroke_width(width)))?
-            .label(label(&line.name))
-            .legend(move |(x, y)| {
-                PathElement::new([(x, y), (x + 22, y)], colour.stroke_width(width))
-            });
-    }
+    draw_lines(&mut chart, lines, |(at, ms)| (at, ms.max(FLOOR_MS)))?;
     legend(&mut chart, BETWEEN_OUTAGES)?;
     area.present()?;
     Ok(())
@@ -117,20 +207,9 @@ fn fleet(path: &Path, series: &[Series]) -> Result<(), Failure> {
         .y_desc("calls a second (logarithmic)")
         .y_label_formatter(&|calls| format!("{calls:.0}"))
         .draw()?;
-    let (ours, others): (Vec<_>, Vec<_>) = series.iter().partition(|series| series.name == OURS);
-    for line in others.into_iter().chain(ours) {
-        let (colour, width) = pen(&line.name);
-        let points = line
-            .points
-            .iter()
-            .map(|(at, calls)| (*at, calls.max(FLOOR)));
-        chart
-            .draw_series(LineSeries::new(points, colour.stroke_width(width)))?
-            .label(label(&line.name))
-            .legend(move |(x, y)| {
-                PathElement::new([(x, y), (x + 22, y)], colour.stroke_width(width))
-            });
-    }
+    draw_lines(&mut chart, series.iter(), |(at, calls)| {
+        (at, calls.max(FLOOR))
+    })?;
     legend(&mut chart, SeriesLabelPosition::UpperRight)?;
     area.present()?;
     Ok(())

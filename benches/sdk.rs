@@ -30,9 +30,10 @@ impl Client {
     fn new(
         provider: SharedCredentialsProvider,
         cache: SharedIdentityCache,
+        time: SharedTimeSource,
     ) -> Result<Self, Failure> {
         let components = RuntimeComponentsBuilder::for_tests()
-            .with_time_source(Some(SharedTimeSource::new(SystemTimeSource::new())))
+            .with_time_source(Some(time))
             .with_sleep_impl(Some(SharedAsyncSleep::new(TokioSleep::new())))
             .build()?;
         Ok(Client {
@@ -54,7 +55,21 @@ impl Client {
         let mut cache = IdentityCache::lazy();
         cache.set_buffer_time(buffer);
         cache.set_load_timeout(timeout);
-        Client::new(SharedCredentialsProvider::new(provider), cache.build())
+        let time = SharedTimeSource::new(SystemTimeSource::new());
+        Client::new(
+            SharedCredentialsProvider::new(provider),
+            cache.build(),
+            time,
+        )
+    }
+
+    /// The SDK's default cache as it is, by this clock.
+    pub(crate) fn lazy_at(
+        provider: impl ProvideCredentials + 'static,
+        time: SharedTimeSource,
+    ) -> Result<Self, Failure> {
+        let cache = IdentityCache::lazy().build();
+        Client::new(SharedCredentialsProvider::new(provider), cache, time)
     }
 
     /// What the orchestrator does before it signs.

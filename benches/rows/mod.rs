@@ -1,14 +1,18 @@
 //! The rows of the comparison.
 
+mod blip;
 mod cancel;
 mod fleet;
 mod herd;
 mod many;
 mod outage;
+mod outage_sessions;
 mod refresh_cost;
+mod rejected;
 mod resolve;
 mod stall;
 mod table_op;
+mod terminal;
 
 use crate::figures::Figures;
 use crate::instructions::Kernel;
@@ -24,15 +28,30 @@ pub(crate) struct Row {
 }
 
 /// In order; the rows of a group run at once, as all but the first of it only wait and count.
-pub(crate) const GROUPS: [&[Row]; 7] = [
+pub(crate) const GROUPS: [&[Row]; 8] = [
     &[resolve::ROW],
     &[refresh_cost::ROW],
     &[stall::ROW],
     &[outage::ROW, herd::ROW, cancel::ROW],
+    &[
+        outage_sessions::ROW,
+        blip::ROW,
+        terminal::ROW,
+        rejected::ROW,
+    ],
     &[table_op::ROW],
     &[many::ROW],
     &[fleet::ROW],
 ];
+
+impl Row {
+    /// Whether a name on the command line means it: its own, or that of its group.
+    pub(crate) fn is_of(&self, name: &str) -> bool {
+        self.name
+            .strip_prefix(name)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    }
+}
 
 pub(crate) fn all() -> impl Iterator<Item = &'static Row> {
     GROUPS.iter().copied().flatten()
