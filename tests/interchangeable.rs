@@ -232,9 +232,8 @@ async fn assume_role_over_instance_profile_keeps_the_promises() {
     three_ways(&cloud, over_any, &assumptions, true).await;
 }
 
-#[tokio::test]
-async fn assume_role_by_web_identity_keeps_the_promises() {
-    let cloud = Arc::new(cloud_with_item().await);
+/// A role that a job of GitHub Actions assumes with its token.
+fn assume_role_by_token(cloud: &Arc<LocalCloud>) -> impl Fn() -> AssumeRole {
     let issuer = "https://token.actions.githubusercontent.com";
     let subject = "repo:example/app:ref:refs/heads/main";
     let provider = cloud
@@ -246,7 +245,8 @@ async fn assume_role_by_web_identity_keeps_the_promises() {
         .build()
         .unwrap();
     cloud.add_role(Role::new("Deploy").trust(trust)).unwrap();
-    let make = || {
+    let cloud = Arc::clone(cloud);
+    move || {
         let job = Arc::clone(&cloud);
         AssumeRole::builder(cloud.role_arn("Deploy"))
             .sdk_config(&cloud.sdk_config())
@@ -258,8 +258,42 @@ async fn assume_role_by_web_identity_keeps_the_promises() {
             })
             .build()
             .unwrap()
-    };
+    }
+}
+
+#[tokio::test]
+async fn assume_role_by_web_identity_keeps_the_promises() {
+    let cloud = Arc::new(cloud_with_item().await);
+    let make = assume_role_by_token(&cloud);
     three_ways(&cloud, make, &by_token, true).await;
+}
+
+async fn in_a_partition(region: &str, partition: &str) {
+    let cloud = LocalCloud::builder().region(region).start().await.unwrap();
+    let cloud = Arc::new(stocked(cloud).await);
+    let arn = cloud.role_arn("App");
+    assert!(arn.starts_with(&format!("arn:{partition}:iam::")), "{arn}");
+    suite(&cloud, instance_profile(&cloud), &documents, true).await;
+    let over_keys = assume_role(&cloud, user(&cloud));
+    suite(&cloud, over_keys, &assumptions, true).await;
+    let over_a = assume_role(&cloud, instance_profile(&cloud));
+    suite(&cloud, over_a, &assumptions, true).await;
+    suite(&cloud, assume_role_by_token(&cloud)(), &by_token, true).await;
+}
+
+#[tokio::test]
+async fn in_china_the_promises_are_kept() {
+    in_a_partition("cn-north-1", "aws-cn").await;
+}
+
+#[tokio::test]
+async fn in_govcloud_the_promises_are_kept() {
+    in_a_partition("us-gov-west-1", "aws-us-gov").await;
+}
+
+#[tokio::test]
+async fn in_the_european_sovereign_cloud_the_promises_are_kept() {
+    in_a_partition("eusc-de-east-1", "aws-eusc").await;
 }
 
 #[tokio::test]
