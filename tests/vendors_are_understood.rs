@@ -528,6 +528,18 @@ async fn somebody_elses_metadata_service_is_named_and_not_asked_again() {
         (411, &["Server: Microsoft-HTTPAPI/2.0"], AZURE, "Azure's"),
         (400, &["Server: Microsoft-HTTPAPI/2.0"], "", "Azure's"),
         (
+            403,
+            &["Server: squid/6.6"],
+            "",
+            "a web server's (squid/6.6)",
+        ),
+        (
+            407,
+            &["proxy-authenticate: Basic realm=\"corp\""],
+            "",
+            "a web server's",
+        ),
+        (
             404,
             &["Server: nginx/1.24.0"],
             "<html>404 Not Found</html>",
@@ -568,6 +580,168 @@ async fn somebody_elses_metadata_service_is_named_and_not_asked_again() {
         error.to_string().contains("it looks like OpenStack's"),
         "{error}"
     );
+}
+
+/// Azure's service itself, past the HTTP stack of Windows: the request has a length, and lacks `Metadata`.
+#[tokio::test]
+async fn azures_service_is_known_by_its_own_words_where_its_refusal_says_little() {
+    let azure = StandIn::start(|request| {
+        let head = [
+            "content-type: application/json; charset=utf-8",
+            "server: Microsoft-IIS/10.0",
+        ];
+        match request.to_lowercase().contains("\r\nmetadata: true\r\n") {
+            true => answer(
+                200,
+                &head,
+                "{\"compute\":{\"vmId\":\"02aab8a4\"},\"network\":{}}",
+            ),
+            false => answer(
+                400,
+                &head,
+                "{\"error\":\"Bad request: Required metadata header not specified\"}",
+            ),
+        }
+    })
+    .await;
+    let error = imds(&azure).build().unwrap().fetch().await.unwrap_err();
+    assert!(error.to_string().contains("looks like Azure's"), "{error}");
+    // a web server of the same make is not Azure
+    let iis =
+        StandIn::start(|_| answer(400, &["server: Microsoft-IIS/10.0"], "<h2>Bad Request</h2>"))
+            .await;
+    let error = imds(&iis).build().unwrap().fetch().await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("a web server's (Microsoft-IIS/10.0)"),
+        "{error}"
+    );
+}
+
+/// An agent that answers in EC2's place, or a proxy in between, may write or wrap things in its own way.
+#[tokio::test]
+async fn a_text_is_read_with_and_without_a_byte_order_mark() {
+    let server = StandIn::start(|request| {
+        let marked = |text: &str| format!("\u{feff}{text}");
+        match request {
+            r if r.starts_with(TOKEN) => answer(200, &[], &marked("AQAEA-token")),
+            r if r.contains("/security-credentials-extended/ ") => {
+                answer(200, &[], &marked("App\r\n"))
+            }
+            _ => answer(200, &[], &marked(&format!("{DOCUMENT}}}"))),
+        }
+    })
+    .await;
+    let source = imds(&server).build().unwrap();
+    assert_eq!(source.fetch().await.unwrap().access_key_id(), "KEY");
+    assert!(server.seen()[1].contains("AQAEA-token\r\n"));
+    assert_eq!(source.subject().as_deref(), Some("App"));
+    let marked =
+        StandIn::start(|_| answer(200, &[], &format!("\u{feff}{}", session("", "")))).await;
+    let source = sts(&marked, ROLE).build().unwrap();
+    assert_eq!(source.fetch().await.unwrap().access_key_id(), "KEY");
+}
+
+#[tokio::test]
+async fn a_packed_answer_is_called_that() {
+    let head = ["content-encoding: gzip", "content-type: application/json"];
+    let server = StandIn::start(move |request| match request {
+        r if r.starts_with(TOKEN) => answer(200, &[], "AQAEA-token"),
+        _ => answer(200, &head, "\u{1f}packed"),
+    })
+    .await;
+    let error = imds(&server).build().unwrap().fetch().await.unwrap_err();
+    assert!(error.to_string().contains("packed as gzip"), "{error}");
+    assert!(error.is_terminal());
+    let error = refused(200, &["content-encoding: gzip"], "\u{1f}packed").await;
+    assert!(
+        error.to_string().contains("the answer is packed"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn what_stands_in_between_is_not_taken_for_sts() {
+    // a proxy that wants to know who asks
+    let error = refused(
+        407,
+        &["proxy-authenticate: Basic"],
+        "<html><code>no</code></html>",
+    )
+    .await;
+    assert_eq!((error.code(), error.http_status()), (None, Some(407)));
+    assert!(error.to_string().contains("HTTPS_PROXY"), "{error}");
+    assert!(error.is_terminal());
+    // the page of a captive portal, a redirect to it, and a gateway without anybody behind it
+    let pages: [(u16, &[&str], &str); 3] = [
+        (
+            200,
+            &["content-type: text/html"],
+            "<!DOCTYPE html><html><body><code>sign in</code></body></html>",
+        ),
+        (302, &["location: https://portal.example/"], ""),
+        (
+            502,
+            &["server: nginx"],
+            "<html><head><title>502 Bad Gateway</title></head></html>",
+        ),
+    ];
+    for (status, headers, page) in pages {
+        let server = StandIn::start(move |_| answer(status, headers, page)).await;
+        let error = sts(&server, ROLE)
+            .build()
+            .unwrap()
+            .fetch()
+            .await
+            .unwrap_err();
+        assert_eq!((error.code(), error.http_status()), (None, Some(status)));
+        assert!(error.is_retryable(), "{error}");
+        assert!(!error.to_string().contains("html"), "{error}");
+    }
+}
+
+/// LocalStack: a call that it does not have is an `InternalFailure`, with the status that says so.
+#[tokio::test]
+async fn a_call_that_an_emulator_does_not_have_needs_a_person() {
+    let body = "<?xml version='1.0' encoding='utf-8'?>\n<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error>\
+         <Code>InternalFailure</Code><Message>The API for service 'sts' is either not included in your current license plan or \
+         has not yet been emulated by LocalStack.</Message></Error><RequestId>1</RequestId></ErrorResponse>";
+    let error = refused(501, &[], body).await;
+    assert_eq!(error.code(), Some("InternalFailure"));
+    assert!(error.is_terminal(), "{error}");
+}
+
+/// Chunks whose sizes are no numbers, or that end before the last one.
+#[tokio::test]
+async fn broken_chunks_are_a_broken_answer() {
+    for chunks in [
+        "zz\r\nApp\r\n0\r\n\r\n",
+        "3\r\nApp\r\n",
+        "fffffffffffffffff\r\nApp",
+    ] {
+        let reply = move |request: &str| match request {
+            r if r.starts_with(TOKEN) => answer(200, &[], "AQAEA-token"),
+            _ => format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{chunks}"),
+        };
+        let server = StandIn::start(reply).await;
+        let error = imds(&server).build().unwrap().fetch().await.unwrap_err();
+        assert!(error.is_retryable(), "{error}");
+        assert_eq!(error.http_status(), Some(200), "{error}");
+        let error = sts(&server, ROLE)
+            .build()
+            .unwrap()
+            .fetch()
+            .await
+            .unwrap_err();
+        assert!(error.is_retryable(), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("the answer of STS could not be read"),
+            "{error}"
+        );
+    }
 }
 
 #[tokio::test]

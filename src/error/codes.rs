@@ -145,9 +145,13 @@ pub(crate) fn known(code: &str) -> Option<Meaning> {
 
 /// What an answer means, by its code and else by its status: a `4xx` that is not known to pass and a
 /// `501` need a person, every other failure passes.
+///
+/// With `501` an emulator says that it has no such call, whatever it calls that: LocalStack `InternalFailure`.
 pub(crate) fn meaning(code: Option<&str>, status: u16) -> Meaning {
-    if let Some(meaning) = code.and_then(known) {
-        return meaning;
+    match code.and_then(known) {
+        Some(Meaning::Failed) if status == 501 => return Meaning::Invalid,
+        Some(meaning) => return meaning,
+        None => {}
     }
     match status {
         408 | 425 => Meaning::Failed,
@@ -231,6 +235,8 @@ mod tests {
                 "{status}"
             );
         }
+        assert_eq!(meaning(Some("InternalFailure"), 501), Meaning::Invalid);
+        assert_eq!(meaning(Some("InternalFailure"), 500), Meaning::Failed);
         assert_eq!(meaning(Some("Throttling"), 400), Meaning::Throttled);
         assert_eq!(meaning(Some("IDPCommunicationError"), 400), Meaning::Failed);
     }

@@ -23,6 +23,11 @@ const TOKEN_HEADER: HeaderName = HeaderName::from_static("x-aws-ec2-metadata-tok
 /// The name of the partition, `aws-cn` in China.
 const PARTITION_PATH: &str = "/latest/meta-data/services/partition";
 
+/// What the web server of the metadata service calls itself.
+const OF_EC2: &str = "EC2ws";
+/// What those of Windows begin with, Azure's among them.
+const OF_WINDOWS: &str = "Microsoft-";
+
 /// A token is left alone this long before it ends, so that none ends on the way.
 const TOKEN_MARGIN: Duration = Duration::from_secs(120);
 /// A token that does not live for long is used for all but this part of its life.
@@ -304,6 +309,12 @@ impl<'a> Exchange<'a> {
         }
         let platform = match platform {
             Some(platform) => Some(platform),
+            None if reply
+                .server()
+                .is_some_and(|name| name.starts_with(OF_WINDOWS)) =>
+            {
+                self.asked_in_its_words(Platform::Azure).await
+            }
             None => self.asked_in_its_words(Platform::OpenStack).await,
         };
         let whose = match (platform, reply.server()) {
@@ -322,7 +333,7 @@ impl<'a> Exchange<'a> {
     fn is_foreign(reply: &Reply) -> bool {
         match reply.status {
             200 => reply.is_page(),
-            400 | 403 => false,
+            400 | 403 => reply.server().is_some_and(|name| name != OF_EC2),
             status => !failure::is_transient(status),
         }
     }
@@ -372,7 +383,13 @@ impl<'a> Exchange<'a> {
                     asked = reply.retry_after();
                     failure::status(reply.status)
                 }
-                Ok(reply) => return Ok(reply),
+                Ok(reply) => match reply.packing() {
+                    None => return Ok(reply),
+                    Some(packing) => {
+                        let error = failure::packed(&Quoted::new(packing, &self.secrets()));
+                        return Err(self.finish(error.with_status(reply.status), path));
+                    }
+                },
                 Err(failure) => {
                     self.connection = None;
                     let lasting = matches!(

@@ -7,6 +7,7 @@ use super::http::{BODY_LIMIT, Failure, TOKEN_PATH};
 use super::settings::DISABLED_VARIABLE;
 use crate::error::chain::Broken;
 use crate::error::codes::{self, Meaning};
+use crate::error::text::Quoted;
 use crate::error::{Denied, Error, ErrorKind, Operation};
 use std::borrow::Cow;
 
@@ -131,6 +132,16 @@ pub(super) fn somebody_else(whose: &str) -> Error {
     )
     .needs_human()
     .hint("Option A needs an EC2 instance; elsewhere choose Option B (AssumeRole) or Provided, or set the endpoint")
+}
+
+/// A body in a form that nobody asked for.
+pub(super) fn packed(packing: &Quoted) -> Error {
+    error(
+        ErrorKind::Malformed,
+        format!("the answer is packed as {packing}, which was not asked for"),
+    )
+    .needs_human()
+    .hint("something between here and the metadata service packs answers: it has to leave these as they are")
 }
 
 pub(super) fn no_token() -> Error {

@@ -6,8 +6,8 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{
-    ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, DATE, HOST, HeaderMap, HeaderName, HeaderValue,
-    RETRY_AFTER, SERVER, USER_AGENT,
+    ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DATE, HOST, HeaderMap, HeaderName,
+    HeaderValue, RETRY_AFTER, SERVER, USER_AGENT,
 };
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
@@ -27,6 +27,8 @@ pub(super) const TOKEN_PATH: &str = "/latest/api/token";
 pub(crate) const BODY_LIMIT: usize = 64 * 1024;
 /// The most that hyper buffers for head and body.
 const READ_BUFFER: usize = 64 * 1024;
+
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// Who asks.
 const OURS: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
@@ -53,6 +55,13 @@ impl Reply {
     /// What the other side calls itself.
     pub(super) fn server(&self) -> Option<&str> {
         self.text(SERVER)
+    }
+
+    /// How the body is packed, where it is: nobody asked for that.
+    pub(super) fn packing(&self) -> Option<&str> {
+        let packing = self.text(CONTENT_ENCODING)?.trim();
+        let plain = packing.is_empty() || packing.eq_ignore_ascii_case("identity");
+        (!plain).then_some(packing)
     }
 
     /// Whether this is a page for people, which the metadata service has none of.
@@ -184,6 +193,10 @@ async fn read(response: Response<Incoming>) -> Result<Reply, Failure> {
             return Err(Failure::TooLarge(status));
         }
         bytes.extend_from_slice(&data);
+    }
+    // What some write before a text says nothing but that it is one.
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        bytes.drain(..BYTE_ORDER_MARK.len());
     }
     Ok(Reply {
         status,

@@ -203,7 +203,10 @@ impl<'a> Call<'a> {
             .or(read.message);
         let mapped = match code {
             Some(code) => self.refused(status, &code, message.as_deref(), signer),
-            None => self.unreadable(status),
+            None => match in_between(raw) {
+                Some(hint) => self.unreadable(status).hint(hint),
+                None => self.unreadable(status),
+            },
         };
         match retry_after(raw) {
             Some(pause) => mapped.with_retry_after(pause),
@@ -366,6 +369,23 @@ impl<'a> Call<'a> {
             )
             .into()
         })
+    }
+}
+
+/// Who else an answer without a code is of, where it says so.
+fn in_between(raw: &HttpResponse) -> Option<&'static str> {
+    let packed = raw
+        .headers()
+        .get("content-encoding")
+        .is_some_and(|packing| !matches!(packing.trim(), "" | "identity"));
+    if raw.status().as_u16() == 407 {
+        Some("a proxy in between asks who you are: HTTPS_PROXY takes user and password")
+    } else if packed {
+        Some(
+            "the answer is packed, which was not asked for: something between here and STS does that",
+        )
+    } else {
+        None
     }
 }
 
