@@ -151,6 +151,26 @@ async fn the_endpoint_comes_from_the_environment() {
 }
 
 #[tokio::test]
+async fn the_role_can_be_named_by_the_environment() {
+    let cloud = LocalCloud::start().await.unwrap();
+    for (role, said) in [
+        (DEFAULT_ROLE, "ASIA"),
+        ("Another", "no such instance profile role"),
+    ] {
+        cloud.imds().reset_counts();
+        let variables = [
+            ("AWS_EC2_METADATA_SERVICE_ENDPOINT", cloud.imds_endpoint()),
+            ("AWS_EC2_INSTANCE_PROFILE_NAME", role),
+        ];
+        let fetched = in_child("fetch", &variables).await;
+        assert!(fetched.contains(said), "{fetched}");
+        // nobody else's credentials, and nobody is asked for a list
+        let calls = cloud.imds().calls();
+        assert_eq!(calls.list + calls.extended_list, 0);
+    }
+}
+
+#[tokio::test]
 async fn no_proxy_is_ever_asked() {
     let cloud = LocalCloud::start().await.unwrap();
     let (address, calls) = proxy();

@@ -321,6 +321,10 @@ async fn a_pause_that_sts_asks_for_is_made_where_there_is_time_and_told_where_no
         assert!(role.credentials().await.is_err());
     }
     assert_eq!(server.seen().len(), 2);
+    // the engine asks again when STS said, and not before
+    let again = role.status().next_attempt_at.unwrap();
+    let asked = again.duration_since(std::time::SystemTime::now()).unwrap();
+    assert!(asked > Duration::from_secs(60), "{asked:?}");
 }
 
 /// A base whose keys are counted.
