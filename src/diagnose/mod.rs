@@ -75,12 +75,20 @@ impl Doctor {
     /// Examines what an application on this machine would use: region, endpoints, profile and where it
     /// runs are read from environment and profile, as [`Dynamo::from_env`](crate::table::Dynamo::from_env)
     /// and the AWS SDKs read them.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
     #[cfg(feature = "env")]
     pub async fn from_env() -> Self {
         Doctor::from_loader(None).await
     }
 
     /// The same with this profile of the AWS CLI's files, in place of `AWS_PROFILE`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
     #[cfg(feature = "env")]
     pub async fn from_profile(name: impl Into<String>) -> Self {
         Doctor::from_loader(Some(name.into())).await

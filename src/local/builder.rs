@@ -28,6 +28,10 @@ impl LocalCloud {
     /// # Errors
     ///
     /// As [`LocalCloudBuilder::start`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends whatever has started.
     pub async fn start() -> Result<Self> {
         LocalCloud::builder().start().await
     }
@@ -137,6 +141,10 @@ impl LocalCloudBuilder {
     ///
     /// [`ErrorKind::Usage`] for a setting that AWS would not know, [`ErrorKind::Unreachable`] when a
     /// port is taken, [`ErrorKind::NoRuntime`] outside of a tokio runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends whatever has started.
     pub async fn start(self) -> Result<LocalCloud> {
         let LocalCloudBuilder {
             account,

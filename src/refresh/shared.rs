@@ -47,9 +47,9 @@ pub(super) struct Shared<F> {
     /// No wake-up is lost: the state is changed first and told of after it, and who waits subscribes
     /// first and looks after it.
     pub(super) news: watch::Sender<()>,
-    /// What subscribers are told; none while nobody has subscribed. Under the lock what two threads tell comes
-    /// in the order of the states, and who subscribes meanwhile misses nothing.
-    told: Mutex<Option<watch::Sender<Status>>>,
+    /// Where subscribers hear of each change; none while there are none. Under the lock what two threads send
+    /// comes in the order of the states, and who subscribes meanwhile misses nothing.
+    subscribers: Mutex<Option<watch::Sender<Status>>>,
     /// The number of the timer whose turn it is, 0 for none; a timer that sees another's ends.
     timer: AtomicU64,
     timers: AtomicU64,
@@ -105,7 +105,7 @@ impl<F: CredentialSource> Shared<F> {
             runtime,
             state: ArcSwap::from_pointee(State::default()),
             news: watch::Sender::new(()),
-            told: Mutex::default(),
+            subscribers: Mutex::default(),
             timer: AtomicU64::new(0),
             timers: AtomicU64::new(0),
             membership: None,
@@ -460,35 +460,35 @@ impl<F: CredentialSource> Shared<F> {
     }
 
     fn publish(&self) {
-        self.tell();
+        self.notify_subscribers();
         self.news.send_modify(|()| ());
         self.plan(Duration::ZERO);
     }
 
-    /// Tells subscribers, where there are any.
-    fn tell(&self) {
-        if self.heard().is_none() {
+    fn notify_subscribers(&self) {
+        if self.subscribers().is_none() {
             return;
         }
         // Asked for without the lock: the source may have one of its own.
         let (subject, now) = (self.subject(), self.clock.now());
-        if let Some(told) = &*self.heard() {
-            told.send_modify(|status| *status = self.status_of(subject, now));
+        if let Some(subscribers) = &*self.subscribers() {
+            subscribers.send_modify(|status| *status = self.status_of(subject, now));
         }
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<Status> {
         let (subject, now) = (self.subject(), self.clock.now());
-        let mut told = self.heard();
-        let told = told.get_or_insert_with(|| watch::Sender::new(self.status_of(subject, now)));
-        told.subscribe()
+        self.subscribers()
+            .get_or_insert_with(|| watch::Sender::new(self.status_of(subject, now)))
+            .subscribe()
     }
 
-    /// The channel of those that listen; one to which nobody does any more is let go.
-    fn heard(&self) -> MutexGuard<'_, Option<watch::Sender<Status>>> {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = told.take_if(|told| told.receiver_count() == 0);
-        told
+    /// Without those that have gone.
+    fn subscribers(&self) -> MutexGuard<'_, Option<watch::Sender<Status>>> {
+        let lock = self.subscribers.lock();
+        let mut subscribers = lock.unwrap_or_else(PoisonError::into_inner);
+        let _ = subscribers.take_if(|subscribers| subscribers.receiver_count() == 0);
+        subscribers
     }
 
     pub(super) fn status(&self) -> Status {

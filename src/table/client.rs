@@ -130,6 +130,10 @@ impl<S: CredentialStrategy> Dynamo<S> {
 
     /// A client with region, endpoints, retries and timeouts from the environment and the profile, as
     /// other AWS tools read them. Credentials are the strategy's, whatever the environment holds.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
     #[cfg(feature = "env")]
     #[must_use = "it makes a client"]
     pub async fn from_env(strategy: S) -> Self {

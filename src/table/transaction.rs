@@ -197,6 +197,10 @@ impl TransactWrite {
     /// # Errors
     ///
     /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send).
     pub async fn output(self) -> Result<TransactWriteItemsOutput> {
         let TransactWrite {
             mut whole,
@@ -311,6 +315,10 @@ impl TransactGet {
     /// # Errors
     ///
     /// As [`send`](Self::send), without decoding.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send).
     pub async fn output(self) -> Result<TransactGetItemsOutput> {
         let TransactGet { mut whole, raw } = self;
         let items = whole.checked_items()?;

@@ -88,6 +88,10 @@ impl ImdsSource {
     ///
     /// [`Unreachable`](crate::ErrorKind::Unreachable) when nobody answers,
     /// [`Disabled`](crate::ErrorKind::Disabled) when the environment switches the service off.
+    ///
+    /// # Cancel safety
+    ///
+    /// A read: dropping the future changes nothing.
     pub async fn check_connection(&self) -> Result<()> {
         let mut exchange = self.begin()?;
         let mut failed = 0;
@@ -107,6 +111,10 @@ impl ImdsSource {
     ///
     /// [`Timeout`](crate::ErrorKind::Timeout) when the connection stands and the answer is lost, which
     /// in a container is the hop limit; otherwise as [`fetch`](CredentialSource::fetch).
+    ///
+    /// # Cancel safety
+    ///
+    /// A read: dropping the future changes nothing.
     pub async fn check_token(&self) -> Result<TokenCheck> {
         let mut exchange = self.begin()?;
         let reply = exchange.ask_token().await?;
@@ -125,6 +133,10 @@ impl ImdsSource {
     ///
     /// [`NoRole`](crate::ErrorKind::NoRole) when there is none; otherwise as
     /// [`fetch`](CredentialSource::fetch).
+    ///
+    /// # Cancel safety
+    ///
+    /// A read: dropping the future changes nothing.
     pub async fn attached_roles(&self) -> Result<Vec<String>> {
         let mut exchange = self.begin()?;
         let (reply, path) = exchange.list().await?;

@@ -246,6 +246,10 @@ impl<W> StsSourceBuilder<W> {
     /// [`Dynamo::from_env`](crate::Dynamo::from_env) does: region, endpoint (`AWS_ENDPOINT_URL_STS`), FIPS,
     /// dual-stack, retries, time limits. Credentials play no part. Takes the place of an `SdkConfig` given
     /// before.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
     #[cfg(feature = "env")]
     pub async fn from_env(self) -> Self {
         let settings = aws_config::defaults(aws_config::BehaviorVersion::latest());

@@ -69,6 +69,10 @@ impl StsSource {
     /// # Errors
     ///
     /// As [`fetch`](CredentialSource::fetch), without those about the role.
+    ///
+    /// # Cancel safety
+    ///
+    /// A read: dropping the future changes nothing.
     pub async fn caller_identity(&self) -> Result<CallerIdentity> {
         let Proof::Base(base) = &self.proof else {
             return Err(Error::usage(

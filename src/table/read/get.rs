@@ -98,6 +98,10 @@ impl Get {
     /// # Errors
     ///
     /// As [`send`](Self::send), without decoding.
+    ///
+    /// # Cancel safety
+    ///
+    /// A read: dropping the future changes nothing.
     pub async fn output(self) -> Result<GetItemOutput> {
         let (target, request) = self.into_request();
         let call = Call::on(&target, GET);

@@ -200,6 +200,10 @@ macro_rules! reads_items {
             /// The first error that is not an item's own; [`ErrorKind::Other`](crate::ErrorKind::Other) when
             /// `max_requests` was reached before the end. What was read before is lost with it: where that
             /// costs too much, [`stream`](Self::stream) keeps it, and the cursor.
+            ///
+            /// # Cancel safety
+            ///
+            /// A read: dropping the future changes nothing.
             pub async fn all<T: DeserializeOwned>(self) -> Result<Page<T>> {
                 self.into_reading().all().await
             }
@@ -210,6 +214,10 @@ macro_rules! reads_items {
             ///
             /// As for the stream; [`ErrorKind::Other`](crate::ErrorKind::Other) when `max_requests` was
             /// reached before an item passed the filter.
+            ///
+            /// # Cancel safety
+            ///
+            /// A read: dropping the future changes nothing.
             pub async fn first<T: DeserializeOwned>(self) -> Result<Option<T>> {
                 self.into_reading().first(false).await
             }
@@ -220,6 +228,10 @@ macro_rules! reads_items {
             ///
             /// [`ErrorKind::Other`](crate::ErrorKind::Other) when there are more, or when `max_requests` was
             /// reached before it was sure that there are not; else as for the stream.
+            ///
+            /// # Cancel safety
+            ///
+            /// A read: dropping the future changes nothing.
             pub async fn one<T: DeserializeOwned>(self) -> Result<Option<T>> {
                 self.into_reading().first(true).await
             }
@@ -231,6 +243,10 @@ macro_rules! reads_items {
             ///
             /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for `take` beside a filter: a page cannot be
             /// cut in the middle; else as for the stream.
+            ///
+            /// # Cancel safety
+            ///
+            /// A read: dropping the future changes nothing.
             pub async fn page<T: DeserializeOwned>(self) -> Result<Page<T>> {
                 self.into_reading().page().await
             }
@@ -242,6 +258,10 @@ macro_rules! reads_items {
             ///
             /// The first error; [`ErrorKind::Other`](crate::ErrorKind::Other) when `max_requests` was
             /// reached before the end.
+            ///
+            /// # Cancel safety
+            ///
+            /// A read: dropping the future changes nothing.
             pub async fn count(mut self) -> Result<u64> {
                 self.options.for_count();
                 self.into_reading().count().await

@@ -98,6 +98,10 @@ impl Query {
     /// # Errors
     ///
     /// As [`page`](Self::page), without decoding.
+    ///
+    /// # Cancel safety
+    ///
+    /// A read: dropping the future changes nothing.
     pub async fn output(self) -> Result<QueryOutput> {
         let target = self.target.clone();
         let call = Call::on(&target, QUERY);

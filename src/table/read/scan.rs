@@ -60,6 +60,10 @@ impl Scan {
     /// # Errors
     ///
     /// As [`page`](Self::page), without decoding.
+    ///
+    /// # Cancel safety
+    ///
+    /// A read: dropping the future changes nothing.
     pub async fn output(self) -> Result<ScanOutput> {
         let target = self.target.clone();
         let call = Call::on(&target, SCAN);

@@ -211,6 +211,11 @@ impl<T: DeserializeOwned> ItemStream<T> {
 
     /// The next item; `None` after the last.
     ///
+    /// # Errors
+    ///
+    /// An item that does not fit `T`, after which the next one follows; or a request that failed, which ends the
+    /// stream, as its own documentation says.
+    ///
     /// # Cancel safety
     ///
     /// Nothing is lost when the future is dropped.

@@ -240,6 +240,10 @@ impl<V: Verb> Write<V> {
     /// # Errors
     ///
     /// As [`send`](Self::send).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`send`](Self::send).
     pub async fn output(self) -> Result<V::Output> {
         self.run(None).await
     }
