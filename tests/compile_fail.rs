@@ -86,7 +86,8 @@ impl Compiler {
         let mut cargo = Command::new(env!("CARGO"));
         cargo
             .current_dir(&root)
-            .args(["test", "--no-run", "--quiet", "--message-format=json"])
+            .args(["test", "--all-features", "--no-run", "--quiet"])
+            .arg("--message-format=json")
             .args(["--test", "compile_fail"]);
         if !cfg!(debug_assertions) {
             cargo.arg("--release");
