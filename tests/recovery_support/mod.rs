@@ -342,7 +342,11 @@ impl HttpConnector for Recorded {
         for (name, value) in answer.headers {
             response.headers_mut().append(name, value);
         }
-        HttpConnectorFuture::ready(Ok(response))
+        HttpConnectorFuture::new(async move {
+            // So that requests made at once are all sent before the first is answered.
+            yield_now().await;
+            Ok(response)
+        })
     }
 }
 
