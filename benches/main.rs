@@ -6,6 +6,7 @@
 
 mod canned;
 mod cloud;
+mod cold;
 mod figures;
 mod instructions;
 mod plot;

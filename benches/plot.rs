@@ -19,6 +19,9 @@ pub(crate) const SESSIONS: &str = "outage";
 pub(crate) const BLIP: &str = "blip";
 /// Share of requests that fail, by the time to expiry.
 pub(crate) const TERMINAL: &str = "terminal";
+/// The share that is served, of a fleet and of tenants that start cold.
+pub(crate) const FLEET_COLD: &str = "fleet_cold";
+pub(crate) const TENANTS: &str = "tenants";
 
 const SIZE: (u32, u32) = (960, 420);
 const INK: RGBColor = RGBColor(0x33, 0x33, 0x33);
@@ -26,6 +29,7 @@ const GRID: RGBColor = RGBColor(0xe4, 0xe4, 0xe4);
 const OURS_COLOUR: RGBColor = RGBColor(0x00, 0x72, 0xb2);
 /// Told apart by those who see colours differently too (Okabe and Ito).
 const SDK_COLOUR: RGBColor = RGBColor(0xd5, 0x5e, 0x00);
+const TOLD_COLOUR: RGBColor = RGBColor(0x00, 0x9e, 0x73);
 const OTHER_COLOUR: RGBColor = RGBColor(0x99, 0x99, 0x99);
 /// Where nothing is drawn in the plot of latencies: between the outages, above what a refresh costs.
 const BETWEEN_OUTAGES: SeriesLabelPosition = SeriesLabelPosition::Coordinate(236, 4);
@@ -61,7 +65,7 @@ struct Lines {
     legend: SeriesLabelPosition,
 }
 
-const LINES: [Lines; 3] = [
+const LINES: [Lines; 5] = [
     Lines {
         name: SESSIONS,
         file: "outage.svg",
@@ -85,6 +89,22 @@ const LINES: [Lines; 3] = [
         x: "minutes to and past expiry",
         y: "% of requests",
         legend: SeriesLabelPosition::UpperLeft,
+    },
+    Lines {
+        name: FLEET_COLD,
+        file: "fleet_cold.svg",
+        caption: "10,000 hosts start cold in one second, STS admits 600 calls a second: how many have credentials",
+        x: "seconds",
+        y: "% of hosts",
+        legend: SeriesLabelPosition::LowerRight,
+    },
+    Lines {
+        name: TENANTS,
+        file: "tenants.svg",
+        caption: "10,000 tenants start cold in one second, STS admits 200 calls a second: how many have credentials",
+        x: "seconds",
+        y: "% of tenants",
+        legend: SeriesLabelPosition::LowerRight,
     },
 ];
 
@@ -242,7 +262,8 @@ where
 fn pen(name: &str) -> (RGBColor, u32) {
     match name {
         OURS => (OURS_COLOUR, 3),
-        LAZY | "sdk" => (SDK_COLOUR, 2),
+        "ours_told" => (TOLD_COLOUR, 3),
+        LAZY | "sdk" | "sdk_provider_each" => (SDK_COLOUR, 2),
         _ => (OTHER_COLOUR, 2),
     }
 }
@@ -253,6 +274,8 @@ fn label(name: &str) -> &str {
         LAZY => "AWS SDK, IdentityCache::lazy",
         NAIVE => "RwLock by hand",
         "sdk" => "AWS SDK today: 5 to 10 s before expiry",
+        "sdk_provider_each" => "AWS SDK, an AssumeRoleProvider and a lazy cache each",
+        "ours_told" => "the same, with throttled_spread",
         "aws_2026" => "AWS SDKs of 2026: at the window, by call",
         other => other,
     }

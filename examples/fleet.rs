@@ -1,6 +1,7 @@
 //! 10,000 hosts that started in the same second: how often is the source of credentials asked?
 //!
-//! 24 hours on a simulated clock, under three rules: the AWS SDK's, the AWS rules of 2026, and ours.
+//! The cold start itself, against an STS that admits 600 calls a second, and 24 hours after it, on a simulated
+//! clock, under three rules: the AWS SDK's, the AWS rules of 2026, and ours.
 //! `cargo run --release --example fleet`; without `--release` it takes some minutes. `-- --hosts 1000` takes
 //! as many.
 
@@ -11,10 +12,13 @@ mod arguments;
 #[allow(dead_code, reason = "not every example waits")]
 mod screen;
 
+#[path = "fleet/cold.rs"]
+mod cold;
 #[path = "fleet/simulation.rs"]
 mod simulation;
 
 use arguments::{Opt, Program};
+use cold::{Served, Starting};
 use indicatif::{ProgressBar, ProgressStyle};
 use screen::tell;
 use simulation::{Fleet, Rule, simulate};
@@ -23,24 +27,87 @@ use std::process::ExitCode;
 
 const PROGRAM: Program = Program {
     name: "cargo run --release --example fleet --",
-    about: "10,000 hosts that started in the same second: how often is the source of credentials asked in 24 hours, under three rules? Takes some minutes without --release.",
-    options: &[Opt::value("hosts", "NUMBER", "how many hosts; 10000")],
+    about: "10,000 hosts that started in the same second: how long does a cold start take when STS admits 600 calls a second, and how often is the source asked in 24 hours, under three rules? Takes some minutes without --release.",
+    options: &[
+        Opt::value("hosts", "NUMBER", "how many hosts; 10000"),
+        Opt::value("admit", "NUMBER", "calls a second that STS admits; 600"),
+        Opt::flag("cold", "the cold start only"),
+    ],
     notes: "",
 };
 
 fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
-    let mut fleet = Fleet::default();
     let given = PROGRAM.read_or_exit();
-    if let Some(hosts) = given.value("hosts") {
-        fleet.hosts = match hosts.parse() {
-            Ok(hosts) if hosts > 0 => hosts,
-            _ => {
-                return Ok(PROGRAM.refuse(&format!(
-                    "--hosts: expected a number above 0, got {hosts:?}"
-                )));
-            }
-        };
+    let number = |name: &str, default: u32| match given.value(name).map(str::parse) {
+        None => Ok(default),
+        Some(Ok(number)) if number > 0 => Ok(number),
+        Some(_) => Err(PROGRAM.refuse(&format!(
+            "--{name}: expected a number above 0, got {:?}",
+            given.value(name).unwrap_or_default()
+        ))),
+    };
+    let fleet = Fleet::default();
+    let (hosts, admitted) = match (number("hosts", fleet.hosts), number("admit", 600)) {
+        (Ok(hosts), Ok(admitted)) => (hosts, admitted),
+        (Err(status), _) | (_, Err(status)) => return Ok(status),
+    };
+    cold_start(hosts, admitted)?;
+    if !given.has("cold") {
+        later(Fleet { hosts, ..fleet })?;
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// From nothing, all in one second.
+fn cold_start(hosts: u32, admitted: u32) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let contenders = [
+        ("AWS SDK today", Starting::Sdk),
+        ("AWS rules of 2026", Starting::Aws2026),
+        ("this crate", Starting::Ours),
+        ("the same, throttled_spread", Starting::OursTold),
+    ];
+    let mut served: Vec<(&str, Served)> = Vec::new();
+    for (name, who) in contenders {
+        let bar = ProgressBar::new(hosts.into())
+            .with_style(ProgressStyle::with_template(
+                "{msg:<30} [{bar:24}] {pos}/{len} served",
+            )?)
+            .with_message(name);
+        let outcome = cold::start(who, hosts, admitted, &|count| {
+            bar.set_position(count as u64)
+        })?;
+        bar.finish_and_clear();
+        served.push((name, outcome));
+    }
+    tell!(
+        "{hosts} hosts start cold within one second; STS admits {admitted} calls a second,\nso {:.1} s is the least\n",
+        f64::from(hosts) / f64::from(admitted)
+    );
+    tell!(
+        "{:<27} {:>8} {:>8} {:>8} {:>13} {:>10}",
+        "seconds until served",
+        "50 %",
+        "99 %",
+        "100 %",
+        "calls a host",
+        "throttled"
+    );
+    for (name, served) in &served {
+        tell!(
+            "{name:<27} {:>8.1} {:>8.1} {:>8.1} {:>13.2} {:>10}",
+            served.share(0.5),
+            served.share(0.99),
+            served.share(1.0),
+            served.calls_each(),
+            served.throttled
+        );
+    }
+    tell!("");
+    Ok(())
+}
+
+/// The day that follows.
+fn later(fleet: Fleet) -> Result<(), Box<dyn Error + Send + Sync>> {
     let rules = [
         ("AWS SDK today (5 to 10 s before expiry)", Rule::Sdk),
         (
@@ -64,7 +131,7 @@ fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
     }
 
     tell!(
-        "{} hosts started in the same second, sessions of {} min, {} h, the start left out\n",
+        "{} hosts that started in the same second, sessions of {} min, {} h, the start left out\n",
         fleet.hosts,
         fleet.session.as_secs() / 60,
         fleet.span.as_secs() / 3600
@@ -87,5 +154,5 @@ fn main() -> Result<ExitCode, Box<dyn Error + Send + Sync>> {
             calls.mean()
         );
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }

@@ -6,7 +6,8 @@
 use aws_credential_strategies::refresh::{Clock, Jitter};
 use aws_credential_strategies::strategy::{PooledRole, RolePool, RolePoolBuilder};
 use aws_credential_strategies::{
-    CredentialStrategy, Credentials, ErrorKind, SharedCredentialsProvider,
+    AssumeRole, CredentialStrategy, Credentials, ErrorKind, SdkConfig, SharedCredentialsProvider,
+    StrategyConfig,
 };
 use aws_smithy_async::time::TimeSource;
 use aws_smithy_runtime_api::client::http::{
@@ -153,7 +154,10 @@ impl HttpConnector for Sts {
                 (403, refusal("AccessDenied", "not authorized"))
             } else {
                 let ends = sts.0.lock().unwrap().ends;
-                (200, session(number, ends.unwrap_or(sts.1.now() + SESSION)))
+                (
+                    200,
+                    session(number, ends.unwrap_or_else(|| sts.1.now() + SESSION)),
+                )
             };
             Ok(HttpResponse::new(
                 StatusCode::try_from(status).unwrap(),
@@ -675,4 +679,104 @@ async fn bad_input_is_named_before_anything_is_sent() {
     let bad = pool.role(ROLE).policy("not json");
     assert_eq!(field(bad.build().map(|_| ())).as_deref(), Some("policy"));
     assert_eq!((sts.calls(), pool.status().roles), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_is_described_by_configuration() {
+    let sts = Sts::generous();
+    let settings = SdkConfig::builder()
+        .behavior_version(aws_sdk_sts::config::BehaviorVersion::latest())
+        .http_client(sts.clone())
+        .build();
+    let json = r#"{
+        "strategy": "role_pool",
+        "region": "us-east-1",
+        "base": { "strategy": "fixed", "access_key_id": "AKIABASE", "secret_access_key": "s" },
+        "session_name": "of-the-pool",
+        "duration_seconds": 900,
+        "max_roles": 2,
+        "max_in_flight": 3,
+        "refresh": { "idle_after_seconds": 60 }
+    }"#;
+    let config = StrategyConfig::from_json(json).unwrap();
+    let pool = config.build_pool(Some(&settings)).unwrap();
+    pool.role(ROLE)
+        .build()
+        .unwrap()
+        .credentials()
+        .await
+        .unwrap();
+    assert_eq!(sts.calls_of("of-the-pool"), 1);
+    for name in ["one", "two"] {
+        named(&pool, name).credentials().await.unwrap();
+    }
+    assert_eq!((pool.status().roles, pool.status().evicted), (2, 1));
+
+    let field = |error: aws_credential_strategies::Error| error.field().map(str::to_owned);
+    let built = |json: &str| {
+        let config = StrategyConfig::from_json(json).map_err(field)?;
+        config.build_pool(Some(&settings)).map(drop).map_err(field)
+    };
+    let wrong = |setting: &str| {
+        format!("{{\"strategy\":\"role_pool\",\"region\":\"us-east-1\",{setting}}}")
+    };
+    let refused = |setting: &str| built(&wrong(setting)).unwrap_err();
+    assert_eq!(refused(r#""max_roles": 0"#).as_deref(), Some("max_roles"));
+    assert_eq!(
+        refused(r#""duration_seconds": 1"#).as_deref(),
+        Some("duration_seconds")
+    );
+    // Of one role, and not of a template.
+    let error = StrategyConfig::from_json(&wrong(r#""role_arn": "x""#)).unwrap_err();
+    assert!(error.to_string().contains("role_arn"), "{error}");
+    // Each is built by its own call.
+    assert_eq!(
+        field(config.build().unwrap_err()).as_deref(),
+        Some("strategy")
+    );
+    let other = r#"{ "strategy": "instance_profile" }"#;
+    assert_eq!(built(other).unwrap_err().as_deref(), Some("strategy"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn hosts_of_a_fleet_spread_what_sts_throttles() {
+    let sts = Sts::admitting(0.0);
+    let host = |spread: u64| {
+        AssumeRole::builder(ROLE)
+            .base(SharedCredentialsProvider::new(Credentials::new(
+                "AKIABASE", "s", None, None, "test",
+            )))
+            .region("us-east-1")
+            .clock(Clock::with_wall(sts.1.clone()))
+            .http_client(sts.clone())
+            .throttled_spread(Duration::from_secs(spread))
+            .build()
+    };
+    let mut pauses = Vec::new();
+    for _ in 0..200 {
+        let host = host(20).unwrap();
+        let error = host.credentials().await.unwrap_err();
+        pauses.push(error.retry_after().unwrap());
+        // Until then STS is left alone, and callers are told at once.
+        let before = sts.calls();
+        host.credentials().await.unwrap_err();
+        assert_eq!(sts.calls(), before);
+    }
+    assert_eq!(sts.calls(), 200, "one call a try");
+    assert!(pauses.iter().all(|pause| *pause < Duration::from_secs(20)));
+    let early = pauses
+        .iter()
+        .filter(|pause| **pause < Duration::from_secs(10));
+    assert!((60..=140).contains(&early.count()), "{pauses:?}");
+
+    sts.0.lock().unwrap().admits = 1e9;
+    let host_of_one = host(20).unwrap();
+    sleep(Duration::from_secs(1)).await;
+    host_of_one.credentials().await.unwrap();
+    for wrong in [0, 601] {
+        let error = host(wrong).unwrap_err();
+        assert_eq!(error.field(), Some("throttled_spread"));
+    }
+    let pool = sts.pool().throttled_spread(Duration::from_secs(20));
+    assert_eq!(pool.build().unwrap_err().field(), Some("throttled_spread"));
 }

@@ -1,13 +1,11 @@
 //! `fleet`: 10,000 hosts on a simulated clock; the program of `examples/fleet.rs`.
 
-#[path = "../../examples/fleet/simulation.rs"]
-mod simulation;
-
 use super::Row;
+use crate::cold::simulation::{Calls, Fleet, Rule, simulate};
+use crate::cold::{Served, Starting, start};
 use crate::figures::{Figure, Figures};
 use crate::subject::OURS;
 use crate::{Failure, Plan, plot, progress};
-use simulation::{Calls, Fleet, Rule, simulate};
 use std::time::Duration;
 
 pub(crate) const ROW: Row = Row {
@@ -29,7 +27,72 @@ const MINUTES_PLOTTED: usize = 5 * 60;
 /// A quick run looks at the first hours: the peaks are there.
 const QUICK_SPAN: Duration = Duration::from_secs(5 * 3600);
 
+/// What STS admits in a second: the documented default of a large account.
+const ADMITTED: u32 = 600;
+/// Ours where it is told by `throttled_spread` how many start together.
+const TOLD: &str = "ours_told";
+
 fn run(plan: &Plan, figures: &mut Figures) -> Result<(), Failure> {
+    cold(figures)?;
+    day(plan, figures)
+}
+
+/// From nothing, all in one second.
+fn cold(figures: &mut Figures) -> Result<(), Failure> {
+    let hosts = Fleet::default().hosts;
+    let floor = f64::from(hosts) / f64::from(ADMITTED);
+    let mut served: Vec<(&str, Served)> = Vec::new();
+    for (name, who) in [
+        (SDK, Starting::Sdk),
+        (AWS_2026, Starting::Aws2026),
+        (OURS, Starting::Ours),
+        (TOLD, Starting::OursTold),
+    ] {
+        let bar = progress::bar(&format!("fleet: cold, {name}"), hosts.into());
+        let outcome = start(who, hosts, ADMITTED, &|count| {
+            bar.set_position(count as u64)
+        })?;
+        bar.finish_and_clear();
+        figures.plot(plot::FLEET_COLD, name, outcome.curve());
+        served.push((name, outcome));
+    }
+    let of = |name: &str, figure: &dyn Fn(&Served) -> f64| {
+        let found = served.iter().find(|(who, _)| *who == name);
+        found.map_or(f64::NAN, |(_, served)| figure(served))
+    };
+    let beside = |name: &str, what: &str, unit, figure: &dyn Fn(&Served) -> f64| {
+        Figure::less(name, what, unit, of(TOLD, figure))
+            .beside(SDK, of(SDK, figure))
+            .beside(AWS_2026, of(AWS_2026, figure))
+            .beside("ours_untold", of(OURS, figure))
+    };
+    for (percent, share) in [("50", 0.5), ("99", 0.99), ("100", 1.0)] {
+        let figure = beside(
+            &format!("fleet.cold.p{percent}"),
+            &format!(
+                "cold hosts that were told how many they are: time until {percent} % are served, as a multiple of hosts / admitted rate"
+            ),
+            "× floor",
+            &|served| served.share(share) / floor,
+        );
+        figures.add(if percent == "99" {
+            figure.at_most(1.5)
+        } else {
+            figure
+        });
+    }
+    let calls = beside(
+        "fleet.cold.calls",
+        "cold hosts that were told how many they are: calls to STS for each",
+        "calls",
+        &Served::calls_each,
+    );
+    figures.add(calls.at_most(2.0));
+    Ok(())
+}
+
+/// The day that follows.
+fn day(plan: &Plan, figures: &mut Figures) -> Result<(), Failure> {
     let mut fleet = Fleet::default();
     if plan.quick {
         fleet.span = QUICK_SPAN;

@@ -12,6 +12,7 @@ mod rejected;
 mod resolve;
 mod stall;
 mod table_op;
+mod tenants;
 mod terminal;
 
 use crate::figures::Figures;
@@ -28,7 +29,7 @@ pub(crate) struct Row {
 }
 
 /// In order; the rows of a group run at once, as all but the first of it only wait and count.
-pub(crate) const GROUPS: [&[Row]; 8] = [
+pub(crate) const GROUPS: [&[Row]; 9] = [
     &[resolve::ROW],
     &[refresh_cost::ROW],
     &[stall::ROW],
@@ -42,6 +43,7 @@ pub(crate) const GROUPS: [&[Row]; 8] = [
     &[table_op::ROW],
     &[many::ROW],
     &[fleet::ROW],
+    &[tenants::ROW],
 ];
 
 impl Row {
@@ -58,11 +60,12 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Row> {
 }
 
 /// What callgrind counts.
-pub(crate) const KERNELS: [Kernel; 4] = [
+pub(crate) const KERNELS: [Kernel; 5] = [
     many::kernel,
     refresh_cost::kernel,
     resolve::kernel,
     table_op::kernel,
+    tenants::kernel,
 ];
 
 /// Runs on the two threads that every row has.

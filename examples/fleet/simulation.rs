@@ -158,7 +158,7 @@ async fn run(
     calls: Arc<[AtomicU32]>,
     passed: impl Fn(Duration),
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let time = SimulatedTime(Instant::now());
+    let time = SimulatedTime::begin();
     let components = components(time)?;
     let mut running = JoinSet::new();
     for host in hosts {
@@ -268,7 +268,7 @@ impl Asked {
 }
 
 /// What the SDK's cache needs: clock and sleep. The rest only has to be there.
-fn components(time: SimulatedTime) -> Result<RuntimeComponents, BoxError> {
+pub(crate) fn components(time: SimulatedTime) -> Result<RuntimeComponents, BoxError> {
     Ok(RuntimeComponentsBuilder::new("fleet")
         .with_time_source(Some(SharedTimeSource::new(time)))
         .with_sleep_impl(Some(SharedAsyncSleep::new(TokioSleep::new())))
@@ -298,9 +298,14 @@ impl HttpConnector for NoConnection {
 
 /// Wall time that goes with tokio's clock.
 #[derive(Clone, Copy, Debug)]
-struct SimulatedTime(Instant);
+pub(crate) struct SimulatedTime(Instant);
 
 impl SimulatedTime {
+    /// Begins now; within a runtime.
+    pub(crate) fn begin() -> Self {
+        SimulatedTime(Instant::now())
+    }
+
     fn second(self) -> usize {
         usize::try_from(self.0.elapsed().as_secs()).unwrap_or(usize::MAX)
     }

@@ -1,5 +1,7 @@
 //! The strategy as a setting: chosen by configuration, checked with the setting's name in each error.
 
+#[cfg(feature = "pool")]
+use super::pool::{DEFAULT_POOL_WAIT_TIMEOUT, RolePool};
 use super::{AssumeRole, CredentialStrategy, InstanceProfile, Provided};
 use crate::error::{Error, Result};
 use crate::refresh::{RefreshMode, RefreshPolicy};
@@ -22,12 +24,13 @@ use std::time::Duration;
 /// | `strategy` | builds | settings |
 /// |---|---|---|
 /// | `instance_profile` | [`InstanceProfile`] | `profile`, `endpoint`, `connect_timeout_seconds`, `answer_timeout_seconds`, `max_attempts`, `token_ttl_seconds` |
-/// | `assume_role` | [`AssumeRole`] | `role_arn` (required, unless `web_identity_from_env` is `true`), `region` (required, here or in [`build_with`](Self::build_with)); `base` (another configuration), or `web_identity_token_file`, or `web_identity_from_env`; `session_name`, `external_id`, `source_identity`, `duration_seconds`, `policy` (an object), `policy_arns`, `tags` (an object), `transitive_tags`, `sts_endpoint` |
+/// | `assume_role` | [`AssumeRole`] | `role_arn` (required, unless `web_identity_from_env` is `true`), `region` (required, here or in [`build_with`](Self::build_with)); `base` (another configuration), or `web_identity_token_file`, or `web_identity_from_env`; `throttled_spread_seconds`; `session_name`, `external_id`, `source_identity`, `duration_seconds`, `policy` (an object), `policy_arns`, `tags` (an object), `transitive_tags`, `sts_endpoint` |
+/// | `role_pool` | a [`RolePool`](super::RolePool), by [`build_pool`](Self::build_pool), which needs the cargo feature `pool` | `region` (required, as above); `max_roles`, `max_in_flight`; what all its sessions start from: `base`, `session_name`, `external_id`, `source_identity`, `duration_seconds`, `policy`, `policy_arns`, `tags`, `transitive_tags`, `sts_endpoint` |
 /// | `container`, `environment`, `default_chain` | [`Provided`] | none; they need the cargo feature `env`, as the next two do |
 /// | `profile` | [`Provided`] | `name` (required) |
 /// | `process` | [`Provided`] | `command` (required) |
 /// | `fixed` | [`Provided`] | `access_key_id`, `secret_access_key` (both required), `session_token` |
-/// | any of them, under `refresh` | | `rules` (`default` or `aws_spec`), `mode` (`background` or `on_demand`), `advisory_window_seconds`, `fetch_timeout_seconds`, `wait_timeout_seconds`, `serve_expired` |
+/// | any of them, under `refresh` | | `rules` (`default` or `aws_spec`), `mode` (`background` or `on_demand`), `advisory_window_seconds`, `fetch_timeout_seconds`, `wait_timeout_seconds`, `idle_after_seconds`, `serve_expired` |
 ///
 /// MFA asks a person, and a transport is code: these are for [`AssumeRole::builder`]. Of all settings only
 /// those of `fixed` are secrets; they are shown nowhere, and a configuration that has them is not serialised.
@@ -106,10 +109,17 @@ settings! {
     }
     Kind::AssumeRole => {
         role_arn: String;
-        region: String;
-        base: Box<StrategyConfig>;
         web_identity_token_file: String;
         web_identity_from_env: bool;
+        throttled_spread_seconds: Seconds;
+    }
+    Kind::RolePool => {
+        max_roles: usize;
+        max_in_flight: usize;
+    }
+    Kind::AssumeRole | Kind::RolePool => {
+        region: String;
+        base: Box<StrategyConfig>;
         session_name: String;
         external_id: String;
         duration_seconds: Seconds;
@@ -144,6 +154,24 @@ macro_rules! set {
     }};
 }
 
+/// The same for what a session is asked for, of one role or of many.
+macro_rules! set_session {
+    ($settings:expr, $builder:expr) => {
+        set!($settings, $builder;
+            region => region,
+            session_name => session_name,
+            external_id => external_id,
+            duration_seconds => duration,
+            policy => policy,
+            policy_arns => policy_arns,
+            tags => tags,
+            transitive_tags => transitive_tags,
+            source_identity => source_identity,
+            sts_endpoint => sts_endpoint,
+        )
+    };
+}
+
 /// A setting as the builder's setter takes it.
 trait AsGiven {
     type Given<'a>
@@ -176,6 +204,15 @@ impl AsGiven for u32 {
     type Given<'a> = u32;
 
     fn as_given(&self) -> u32 {
+        *self
+    }
+}
+
+#[cfg(feature = "pool")]
+impl AsGiven for usize {
+    type Given<'a> = usize;
+
+    fn as_given(&self) -> usize {
         *self
     }
 }
@@ -231,6 +268,7 @@ enum Kind {
     InstanceProfile,
     Process,
     Profile,
+    RolePool,
 }
 
 impl Kind {
@@ -244,6 +282,7 @@ impl Kind {
             Kind::InstanceProfile => "instance_profile",
             Kind::Process => "process",
             Kind::Profile => "profile",
+            Kind::RolePool => "role_pool",
         }
     }
 }
@@ -264,6 +303,8 @@ struct Refresh {
     fetch_timeout_seconds: Option<Seconds>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     wait_timeout_seconds: Option<Seconds>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    idle_after_seconds: Option<Seconds>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     serve_expired: Option<bool>,
 }
@@ -344,7 +385,7 @@ impl StrategyConfig {
         self.0.strategy.as_str()
     }
 
-    /// The strategy, without any I/O.
+    /// The strategy, without any I/O; a `role_pool` is built by [`build_pool`](Self::build_pool).
     ///
     /// # Errors
     ///
@@ -364,8 +405,51 @@ impl StrategyConfig {
         self.assemble(Some(sdk))
     }
 
+    /// The pool that `role_pool` describes, without any I/O: what its requests start from, and its limits.
+    ///
+    /// ```
+    /// # #[cfg(feature = "https")]
+    /// # fn main() -> aws_credential_strategies::Result<()> {
+    /// use aws_credential_strategies::StrategyConfig;
+    ///
+    /// let config = StrategyConfig::from_json(r#"{
+    ///     "strategy": "role_pool",
+    ///     "region": "us-east-1",
+    ///     "base": { "strategy": "instance_profile" },
+    ///     "duration_seconds": 900,
+    ///     "max_roles": 2000
+    /// }"#)?;
+    /// let pool = config.build_pool(None)?;
+    /// let tenant = pool.role("arn:aws:iam::123456789012:role/App").external_id("42").build()?;
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "https"))]
+    /// # fn main() {}
+    /// ```
+    ///
+    /// `sdk` is for what is not configured here, as in [`build_with`](Self::build_with).
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build); and for another strategy.
+    #[cfg(feature = "pool")]
+    pub fn build_pool(&self, sdk: Option<&SdkConfig>) -> Result<RolePool> {
+        if self.0.strategy != Kind::RolePool {
+            let got = self.strategy();
+            return Err(Error::usage(
+                "strategy",
+                format!("expected role_pool, got {got}: it is built by `build`"),
+            ));
+        }
+        self.0.role_pool(sdk).map_err(with_unit)
+    }
+
     fn assemble(&self, sdk: Option<&SdkConfig>) -> Result<Arc<dyn CredentialStrategy>> {
         let built = match self.0.strategy {
+            Kind::RolePool => Err(Error::usage(
+                "strategy",
+                "expected a strategy: role_pool is many of them, and built by `build_pool`",
+            )),
             Kind::AssumeRole => self.0.assume_role(sdk),
             Kind::InstanceProfile => self.0.instance_profile(),
             Kind::Container
@@ -375,18 +459,29 @@ impl StrategyConfig {
             | Kind::Process
             | Kind::Profile => self.0.provided(),
         };
-        built.map_err(|error| match error.field() {
-            Some(field) if SECONDS.contains(&field) => {
-                let named = format!("{field}_seconds");
-                error.naming(named)
-            }
-            _ => error,
-        })
+        built.map_err(with_unit)
+    }
+}
+
+/// The error with the name that the option has as a setting.
+fn with_unit(error: Error) -> Error {
+    match error.field() {
+        Some(field) if SECONDS.contains(&field) => {
+            let named = format!("{field}_seconds");
+            error.naming(named)
+        }
+        _ => error,
     }
 }
 
 /// Options whose settings carry the unit in the name.
-const SECONDS: [&str; 4] = ["answer_timeout", "connect_timeout", "duration", "token_ttl"];
+const SECONDS: [&str; 5] = [
+    "answer_timeout",
+    "connect_timeout",
+    "duration",
+    "throttled_spread",
+    "token_ttl",
+];
 
 impl Settings {
     fn instance_profile(&self) -> Result<Arc<dyn CredentialStrategy>> {
@@ -408,14 +503,7 @@ impl Settings {
         if let Some(sdk) = sdk {
             builder = builder.sdk_config(sdk);
         }
-        if let Some(base) = &self.base {
-            let base = base.assemble(sdk).map_err(|error| match error.field() {
-                Some(field) => {
-                    let named = format!("base.{field}");
-                    error.naming(named)
-                }
-                None => error,
-            })?;
+        if let Some(base) = self.base(sdk)? {
             builder = builder.base(base);
         }
         if self.web_identity_from_env == Some(true) {
@@ -423,18 +511,48 @@ impl Settings {
         }
         let builder = set!(self, builder;
             web_identity_token_file => web_identity_token_file,
-            region => region,
-            session_name => session_name,
-            external_id => external_id,
-            duration_seconds => duration,
-            policy => policy,
-            policy_arns => policy_arns,
-            tags => tags,
-            transitive_tags => transitive_tags,
-            source_identity => source_identity,
-            sts_endpoint => sts_endpoint,
+            throttled_spread_seconds => throttled_spread,
         );
-        Ok(Arc::new(builder.build()?))
+        Ok(Arc::new(set_session!(self, builder).build()?))
+    }
+
+    fn base(&self, sdk: Option<&SdkConfig>) -> Result<Option<Arc<dyn CredentialStrategy>>> {
+        let Some(base) = &self.base else {
+            return Ok(None);
+        };
+        base.assemble(sdk)
+            .map(Some)
+            .map_err(|error| match error.field() {
+                Some(field) => {
+                    let named = format!("base.{field}");
+                    error.naming(named)
+                }
+                None => error,
+            })
+    }
+
+    #[cfg(feature = "pool")]
+    fn role_pool(&self, sdk: Option<&SdkConfig>) -> Result<RolePool> {
+        let mut builder = RolePool::builder();
+        if let Some(sdk) = sdk {
+            builder = builder.sdk_config(sdk);
+        }
+        if let Some(base) = self.base(sdk)? {
+            builder = builder.base(base);
+        }
+        if self.refresh.is_some() {
+            let mut policy = self.refresh()?;
+            let waits = self.refresh.as_ref().and_then(|r| r.wait_timeout_seconds);
+            if waits.is_none() {
+                policy = policy.wait_timeout(DEFAULT_POOL_WAIT_TIMEOUT);
+            }
+            builder = builder.refresh(policy);
+        }
+        let builder = set!(self, builder;
+            max_roles => max_roles,
+            max_in_flight => max_in_flight,
+        );
+        set_session!(self, builder).build()
     }
 
     fn provided(&self) -> Result<Arc<dyn CredentialStrategy>> {
@@ -523,6 +641,9 @@ impl Settings {
         if let Some(seconds) = refresh.wait_timeout_seconds {
             policy = policy.wait_timeout(seconds.as_given());
         }
+        if let Some(seconds) = refresh.idle_after_seconds {
+            policy = policy.idle_after(seconds.as_given());
+        }
         if let Some(serve) = refresh.serve_expired {
             policy = policy.serve_expired(serve);
         }
@@ -554,7 +675,11 @@ impl TryFrom<Settings> for StrategyConfig {
             ],
             Kind::Process => &[("command", settings.command.is_some())],
             Kind::Profile => &[("name", settings.name.is_some())],
-            Kind::Container | Kind::DefaultChain | Kind::Environment | Kind::InstanceProfile => &[],
+            Kind::Container
+            | Kind::DefaultChain
+            | Kind::Environment
+            | Kind::InstanceProfile
+            | Kind::RolePool => &[],
         };
         if let Some((name, _)) = required.iter().find(|(_, is_there)| !is_there) {
             return Err(format!("missing field `{name}` for strategy `{strategy}`"));

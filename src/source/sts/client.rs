@@ -4,6 +4,7 @@ use super::failure::{self, Call};
 use super::observe::Observer;
 use crate::arn::{Partition, is_host_of_aws, is_region_of_aws};
 use crate::error::{Error, Result};
+use crate::jitter;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sts::Client;
@@ -18,6 +19,7 @@ use aws_smithy_types::retry::{ErrorKind, RetryConfig};
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// How often STS is asked in one call: the first attempt and two more for throttling and failures of
@@ -36,6 +38,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(300);
 /// The longest pause that STS can ask for by `Retry-After` and get within a call.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// What a fleet can be told to spread its tries over.
+const SPREADS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
+
 /// How STS is reached: region, endpoint, transport.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct StsSettings {
@@ -47,6 +52,8 @@ pub(crate) struct StsSettings {
     pub(crate) client: Option<Sts>,
     /// Who calls tries again, and paces that: the client does not.
     pub(crate) single_attempt: bool,
+    /// Over how long those who are throttled spread their next try.
+    pub(crate) spread: Option<Duration>,
 }
 
 /// A client without credentials of its own: each call brings them.
@@ -57,6 +64,7 @@ pub(crate) struct Sts {
     /// Where it is not the regional one.
     endpoint: Option<String>,
     call_timeout: Option<Duration>,
+    spread: Option<Duration>,
 }
 
 /// Who AWS takes the holder of some credentials for.
@@ -82,9 +90,17 @@ impl StsSettings {
             sdk_config,
             client,
             single_attempt,
+            spread,
         } = self;
         if let Some(client) = client {
             return Ok(client);
+        }
+        if spread.is_some_and(|spread| !SPREADS.contains(&spread)) {
+            let (least, most) = (SPREADS.start().as_secs(), SPREADS.end().as_secs());
+            return Err(Error::usage(
+                "throttled_spread",
+                format!("expected {least} to {most} s"),
+            ));
         }
         let given = sdk_config.as_ref();
         let region = region
@@ -128,7 +144,7 @@ impl StsSettings {
                     .with_initial_backoff(FIRST_PAUSE),
             ));
         }
-        if single_attempt {
+        if single_attempt || spread.is_some() {
             config.set_retry_config(Some(RetryConfig::disabled()));
         }
         let timeouts = timeouts(given.and_then(SdkConfig::timeout_config));
@@ -153,6 +169,7 @@ impl StsSettings {
             region,
             endpoint: endpoint_url,
             call_timeout,
+            spread,
         })
     }
 
@@ -215,6 +232,16 @@ impl Sts {
 
     pub(crate) fn region(&self) -> &str {
         &self.region
+    }
+
+    /// The error, with the pause of this host where STS asked for fewer calls and not for how long.
+    pub(super) fn spread_out(&self, error: Error) -> Error {
+        match self.spread {
+            Some(spread) if error.is_throttled() && error.retry_after().is_none() => {
+                error.with_retry_after(spread.mul_f64(jitter::unit()))
+            }
+            _ => error,
+        }
     }
 
     /// How long one call may take; `None` where whoever set the limits wanted none.

@@ -219,10 +219,11 @@ impl CredentialSource for StsSource {
     }
 
     async fn fetch(&self) -> Result<Credentials> {
-        match &self.proof {
+        let fetched = match &self.proof {
             Proof::Base(base) => self.assume_from(base).await,
             Proof::WebIdentity(identity) => self.assume_by(identity).await,
-        }
+        };
+        fetched.map_err(|error| self.sts.spread_out(error))
     }
 }
 
