@@ -56,6 +56,7 @@ pub use recovery::Recovery;
 pub(crate) use recovery::{LastRefresh, REPEAT};
 pub use rejection::{REJECTION_CODES, rejection_code};
 pub use service::{FRESH_KEYS_REFUSED, HELD_BACK_FOR};
+pub use signature::SigningScope;
 
 use crate::strategy::CredentialStrategy;
 use aws_credential_types::provider::SharedCredentialsProvider;

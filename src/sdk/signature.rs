@@ -15,6 +15,62 @@ const SIGV4: AuthSchemeId = AuthSchemeId::new("sigv4");
 /// The headers that signing puts in and would sign over, were they there before.
 const SIGNED_IN: [&str; 3] = ["authorization", "x-amz-date", "x-amz-security-token"];
 
+/// What a request was signed with, as its `authorization` header says; for clients that are none of the SDK's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SigningScope<'a> {
+    key_id: &'a str,
+    region: &'a str,
+    service: &'a str,
+}
+
+impl<'a> SigningScope<'a> {
+    /// Reads `AWS4-HMAC-SHA256 Credential=<key id>/<date>/<region>/<service>/aws4_request, ..`; `None` for any
+    /// other header.
+    ///
+    /// ```
+    /// use aws_credential_strategies::sdk::SigningScope;
+    ///
+    /// let header = "AWS4-HMAC-SHA256 Credential=ASIAEXAMPLE/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
+    /// let scope = SigningScope::read(header).unwrap();
+    /// assert_eq!((scope.key_id(), scope.region(), scope.service()), ("ASIAEXAMPLE", "us-east-1", "s3"));
+    /// assert_eq!(SigningScope::read("Bearer token"), None);
+    /// ```
+    #[must_use]
+    pub fn read(authorization: &'a str) -> Option<Self> {
+        let fields = authorization.strip_prefix("AWS4-HMAC-SHA256 ")?;
+        let credential = fields
+            .split(',')
+            .find_map(|field| field.trim().strip_prefix("Credential="))?;
+        let parts: Vec<_> = credential.split('/').collect();
+        let [key_id, _date, region, service, "aws4_request"] = parts[..] else {
+            return None;
+        };
+        Some(SigningScope {
+            key_id,
+            region,
+            service,
+        })
+    }
+
+    /// The access key id.
+    #[must_use]
+    pub fn key_id(&self) -> &'a str {
+        self.key_id
+    }
+
+    /// The region that it was signed for.
+    #[must_use]
+    pub fn region(&self) -> &'a str {
+        self.region
+    }
+
+    /// The service that it was signed for, by its name in signatures: `s3`, `es`, `rds-db`.
+    #[must_use]
+    pub fn service(&self) -> &'a str {
+        self.service
+    }
+}
+
 /// The key id that a request is signed with, in its header or, where it is presigned, in its query.
 pub(super) fn signing_key_id(request: &HttpRequest) -> Option<&str> {
     match request.headers().get("authorization") {
