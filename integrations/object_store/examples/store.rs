@@ -1,4 +1,5 @@
-//! Lists a bucket: `cargo run --example store -- REGION BUCKET`, on an instance of EC2 that has a role.
+//! Lists a bucket, on an instance of EC2 that has a role:
+//! `cargo run --example store --features object_store/aws -- REGION BUCKET`.
 
 use aws_credential_strategies::InstanceProfile;
 use aws_credential_strategies_object_store::WithStrategy;

@@ -17,4 +17,4 @@ mod sessions;
 
 pub use send::send;
 pub use server::S3;
-pub use sessions::{Ends, REGION, Sessions, Source};
+pub use sessions::{Ends, REGION, Refused, Sessions, Source, rotate};

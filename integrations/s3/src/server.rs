@@ -30,6 +30,8 @@ impl S3 {
 
     /// Starts it; sessions live for `life` by what they say of themselves.
     pub async fn start(ends: Ends, life: Duration) -> Self {
+        // the clients of the tests ask for it, though none speaks TLS
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let directory = tempfile::tempdir().unwrap();
         fs::create_dir(directory.path().join(Self::BUCKET)).unwrap();
         let sessions = Sessions::new(ends, life);
@@ -72,6 +74,22 @@ impl S3 {
     #[must_use]
     pub fn sessions(&self) -> &Sessions {
         &self.sessions
+    }
+
+    /// What holds after a run: nothing failed that was to succeed, and nothing was fetched for nothing.
+    pub fn one_fetch_each(&self, requests: usize, ended: usize) {
+        let sessions = self.sessions();
+        assert_eq!(sessions.admitted(), requests, "{sessions:?}");
+        assert_eq!(sessions.ended(), ended, "{sessions:?}");
+        assert_eq!(sessions.fetches(), 1 + ended, "{sessions:?}");
+    }
+
+    /// The same after a run in which sessions were [replaced](crate::rotate) and none was rejected.
+    pub fn one_fetch_a_rotation(&self, requests: usize, rotations: usize) {
+        let sessions = self.sessions();
+        assert_eq!(sessions.admitted(), requests, "{sessions:?}");
+        assert_eq!(sessions.rejected(), 0, "{sessions:?}");
+        assert_eq!(sessions.fetches(), 1 + rotations, "{sessions:?}");
     }
 
     /// Where the objects of the bucket are files.

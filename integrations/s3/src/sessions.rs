@@ -1,7 +1,7 @@
 //! The sessions that the server believes in, and the source that hands them out.
 
-use aws_credential_strategies::{CredentialSource, Credentials, Result};
-use std::collections::HashSet;
+use aws_credential_strategies::{CredentialSource, CredentialStrategy, Credentials, Result};
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
@@ -39,6 +39,8 @@ struct State {
     /// How many sessions were handed out; the last one is number `fetches`.
     fetches: usize,
     ended: usize,
+    /// By number: the time in each session.
+    ends: HashMap<usize, SystemTime>,
     admitted: usize,
     admitted_by_last: usize,
     rejected: usize,
@@ -48,9 +50,13 @@ struct State {
 
 /// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
+#[non_exhaustive]
+pub enum Refused {
+    /// The session has ended.
     Expired,
+    /// The same, as some services say it.
     UnknownKey,
+    /// The token is not the one of the key.
     WrongToken,
 }
 
@@ -115,7 +121,8 @@ impl Sessions {
     }
 
     /// The secret of a key that was ever handed out.
-    pub(crate) fn secret(&self, key_id: &str) -> Option<String> {
+    #[must_use]
+    pub fn secret(&self, key_id: &str) -> Option<String> {
         let number = number_of(key_id)?;
         (1..=self.state().fetches)
             .contains(&number)
@@ -123,7 +130,7 @@ impl Sessions {
     }
 
     /// Whether a request with a right signature is let in; `what` tells it from others.
-    pub(crate) fn admit(&self, key_id: &str, token: Option<&str>, what: String) -> Option<Refused> {
+    pub fn admit(&self, key_id: &str, token: Option<&str>, what: String) -> Option<Refused> {
         let mut state = self.state();
         let number = number_of(key_id).unwrap_or_default();
         let last = state.fetches;
@@ -134,7 +141,8 @@ impl Sessions {
         {
             state.ended = last;
         }
-        if number <= state.ended {
+        let over = |end: &SystemTime| *end <= SystemTime::now();
+        if number <= state.ended || state.ends.get(&number).is_some_and(over) {
             state.rejected += 1;
             state.struck.insert(what);
             return Some(match number % 3 {
@@ -192,15 +200,28 @@ impl CredentialSource for Source {
         state.fetches += 1;
         state.admitted_by_last = 0;
         let number = state.fetches;
+        let end = SystemTime::now() + self.0.0.life;
+        state.ends.insert(number, end);
         drop(state);
         Ok(Credentials::new(
             key_id(number),
             secret(number),
             Some(session_token(number)),
-            Some(SystemTime::now() + self.0.0.life),
+            Some(end),
             "test",
         ))
     }
+}
+
+/// Replaces the session of `strategy`, as a refresh before its end does.
+///
+/// # Errors
+///
+/// That of the fetch.
+pub async fn rotate(strategy: &impl CredentialStrategy) -> Result<()> {
+    // within a second of the last fetch nothing is fetched again
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    strategy.refresh().await.map(|_| ())
 }
 
 fn key_id(number: usize) -> String {

@@ -1,11 +1,12 @@
 //! What a store signs with.
 
+use super::object_store;
+use super::object_store::CredentialProvider;
+use super::object_store::aws::AwsCredential;
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use aws_credential_strategies::{CredentialStrategy, Credentials};
 use http::HeaderValue;
-use object_store::CredentialProvider;
-use object_store::aws::AwsCredential;
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use std::sync::Arc;
 ///
 /// # Errors
 ///
-/// An error of the strategy is the source of the store's [`Error::Generic`](object_store::Error::Generic), as it
+/// An error of the strategy is the source of the store's [`Error::Generic`](super::object_store::Error::Generic), as it
 /// is: `error.source()` downcasts to [`aws_credential_strategies::Error`].
 pub struct StrategyCredentials<S>(Arc<Inner<S>>);
 

@@ -1,15 +1,16 @@
 //! A rejected key is replaced, and the request repeated.
 
-use crate::credentials::StrategyCredentials;
-use crate::signed::Signed;
-use async_trait::async_trait;
-use aws_credential_strategies::{CredentialStrategy, Rejection, sdk};
-use http::{Method, StatusCode};
-use object_store::client::{
+use super::credentials::StrategyCredentials;
+use super::object_store;
+use super::object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
     ReqwestConnector,
 };
-use object_store::{ClientOptions, CredentialProvider};
+use super::object_store::{ClientOptions, CredentialProvider};
+use super::signed::Signed;
+use async_trait::async_trait;
+use aws_credential_strategies::{CredentialStrategy, Rejection, sdk};
+use http::{Method, StatusCode};
 use std::error::Error as StdError;
 use std::fmt;
 

@@ -1,11 +1,13 @@
 //! How a request was signed, read off it, and the same request signed by another key.
 
+use super::authorize;
+use super::object_store;
+use super::object_store::aws::{AwsAuthorizer, AwsCredential};
+use super::object_store::client::HttpRequest;
+use aws_credential_strategies::sdk::SigningScope;
 use http::header::{AUTHORIZATION, HeaderMap, RANGE};
 use http::{HeaderValue, Method};
-use object_store::aws::{AwsAuthorizer, AwsCredential};
-use object_store::client::HttpRequest;
 
-const ALGORITHM: &str = "AWS4-HMAC-SHA256 ";
 const TOKEN: &str = "x-amz-security-token";
 /// The token of S3 Express, whose sessions the store makes by itself.
 const EXPRESS_TOKEN: &str = "x-amz-s3session-token";
@@ -33,23 +35,15 @@ impl Signed {
         if headers.contains_key(EXPRESS_TOKEN) {
             return None;
         }
-        let text = headers.get(AUTHORIZATION)?.to_str().ok()?;
-        let fields = text.strip_prefix(ALGORITHM)?;
-        let credential = fields
-            .split(',')
-            .find_map(|field| field.trim().strip_prefix("Credential="))?;
-        // <key id>/<date>/<region>/<service>/aws4_request
-        let mut parts = credential.split('/');
-        let (key_id, _date) = (parts.next()?, parts.next()?);
-        let (region, service) = (parts.next()?, parts.next()?);
+        let scope = SigningScope::read(headers.get(AUTHORIZATION)?.to_str().ok()?)?;
         let payload = match headers.get(PAYLOAD_HASH)?.to_str().ok()? {
             UNSIGNED => Payload::Unsigned,
             hex => Payload::Hash(hash(hex)?),
         };
         Some(Signed {
-            key_id: key_id.to_owned(),
-            region: region.to_owned(),
-            service: service.to_owned(),
+            key_id: scope.key_id().to_owned(),
+            region: scope.region().to_owned(),
+            service: scope.service().to_owned(),
             payload,
         })
     }
@@ -64,10 +58,8 @@ impl Signed {
         request.headers_mut().remove(TOKEN);
         let authorizer = AwsAuthorizer::new(credential, &self.service, &self.region);
         match &self.payload {
-            Payload::Unsigned => authorizer
-                .with_sign_payload(false)
-                .try_authorize(request, None),
-            Payload::Hash(hash) => authorizer.try_authorize(request, Some(hash)),
+            Payload::Unsigned => authorize(&authorizer.with_sign_payload(false), request, None),
+            Payload::Hash(hash) => authorize(&authorizer, request, Some(hash)),
         }
     }
 
@@ -110,10 +102,13 @@ mod tests {
             .body(Bytes::from_static(b"body").into())
             .unwrap();
         let old = credential("AKIDOLD", Some("old token"));
-        AwsAuthorizer::new(&old, "s3", "eu-central-1")
-            .with_sign_payload(sign_payload)
-            .try_authorize(&mut request, None)
-            .unwrap();
+        let authorizer = AwsAuthorizer::new(&old, "s3", "eu-central-1");
+        authorize(
+            &authorizer.with_sign_payload(sign_payload),
+            &mut request,
+            None,
+        )
+        .unwrap();
         request
     }
 

@@ -1,15 +1,14 @@
 //! Promise: an error of the strategy stands in the chain of the store's, and no secret in either.
-#![allow(clippy::unwrap_used, missing_docs)]
 
+use super::adapter::{RejectedKey, StrategyCredentials, WithStrategy};
+use super::object_store::aws::{AmazonS3, AmazonS3Builder};
+use super::object_store::path::Path;
+use super::object_store::{CredentialProvider, ObjectStoreExt};
 use aws_credential_strategies::{
     CredentialCache, CredentialSource, CredentialStrategy, Credentials, Error, RefreshPolicy,
     Result,
 };
-use aws_credential_strategies_object_store::{RejectedKey, StrategyCredentials, WithStrategy};
 use integrations_s3::{Ends, REGION, S3, Source};
-use object_store::aws::{AmazonS3, AmazonS3Builder};
-use object_store::path::Path;
-use object_store::{CredentialProvider, ObjectStoreExt};
 use std::error::Error as StdError;
 use std::time::Duration;
 

@@ -1,14 +1,13 @@
 //! Promise: while a session is valid no request waits for the next one, and a call for credentials costs a
 //! reference count.
-#![allow(clippy::unwrap_used, missing_docs)]
 
+use super::adapter::{StrategyCredentials, WithStrategy};
+use super::object_store::aws::AmazonS3Builder;
+use super::object_store::path::Path;
+use super::object_store::{CredentialProvider, ObjectStoreExt};
 use aws_credential_strategies::{CredentialCache, CredentialStrategy, RefreshPolicy};
-use aws_credential_strategies_object_store::{StrategyCredentials, WithStrategy};
 use futures_util::future::join_all;
 use integrations_s3::{Ends, REGION, S3};
-use object_store::aws::AmazonS3Builder;
-use object_store::path::Path;
-use object_store::{CredentialProvider, ObjectStoreExt};
 use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
