@@ -1,29 +1,4 @@
-//! [`reqsign`](reqsign_core), and with it opendal and iceberg, signs AWS requests with a strategy of
-//! [`aws_credential_strategies`]: one fetch however many signers, refreshed before anybody waits.
-//!
-//! ```
-//! use aws_credential_strategies::InstanceProfile;
-//! use aws_credential_strategies_reqsign::{CurrentSigner, StrategyCredentials};
-//! use reqsign_aws_v4::RequestSigner;
-//! use reqsign_core::{Context, Signer};
-//!
-//! # fn example() -> aws_credential_strategies::Result<()> {
-//! let strategy = InstanceProfile::new()?;
-//! let signer = Signer::new(
-//!     Context::new(),
-//!     StrategyCredentials::new(strategy.clone()),
-//!     CurrentSigner::new(strategy, RequestSigner::new("s3", "eu-central-1")),
-//! );
-//! # Ok(())
-//! # }
-//! # example().unwrap();
-//! ```
-//!
-//! A [`Signer`](reqsign_core::Signer) keeps what its provider answered until two minutes before the end of it.
-//! [`StrategyCredentials`] alone is all that a signer needs for that, and all that opendal takes.
-//! With [`CurrentSigner`] each request is signed with what the strategy holds at that moment, so that a key
-//! that was [rejected](CredentialStrategy::invalidate) is not used again, and a presigned URL lives for
-//! as long as it says.
+#![doc = include_str!("../README.md")]
 
 use aws_credential_strategies::{CredentialStrategy, Credentials, Error as StrategyError};
 use http::request::Parts;
@@ -38,8 +13,8 @@ pub const REQUEST_HEADROOM: Duration = Duration::from_secs(11);
 
 /// A strategy as the credentials of a signer; `expires_in` is their true end.
 ///
-/// The signer asks under a lock. The strategy answers from memory while it has credentials that
-/// are valid, so nobody waits there but for the very first ones.
+/// The signer asks under a lock. The strategy answers from memory while it has credentials that live for
+/// [`REQUEST_HEADROOM`], which is less than reqsign signs with, so nobody waits there but for the very first ones.
 ///
 /// # Errors
 ///
@@ -58,11 +33,8 @@ impl<S: CredentialStrategy + Unpin> ProvideCredential for StrategyCredentials<S>
     type Credential = Credential;
 
     async fn provide_credential(&self, _: &Context) -> Result<Option<Credential>> {
-        if let Some(current) = self.0.current() {
-            return form_of(&current).map(Some);
-        }
-        let fetched = self.0.credentials().await.map_err(told)?;
-        form_of(&fetched).map(Some)
+        let lives = self.0.credentials_valid_for(REQUEST_HEADROOM).await;
+        credential(&lives.map_err(told)?).map(Some)
     }
 }
 
@@ -107,14 +79,19 @@ where
             .credentials_valid_for(expires_in.unwrap_or(REQUEST_HEADROOM))
             .await
             .map_err(told)?;
-        let credential = form_of(&credentials)?;
+        let current = credential(&credentials)?;
         self.signer
-            .sign_request(context, request, Some(&credential), expires_in)
+            .sign_request(context, request, Some(&current), expires_in)
             .await
     }
 }
 
-fn form_of(credentials: &Credentials) -> Result<Credential> {
+/// What `credentials` look like to reqsign; for signers that are asked in another way than by a provider.
+///
+/// # Errors
+///
+/// Where the end of them is a time that reqsign has no form for.
+pub fn credential(credentials: &Credentials) -> Result<Credential> {
     let expires_in = credentials.expiry().map(timestamp).transpose()?;
     Ok(Credential {
         access_key_id: credentials.access_key_id().to_owned(),

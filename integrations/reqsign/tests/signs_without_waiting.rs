@@ -116,6 +116,28 @@ async fn callers_64_at_a_time_go_on_while_a_refresh_hangs() {
     }
 }
 
+/// reqsign refuses to sign in the last ten seconds of a session, so whoever asks then waits for the next one.
+#[tokio::test]
+async fn what_lives_too_short_to_sign_with_is_replaced() {
+    for signers in [plain, current] {
+        let (s3, strategy) = started(Duration::from_secs(12)).await;
+        strategy.credentials().await.unwrap();
+        s3.sessions().hold_fetches();
+        tokio::time::sleep(Duration::from_millis(2200)).await;
+        let signer = signers(&strategy);
+        let got = get(&s3, &signer);
+        let let_through = async {
+            while s3.sessions().asked() < 2 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            s3.sessions().let_through();
+        };
+        let (got, ()) = tokio::join!(got, let_through);
+        assert_eq!(got.0, 200);
+        assert_eq!(s3.sessions().fetches(), 2);
+    }
+}
+
 #[tokio::test]
 async fn expires_in_is_the_true_end() {
     let (_s3, strategy) = started(HOUR).await;
