@@ -11,6 +11,7 @@ mod refresh_cost;
 mod rejected;
 mod resolve;
 mod stall;
+mod stores;
 mod table_op;
 mod tenants;
 mod terminal;
@@ -33,6 +34,7 @@ pub(crate) const GROUPS: [&[Row]; 9] = [
     &[resolve::ROW],
     &[refresh_cost::ROW],
     &[stall::ROW],
+    &[stores::ROW],
     &[outage::ROW, herd::ROW, cancel::ROW],
     &[
         outage_sessions::ROW,
