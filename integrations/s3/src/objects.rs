@@ -38,7 +38,7 @@ impl Objects {
         let after = input
             .continuation_token
             .as_ref()
-            .or(input.start_after.as_ref());
+            .or_else(|| input.start_after.as_ref());
         let named = |file: DirEntry| Some((file.file_name().into_string().ok()?, file));
         let files = fs::read_dir(self.root.join(&input.bucket)).unwrap();
         let mut files: Vec<_> = files

@@ -126,7 +126,7 @@ impl S3Access for Sessions {
         let in_query = query
             .filter_map(|pair| pair.split_once('='))
             .find(|(name, _)| name.eq_ignore_ascii_case("x-amz-security-token"));
-        let token = token.or(in_query.map(|(_, token)| token));
+        let token = token.or_else(|| in_query.map(|(_, token)| token));
         let range = context.headers().get("range");
         let what = format!("{} {} {range:?}", context.method(), context.uri());
         match self.admit(&credentials.access_key, token, what) {

@@ -45,7 +45,7 @@ pub fn token(
             plain.push(pair);
         }
     }
-    let take = |name: &str| signed.get(name).ok_or(format!("missing: {name}"));
+    let take = |name: &str| signed.get(name).ok_or_else(|| format!("missing: {name}"));
     let (key_id, region) = scope(take("X-Amz-Credential")?, service)?;
     let life = take("X-Amz-Expires")?
         .parse()
@@ -79,13 +79,13 @@ pub fn request(
 ) -> Result<Presented, String> {
     let header = |name: &str| {
         let value = headers.get(name).and_then(|value| value.to_str().ok());
-        value.ok_or(format!("missing: {name}"))
+        value.ok_or_else(|| format!("missing: {name}"))
     };
     let authorization = header("authorization")?;
     let field = |name: &str| {
         let fields = authorization.split([' ', ',']);
         let mut found = fields.filter_map(|field| field.strip_prefix(name));
-        found.next().ok_or(format!("missing: {name}"))
+        found.next().ok_or_else(|| format!("missing: {name}"))
     };
     let (key_id, region) = scope(field("Credential=")?, service)?;
     let presented = Presented {
@@ -147,7 +147,7 @@ fn signature(
     secret: impl Fn(&str) -> Option<String>,
 ) -> Result<String, String> {
     let key_id = &presented.key_id;
-    let secret = secret(key_id).ok_or(format!("nobody has the key {key_id}"))?;
+    let secret = secret(key_id).ok_or_else(|| format!("nobody has the key {key_id}"))?;
     let token = presented.session_token.clone();
     let identity = Identity::from(Credentials::new(key_id, secret, token, None, "checked"));
     let params = v4::SigningParams::builder()

@@ -93,13 +93,12 @@ fn hash(hex: &str) -> Option<[u8; 32]> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
     use http::Request;
 
     fn request(sign_payload: bool) -> HttpRequest {
         let mut request = Request::put("http://localhost/bucket/a%20b?partNumber=1")
             .header("x-amz-meta-a", "b")
-            .body(Bytes::from_static(b"body").into())
+            .body("body".to_owned().into())
             .unwrap();
         let old = credential("AKIDOLD", Some("old token"));
         let authorizer = AwsAuthorizer::new(&old, "s3", "eu-central-1");
