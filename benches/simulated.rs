@@ -176,7 +176,7 @@ impl ProvideCredentials for Scripted {
 /// One of the [`CONTENDERS`], over a source, with its defaults.
 pub(crate) enum Contender {
     Cache(CredentialCache<Scripted>),
-    Lazy(Client),
+    Lazy(Box<Client>),
 }
 
 impl Contender {
@@ -187,7 +187,7 @@ impl Contender {
             AWS_2026 => cache(RefreshPolicy::aws_spec()),
             _ => {
                 let time = SharedTimeSource::new(source.time);
-                Contender::Lazy(Client::lazy_at(source.clone(), time)?)
+                Contender::Lazy(Box::new(Client::lazy_at(source.clone(), time)?))
             }
         }))
     }

@@ -22,9 +22,9 @@ const EVERY: Duration = Duration::from_secs(170);
 fn policies() -> [(&'static str, RefreshPolicy); 5] {
     let ours = RefreshPolicy::default();
     [
-        ("background", ours.clone()),
-        ("on demand", ours.clone().mode(RefreshMode::OnDemand)),
-        ("fixed", ours.clone().backoff(Backoff::fixed(seconds(5)))),
+        ("background", ours),
+        ("on demand", ours.mode(RefreshMode::OnDemand)),
+        ("fixed", ours.backoff(Backoff::fixed(seconds(5)))),
         ("no expired ones", ours.serve_expired(false)),
         ("aws_spec", RefreshPolicy::aws_spec()),
     ]

@@ -47,8 +47,8 @@ fn async_fns(text: &str) -> Vec<AsyncFn> {
         } else if indented == "}" {
             in_public_trait = false;
         }
-        if !line.starts_with("pub async fn ") && !(in_public_trait && line.starts_with("async fn "))
-        {
+        let is_methods = in_public_trait && line.starts_with("async fn ");
+        if !(is_methods || line.starts_with("pub async fn ")) {
             continue;
         }
         let of_it = |line: &&&str| line.starts_with("///") || line.starts_with("#[");

@@ -270,7 +270,7 @@ async fn nothing_fails_while_valid_and_nothing_grows() {
             status.queued,
             status
                 .calls_per_second
-                .map_or("-".to_owned(), |rate| format!("{rate:.0}")),
+                .map_or_else(|| "-".to_owned(), |rate| format!("{rate:.0}")),
             memory(),
         );
     }

@@ -18,8 +18,8 @@ use tokio::task::JoinHandle;
 fn policies() -> [(&'static str, RefreshPolicy); 4] {
     let ours = RefreshPolicy::default();
     [
-        ("background", ours.clone()),
-        ("on demand", ours.clone().mode(RefreshMode::OnDemand)),
+        ("background", ours),
+        ("on demand", ours.mode(RefreshMode::OnDemand)),
         ("fixed", ours.backoff(Backoff::fixed(seconds(5)))),
         ("aws_spec", RefreshPolicy::aws_spec()),
     ]

@@ -30,7 +30,7 @@ pub(crate) struct Row {
 }
 
 /// In order; the rows of a group run at once, as all but the first of it only wait and count.
-pub(crate) const GROUPS: [&[Row]; 9] = [
+pub(crate) const GROUPS: [&[Row]; 10] = [
     &[resolve::ROW],
     &[refresh_cost::ROW],
     &[stall::ROW],

@@ -71,6 +71,7 @@ pub(crate) struct Served {
     pub(crate) after: Vec<f64>,
     pub(crate) starters: u32,
     pub(crate) calls: u64,
+    #[allow(dead_code, reason = "one of the two programs tells it")]
     pub(crate) throttled: u64,
 }
 

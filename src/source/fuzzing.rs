@@ -61,7 +61,9 @@ pub fn refusal(answer: &[u8]) -> (Option<String>, Option<String>) {
 fn header(answer: &[u8]) -> Option<((&str, &str), &[u8])> {
     let end = answer.iter().position(|byte| *byte == b'\n')?;
     let line = std::str::from_utf8(answer.get(..end)?).ok()?;
-    let header = line.strip_prefix("x-").and(line.split_once(": "))?;
+    let header = line
+        .strip_prefix("x-")
+        .and_then(|_| line.split_once(": "))?;
     Some((header, answer.get(end + 1..)?))
 }
 
