@@ -376,8 +376,8 @@ fn configuration_files() {
     configure: strategy configuration: invalid length 0, expected an object with the member `strategy` at line 1 column 2
     configure: strategy configuration: missing field `strategy` at line 1 column 2
     configure: strategy configuration: trailing characters at line 1 column 33
-    configure: strategy: unknown variant `magic`, expected one of `assume_role`, `container`, `default_chain`, `environment`, `fixed`, `instance_profile`, `process`, `profile` at line 1 column 19
-    configure: profil: unknown field `profil`, expected one of `strategy`, `profile`, `endpoint`, `connect_timeout_seconds`, `answer_timeout_seconds`, `max_attempts`, `token_ttl_seconds`, `role_arn`, `region`, `base`, `web_identity_token_file`, `web_identity_from_env`, `session_name`, `external_id`, `duration_seconds`, `policy`, `policy_arns`, `tags`, `transitive_tags`, `source_identity`, `sts_endpoint`, `name`, `command`, `access_key_id`, `secret_access_key`, `session_token`, `refresh` at line 1 column 39
+    configure: strategy: unknown variant `magic`, expected one of `assume_role`, `container`, `default_chain`, `environment`, `fixed`, `instance_profile`, `process`, `profile`, `role_pool` at line 1 column 19
+    configure: profil: unknown field `profil`, expected one of `strategy`, `profile`, `endpoint`, `connect_timeout_seconds`, `answer_timeout_seconds`, `max_attempts`, `token_ttl_seconds`, `role_arn`, `web_identity_token_file`, `web_identity_from_env`, `throttled_spread_seconds`, `max_roles`, `max_in_flight`, `region`, `base`, `session_name`, `external_id`, `duration_seconds`, `policy`, `policy_arns`, `tags`, `transitive_tags`, `source_identity`, `sts_endpoint`, `name`, `command`, `access_key_id`, `secret_access_key`, `session_token`, `refresh` at line 1 column 39
     configure: strategy configuration: unknown field `role_arn` for strategy `instance_profile`
     configure: strategy configuration: missing field `role_arn` for strategy `assume_role`
     configure: role_arn: invalid type: integer `7`, expected a string at line 1 column 38
