@@ -6,7 +6,7 @@ mod source_support;
 use aws_credential_strategies::local::{DEFAULT_ROLE, Fault, LocalCloud, Role, StsCall, Trust};
 use aws_credential_strategies::source::{Base, StsSource, StsSourceBuilder};
 use aws_credential_strategies::{
-    AssumeRole, CredentialFault, CredentialSource, CredentialStrategy, Credentials, Error,
+    AssumeRole, CredentialFault, CredentialSource, CredentialStrategy, Credentials, Dynamo, Error,
     ErrorKind, InstanceProfile,
 };
 use aws_credential_types::credential_feature::AwsCredentialFeature;
@@ -16,6 +16,8 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
+
+use serde_json::Value;
 use source_support::{BRIEF, PATIENCE, Recorder, golden};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -140,31 +142,19 @@ async fn sessions_of_different_processes_have_different_names() {
 async fn the_user_agent_says_where_credentials_come_from() {
     let cloud = cloud_with_role().await;
     // The feature ids of the AWS SDKs for credentials from IMDS and from AssumeRole.
-    for (strategy, id) in [
-        (
-            Arc::new(instance_profile(&cloud)) as Arc<dyn CredentialStrategy>,
-            "0",
-        ),
-        (
-            Arc::new(
-                AssumeRole::builder(cloud.role_arn("App"))
-                    .sdk_config(&cloud.sdk_config())
-                    .base(instance_profile(&cloud))
-                    .build()
-                    .unwrap(),
-            ),
-            "i",
-        ),
-    ] {
-        let recorder = Recorder::before(cloud.sdk_config().http_client().unwrap());
-        let name = strategy.name();
-        let caller = StsSource::builder(cloud.role_arn("App"))
+    let strategies = || {
+        let role = AssumeRole::builder(cloud.role_arn("App"))
             .sdk_config(&cloud.sdk_config())
-            .http_client(recorder.clone())
-            .base(strategy)
-            .build()
-            .unwrap();
-        caller.caller_identity().await.unwrap();
+            .base(instance_profile(&cloud));
+        [
+            (
+                Arc::new(instance_profile(&cloud)) as Arc<dyn CredentialStrategy>,
+                "0",
+            ),
+            (Arc::new(role.build().unwrap()), "i"),
+        ]
+    };
+    let says = |recorder: &Recorder, id: &str, name: &str| {
         let seen = recorder.seen();
         let features = seen[0]
             .user_agent
@@ -175,6 +165,30 @@ async fn the_user_agent_says_where_credentials_come_from() {
             features.split(',').any(|feature| feature == id),
             "{name}: {features}"
         );
+    };
+    // In a client of its own: of the request that waits for the first credentials, and of the next one.
+    for (strategy, id) in strategies() {
+        for _ in 0..2 {
+            let recorder = Recorder::before(cloud.sdk_config().http_client().unwrap());
+            let settings = cloud.sdk_config().into_builder();
+            let settings = settings.http_client(recorder.clone()).build();
+            let db = Dynamo::new(Arc::clone(&strategy), &settings);
+            let _ = db.table("MyTable").get(("id", "1")).send::<Value>().await;
+            says(&recorder, id, strategy.name());
+        }
+    }
+    // As the base of a role.
+    for (strategy, id) in strategies() {
+        let recorder = Recorder::before(cloud.sdk_config().http_client().unwrap());
+        let name = strategy.name();
+        let caller = StsSource::builder(cloud.role_arn("App"))
+            .sdk_config(&cloud.sdk_config())
+            .http_client(recorder.clone())
+            .base(strategy)
+            .build()
+            .unwrap();
+        caller.caller_identity().await.unwrap();
+        says(&recorder, id, name);
     }
 }
 

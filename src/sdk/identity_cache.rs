@@ -3,7 +3,7 @@
 use super::provider::{FindingOut, is_from_strategy, key_id_of, provider_error};
 use super::recovery::GoesTo;
 use super::service::KeyMark;
-use crate::strategy::CredentialStrategy;
+use crate::strategy::{CredentialStrategy, identity_of};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime::client::identity::IdentityCache;
 use aws_smithy_runtime_api::box_error::BoxError;
@@ -154,7 +154,7 @@ pub(super) fn resolve_from<'a, S: CredentialStrategy + ?Sized>(
         Some(identity) => IdentityFuture::ready(Ok(identity)),
         None => IdentityFuture::new(async move {
             let credentials = strategy.credentials().await.map_err(provider_error)?;
-            Ok(Identity::from(credentials))
+            Ok(identity_of(&*strategy, credentials))
         }),
     }
 }

@@ -1,6 +1,6 @@
 //! Any strategy as the base of an assumed role.
 
-use super::CredentialStrategy;
+use super::{CredentialStrategy, identity_of};
 use crate::error::Result;
 use crate::refresh::{CredentialCache, Rejection};
 use crate::source::{
@@ -61,7 +61,9 @@ impl<S: CredentialStrategy> BaseCredentials for StrategyBase<S> {
     }
 
     async fn credentials(&self) -> Result<Credentials> {
-        self.0.credentials().await
+        let served = self.0.credentials().await?;
+        let identity = identity_of(&self.0, served.clone());
+        Ok(identity.data().cloned().unwrap_or(served))
     }
 
     fn invalidate(&self, key_id: &str) -> bool {

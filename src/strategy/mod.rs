@@ -194,6 +194,18 @@ impl fmt::Debug for WeakStrategy {
     }
 }
 
+/// What a strategy served, as an identity; with what the SDK's user agent tells of its source, where that is still
+/// what is held.
+pub(crate) fn identity_of<S: CredentialStrategy + ?Sized>(
+    strategy: &S,
+    served: Credentials,
+) -> Identity {
+    strategy
+        .current_identity()
+        .filter(|held| held.data::<Credentials>() == Some(&served))
+        .unwrap_or_else(|| Identity::from(served))
+}
+
 /// How long credentials live by this host's wall clock; without an expiry for ever.
 fn wall_life_of(credentials: &Credentials) -> Duration {
     let Some(expiry) = credentials.expiry() else {
