@@ -52,6 +52,9 @@ impl Secrets {
         let letters: Vec<u8> = squeeze(secret).into_iter().map(|(byte, _)| byte).collect();
         if letters.len() >= PART {
             self.long.push(letters);
+            if secret.len() <= LONGEST_ENCODED {
+                self.long.extend(encodings(secret.as_bytes()));
+            }
             return self;
         }
         self.and_whole(secret)
@@ -107,35 +110,85 @@ impl fmt::Debug for Secrets {
     }
 }
 
+/// Longer ones are looked for as they are and escaped, but not encoded as a whole.
+const LONGEST_ENCODED: usize = 4 * 1024;
+
+/// What is left of a secret's Base64, wherever in a text it begins, of its bytes in hexadecimal, and in
+/// decimal, as a list of bytes is printed.
+fn encodings(secret: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    let base64 = (0..3).map(|skipped| {
+        let groups = secret.get(skipped..).unwrap_or_default().chunks_exact(3);
+        aws_smithy_types::base64::encode(groups.flatten().copied().collect::<Vec<_>>())
+    });
+    let hexadecimal = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+    let decimal = secret.iter().map(u8::to_string).collect();
+    base64
+        .chain([hexadecimal, decimal])
+        .map(|text: String| squeeze(&text).into_iter().map(|(byte, _)| byte).collect())
+}
+
 /// Letters and digits, lower case, each with its place: a secret reads the same whether it is quoted
 /// raw, percent-encoded, in JSON, in XML, or broken into lines.
 fn squeeze(text: &str) -> Vec<(u8, Range<usize>)> {
     let bytes = text.as_bytes();
     let mut letters = Vec::with_capacity(bytes.len());
     let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        let length = escaped(bytes.get(at..).unwrap_or_default());
-        if length == 1 && byte.is_ascii_alphanumeric() {
-            letters.push((byte.to_ascii_lowercase(), at..at + 1));
+    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        let (length, byte) = unescaped(rest);
+        let end = bytes.len().min(at + length);
+        if byte.is_ascii_alphanumeric() {
+            letters.push((byte.to_ascii_lowercase(), at..end));
         }
-        at += length;
+        at = end;
     }
     letters
 }
 
-/// How long the escaped character is that the bytes begin with; 1 where there is none.
-fn escaped(bytes: &[u8]) -> usize {
-    match bytes {
-        // of what is escaped in a secret, none is a letter or a digit
-        [b'%', a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => 3,
-        [b'\\', b'u', rest @ ..] if rest.len() >= 4 => 6,
-        [b'\\', _, ..] => 2,
-        [b'&', rest @ ..] => match rest.iter().take(8).position(|byte| *byte == b';') {
-            Some(end) => end + 2,
-            None => 1,
-        },
-        _ => 1,
+/// How many bytes the first character takes as it is escaped, and the character; 0 where it is none that a
+/// secret's letters are.
+fn unescaped(bytes: &[u8]) -> (usize, u8) {
+    // what begins an escape, and how many digits follow it
+    const HEXADECIMAL: [(&[u8], usize); 4] = [(b"%25", 2), (b"%", 2), (b"\\u", 4), (b"\\x", 2)];
+    for (start, digits) in HEXADECIMAL {
+        let rest = bytes.strip_prefix(start);
+        if let Some(byte) = number(rest.and_then(|rest| rest.get(..digits)), 16) {
+            return (start.len() + digits, byte);
+        }
     }
+    for start in [&b"&amp;#"[..], b"&#"] {
+        if let Some(rest) = bytes.strip_prefix(start) {
+            let (length, byte) = entity(rest);
+            return (start.len() + length, byte);
+        }
+    }
+    match bytes {
+        [b'\\', b'u', _, _, _, _, ..] => (6, 0),
+        [b'\\', _, ..] => (2, 0),
+        [b'&', rest @ ..] => match rest.iter().take(8).position(|byte| *byte == b';') {
+            Some(end) => (end + 2, 0),
+            None => (1, 0),
+        },
+        [byte, ..] => (1, *byte),
+        [] => (1, 0),
+    }
+}
+
+/// What follows `&#`: a number, up to its semicolon.
+fn entity(bytes: &[u8]) -> (usize, u8) {
+    let Some(end) = bytes.iter().take(8).position(|byte| *byte == b';') else {
+        return (0, 0);
+    };
+    let byte = match bytes.get(..end) {
+        Some([b'x' | b'X', hexadecimal @ ..]) => number(Some(hexadecimal), 16),
+        decimal => number(decimal, 10),
+    };
+    (end + 1, byte.unwrap_or_default())
+}
+
+/// A number that is an ASCII character.
+fn number(digits: Option<&[u8]>, radix: u32) -> Option<u8> {
+    let digits = digits.filter(|digits| digits.iter().all(u8::is_ascii_alphanumeric))?;
+    u8::from_str_radix(std::str::from_utf8(digits).ok()?, radix).ok()
 }
 
 fn is_token(c: char) -> bool {
@@ -364,7 +417,11 @@ impl Quoted {
         secrets.find(text, &mut found);
         find_labelled(text, &mut found);
         find_tokens(text, &mut found);
-        find_lookalikes(text, &mut found);
+        let mut lookalikes = Vec::new();
+        find_lookalikes(text, &mut lookalikes);
+        // who was refused what is read out of it
+        lookalikes.retain(|range| !is_in_arn(text, range.start));
+        found.extend(lookalikes);
         strike(text, found).into_owned()
     }
 
@@ -494,6 +551,17 @@ mod tests {
         let xml = TOKEN.replace('/', "&#x2F;").replace('+', "&#43;");
         let broken = format!("{}\n  {}", &TOKEN[..20], &TOKEN[20..]);
         let part = &TOKEN[12..40];
+        let each = |write: fn(u8) -> String| SECRET.bytes().map(write).collect::<String>();
+        let all_percent = each(|byte| format!("%{byte:02X}"));
+        let all_twice = each(|byte| format!("%25{byte:02x}"));
+        let all_json = each(|byte| format!("\\u{byte:04x}"));
+        let all_xml = each(|byte| format!("&#{byte};"));
+        let all_xml_twice = each(|byte| format!("&amp;#x{byte:x};"));
+        let rust = each(|byte| format!("\\x{byte:02x}"));
+        let base64 = [0, 1, 2].map(|before| {
+            aws_smithy_types::base64::encode(format!("{}{TOKEN}!", "k".repeat(before)))
+        });
+        let hexadecimal = each(|byte| format!("{byte:02x}"));
         for form in [
             TOKEN,
             SECRET,
@@ -503,9 +571,26 @@ mod tests {
             &broken,
             part,
             &TOKEN.to_lowercase(),
+            &all_percent,
+            &all_twice,
+            &all_json,
+            &all_xml,
+            &all_xml_twice,
+            &rust,
+            &base64[0],
+            &base64[1],
+            &base64[2],
+            &hexadecimal,
         ] {
             let quoted = Quoted::new(&format!("no: x-y {form} (end)"), &secrets());
             assert_eq!(quoted.as_str(), "no: x-y *** (end)", "{form}");
+        }
+        let bytes = format!("{:?}", SECRET.as_bytes());
+        let spaced = each(|byte| format!("{byte:02x} "));
+        for form in [&bytes, &spaced] {
+            let quoted = Quoted::new(&format!("no: {form} (end)"), &secrets());
+            assert!(!quoted.as_str().contains(&form[8..20]), "{quoted}");
+            assert!(quoted.as_str().len() < 20, "{quoted}");
         }
         let key = Quoted::new("the key ASIAIOSFODNN7EXAMPLE is not known", &secrets());
         assert_eq!(key.as_str(), "the key *** is not known");
@@ -541,6 +626,11 @@ mod tests {
             (
                 "key wJalrXUtnFEMI%2FK7MDENG%2fbPxRfiCYEXAMPLEKEY bad",
                 "key *** bad",
+            ),
+            // a name as long as a secret is one where it stands in an ARN
+            (
+                "may not sts:TagSession on arn:aws:iam::123456789012:role/ProdStackMyFunctionServiceRole1A2B3",
+                "may not sts:TagSession on arn:aws:iam::123456789012:role/ProdStackMyFunctionServiceRole1A2B3",
             ),
             (
                 "The security token included in the request is expired",
