@@ -67,6 +67,81 @@ fn against_an_explicit_deny_no_statement_helps() {
 }
 
 #[test]
+fn the_policy_that_denies_is_named() {
+    for (kind, policy) in [
+        ("an identity-based policy", "the caller's permission policy"),
+        (
+            "a session policy",
+            "the session policy that the role was assumed with",
+        ),
+        (
+            "a permissions boundary",
+            "the permissions boundary of the caller",
+        ),
+        (
+            "a service control policy: arn:aws:organizations::1:policy/p-1",
+            "the service control policy of the organization",
+        ),
+        (
+            "a resource control policy",
+            "the resource control policy of the organization",
+        ),
+        ("a resource-based policy", "the policy of the resource"),
+        ("a VPC endpoint policy", "the policy of the VPC endpoint"),
+    ] {
+        let denied = denial(&format!(" with an explicit deny in {kind}"));
+        assert_eq!(
+            denied.remedy().unwrap(),
+            format!(
+                "{policy} denies it, which no other can outweigh: change the statement that denies"
+            ),
+        );
+    }
+}
+
+#[test]
+fn what_services_put_into_quotes_is_read_out_of_them() {
+    for (open, close) in [("\"", "\""), ("'", "'"), ("[", "]")] {
+        let denied = Denied::parse(&format!(
+            "User: {open}arn:aws:iam::123456789012:user/a{close} is not authorized to perform: \
+             {open}s3:GetObject{close} on resource: {open}arn:aws:s3:::bucket/key{close} because no \
+             identity-based policy allows the s3:GetObject action"
+        ));
+        assert_eq!(
+            denied.principal.as_deref(),
+            Some("arn:aws:iam::123456789012:user/a")
+        );
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(denied.remedy().unwrap(), @r#"add to the caller's permission policy: {"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/key"}"#);
+        }
+    }
+    // a name that was struck out as a secret would be a wildcard
+    let struck = Denied::parse(
+        "User: x is not authorized to perform: dynamodb:Scan on resource: arn:aws:dynamodb:us-east-1:123456789012:table/***",
+    );
+    assert_eq!(struck.statement_to_add(), None);
+}
+
+#[test]
+fn without_a_resource_the_policy_is_named_all_the_same() {
+    let remedy = |message: &str| Denied::parse(message).remedy().unwrap();
+    // KMS, which does not say which key
+    insta::assert_snapshot!(remedy("User: arn:aws:iam::123456789012:user/a is not authorized to perform: kms:Decrypt on the resource associated with this ciphertext because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access"), @"allow kms:Decrypt in the caller's permission policy, and see that the key policy lets the account's IAM policies decide, or admits the caller itself");
+    insta::assert_snapshot!(remedy("User: arn:aws:iam::123456789012:user/a is not authorized to perform: ec2:DescribeInstances because no identity-based policy allows the ec2:DescribeInstances action"), @"allow ec2:DescribeInstances in the caller's permission policy");
+    // STS, where nobody signs
+    insta::assert_snapshot!(remedy("Not authorized to perform sts:AssumeRoleWithWebIdentity"), @"allow sts:AssumeRoleWithWebIdentity in the trust policy of the role");
+}
+
+#[test]
+fn a_role_of_identity_center_is_admitted_whatever_its_path() {
+    let denied = Denied::parse(
+        "User: arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_Admin_0123456789abcdef/u@x.org is not \
+         authorized to perform: sts:TagSession on resource: arn:aws:iam::999999999999:role/App",
+    );
+    insta::assert_snapshot!(denied.remedy().unwrap(), @r#"add to the trust policy of the role App: {"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:root"},"Action":["sts:AssumeRole","sts:TagSession"],"Condition":{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com*/AWSReservedSSO_Admin_0123456789abcdef"}}}"#);
+}
+
+#[test]
 fn what_is_not_said_is_not_invented() {
     for message in [
         "",

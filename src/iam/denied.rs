@@ -31,7 +31,8 @@ impl Denied {
             principal: after(message, &["User: ", "Principal: "]).and_then(word),
             action: after(
                 message,
-                &["not authorized to perform: ", "not authorized to perform "],
+                // STS writes the second with a capital where nobody signs
+                &["ot authorized to perform: ", "ot authorized to perform "],
             )
             .and_then(word)
             .filter(|action| action.contains(':')),
@@ -59,47 +60,54 @@ impl Denied {
     #[must_use]
     pub fn remedy(&self) -> Option<String> {
         if self.is_explicit() {
-            return Some(
-                "a policy denies it, which no other can outweigh: change the statement that denies"
-                    .to_owned(),
-            );
+            let named = self.named_policy().map(|named| named.words(self));
+            let policy = named.as_deref().and_then(|words| words.split(", ").next());
+            return Some(format!(
+                "{} denies it, which no other can outweigh: change the statement that denies",
+                policy.unwrap_or("a policy")
+            ));
         }
-        match self.policy() {
-            Policy::Trust => Some(format!(
-                "add to {}: {}",
-                self.trust_policy(),
-                self.trusting()
-            )),
-            Policy::Other(place) => {
-                let statement = self.statement_to_add()?;
-                Some(format!("add to {place}: {statement}"))
+        let action = self.action.as_deref()?;
+        let policy = self.policy();
+        let place = policy.words(self);
+        Some(match policy {
+            Policy::Trust if self.resource.is_some() => {
+                format!("add to {place}: {}", self.trusting())
             }
-        }
+            _ => match self.statement_to_add() {
+                Some(statement) => format!("add to {place}: {statement}"),
+                // on what, is not said, or nothing that a policy can name
+                None => format!("allow {action} in {place}"),
+            },
+        })
     }
 
-    /// The trust policy that decides, by the name of its role.
-    fn trust_policy(&self) -> String {
-        let role = self.resource.as_deref().and_then(Arn::split);
-        match role.and_then(|arn| arn.resource.strip_prefix("role/")) {
-            Some(role) => format!("the trust policy of the role {}", without_path(role)),
-            None => "the trust policy of the role".to_owned(),
-        }
+    /// Whether the service says which policy it is that lacks the statement, or denies.
+    pub(crate) fn names_its_policy(&self) -> bool {
+        self.is_explicit() || self.named_policy().is_some()
     }
 
     /// The statement of a trust policy that admits this caller to the action, beside assuming the role.
     fn trusting(&self) -> String {
         let action = self.action.as_deref().unwrap_or(ASSUME_ROLE);
-        let principal = self.principal.as_deref().map_or_else(
-            || "THE CALLER'S ROLE OR USER".to_owned(),
-            |principal| role_of_session(principal).unwrap_or_else(|| principal.to_owned()),
-        );
+        let caller = match self.principal.as_deref() {
+            None => Caller::Named("THE CALLER'S ROLE OR USER".to_owned()),
+            Some(principal) => Caller::of(principal),
+        };
         let actions = if action.starts_with(ASSUME_ROLE) {
             serde_json::json!(action)
         } else {
             serde_json::json!([ASSUME_ROLE, action])
         };
-        let principal = serde_json::json!({ "AWS": principal });
-        format!(r#"{{"Effect":"Allow","Principal":{principal},"Action":{actions}}}"#)
+        let principal = serde_json::json!({ "AWS": caller.principal() });
+        let condition = match &caller {
+            Caller::Named(_) => String::new(),
+            Caller::Like { role, .. } => {
+                let condition = serde_json::json!({ "ArnLike": { "aws:PrincipalArn": role } });
+                format!(r#","Condition":{condition}"#)
+            }
+        };
+        format!(r#"{{"Effect":"Allow","Principal":{principal},"Action":{actions}{condition}}}"#)
     }
 
     /// Whether a policy denies, rather than none allowing.
@@ -109,51 +117,60 @@ impl Denied {
             .is_some_and(|reason| reason.to_ascii_lowercase().contains("explicit deny"))
     }
 
+    fn is_of(&self, service: &str) -> bool {
+        let action = self.action.as_deref().unwrap_or_default();
+        action
+            .split_once(':')
+            .is_some_and(|(of, _)| of.eq_ignore_ascii_case(service))
+    }
+
+    /// The policy that the reason names.
+    fn named_policy(&self) -> Option<Policy> {
+        let reason = self.reason.as_deref()?.to_ascii_lowercase();
+        let named = |kind: &str| reason.contains(kind);
+        Some(if named("no resource-based policies allow access, or") {
+            // KMS names whatever there can be
+            return None;
+        } else if named("session policy") {
+            Policy::Session
+        } else if named("permissions boundary") {
+            Policy::Boundary
+        } else if named("service control policy") {
+            Policy::ServiceControl
+        } else if named("resource control policy") {
+            Policy::ResourceControl
+        } else if named("vpc endpoint policy") {
+            Policy::VpcEndpoint
+        } else if named("resource-based policy") {
+            if self.is_of("sts") {
+                Policy::Trust
+            } else if self.is_of("kms") {
+                Policy::Key
+            } else {
+                Policy::Resource
+            }
+        } else if named("identity-based policy") {
+            Policy::Permission
+        } else {
+            return None;
+        })
+    }
+
     /// The policy that lacks the statement: by the reason where it names one, and by the action, since some
     /// are for the role's or the key's own policy to allow.
     fn policy(&self) -> Policy {
-        let reason = self
-            .reason
-            .as_deref()
-            .unwrap_or_default()
-            .to_ascii_lowercase();
         let action = self.action.as_deref().unwrap_or_default();
-        let of_role = action.starts_with("sts:");
-        let of_key = action.starts_with("kms:");
-        Policy::Other(if reason.contains("session policy") {
-            "the session policy that the role was assumed with"
-        } else if reason.contains("permissions boundary") {
-            "the permissions boundary of the caller"
-        } else if reason.contains("service control policy") {
-            "the service control policy of the organization"
-        } else if reason.contains("resource control policy") {
-            "the resource control policy of the organization"
-        } else if reason.contains("vpc endpoint policy") {
-            "the policy of the VPC endpoint"
-        } else if reason.contains("resource-based policy") {
-            if of_role {
-                return Policy::Trust;
-            } else if of_key {
-                "the key policy, with the caller as principal"
-            } else {
-                "the policy of the resource, with the caller as principal"
-            }
-        } else if reason.contains("identity-based policy") {
-            "the caller's permission policy"
-        } else if BESIDE_ASSUMING.contains(&action) || BY_TOKEN.contains(&action) {
+        let is_one_of =
+            |actions: &[&str]| actions.iter().any(|one| one.eq_ignore_ascii_case(action));
+        match self.named_policy() {
+            Some(named) => named,
             // the caller needs nothing for these that the role does not allow
-            return Policy::Trust;
-        } else if action.starts_with(ASSUME_ROLE) {
-            "the caller's permission policy, and see that the role's trust policy admits the caller"
-        } else if of_key {
-            "the caller's permission policy, and see that the key policy lets the account's IAM policies \
-             decide, or admits the caller itself"
-        } else if self.crosses_accounts() {
-            "the caller's permission policy, and to the policy of the resource, which is of another account, \
-             with the caller as principal"
-        } else {
-            "the caller's permission policy"
-        })
+            None if is_one_of(&BESIDE_ASSUMING) || is_one_of(&BY_TOKEN) => Policy::Trust,
+            None if action.starts_with(ASSUME_ROLE) => Policy::Assuming,
+            None if self.is_of("kms") => Policy::PermissionAndKey,
+            None if self.crosses_accounts() => Policy::PermissionAndResource,
+            None => Policy::Permission,
+        }
     }
 
     /// Whether caller and resource are known to be of different accounts.
@@ -169,12 +186,58 @@ impl Denied {
     }
 }
 
-/// Where the statement belongs that is missing.
+/// Where a statement is missing, or stands that denies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Policy {
+    /// The caller's own and the role's trust policy.
+    Assuming,
+    Boundary,
+    Key,
+    Permission,
+    PermissionAndKey,
+    PermissionAndResource,
+    Resource,
+    ResourceControl,
+    ServiceControl,
+    Session,
     /// The trust policy of the role that is assumed.
     Trust,
-    /// In words.
-    Other(&'static str),
+    VpcEndpoint,
+}
+
+impl Policy {
+    /// In words, of this denial.
+    fn words(self, denied: &Denied) -> String {
+        let words = match self {
+            Policy::Assuming => {
+                "the caller's permission policy, and see that the role's trust policy admits the caller"
+            }
+            Policy::Boundary => "the permissions boundary of the caller",
+            Policy::Key => "the key policy, with the caller as principal",
+            Policy::Permission => "the caller's permission policy",
+            Policy::PermissionAndKey => {
+                "the caller's permission policy, and see that the key policy lets the account's IAM policies \
+                 decide, or admits the caller itself"
+            }
+            Policy::PermissionAndResource => {
+                "the caller's permission policy, and to the policy of the resource, which is of another \
+                 account, with the caller as principal"
+            }
+            Policy::Resource => "the policy of the resource, with the caller as principal",
+            Policy::ResourceControl => "the resource control policy of the organization",
+            Policy::ServiceControl => "the service control policy of the organization",
+            Policy::Session => "the session policy that the role was assumed with",
+            Policy::Trust => {
+                let role = denied.resource.as_deref().and_then(Arn::split);
+                return match role.and_then(|arn| arn.resource.strip_prefix("role/")) {
+                    Some(role) => format!("the trust policy of the role {}", without_path(role)),
+                    None => "the trust policy of the role".to_owned(),
+                };
+            }
+            Policy::VpcEndpoint => "the policy of the VPC endpoint",
+        };
+        words.to_owned()
+    }
 }
 
 const ASSUME_ROLE: &str = "sts:AssumeRole";
@@ -184,16 +247,51 @@ const BESIDE_ASSUMING: [&str; 3] = ["sts:TagSession", "sts:SetSourceIdentity", "
 /// Nobody signs these, so that no permission policy speaks of them.
 const BY_TOKEN: [&str; 2] = ["sts:AssumeRoleWithWebIdentity", "sts:AssumeRoleWithSAML"];
 
-/// The role behind a session, as far as its ARN tells: a path is not in it.
-fn role_of_session(principal: &str) -> Option<String> {
-    let arn = Arn::split(principal)?;
-    let (role, _) = arn
-        .resource
-        .strip_prefix("assumed-role/")?
-        .split_once('/')?;
-    let (partition, account) = (arn.partition, arn.account);
-    Some(format!("arn:{partition}:iam::{account}:role/{role}"))
+/// How a trust policy names a caller.
+enum Caller {
+    /// By its own ARN, or that of the role behind its session.
+    Named(String),
+    /// By its account and a pattern, since the path of its role does not show in the session.
+    Like { account: String, role: String },
 }
+
+impl Caller {
+    fn of(principal: &str) -> Self {
+        let session = || {
+            let arn = Arn::split(principal)?;
+            let (role, _) = arn
+                .resource
+                .strip_prefix("assumed-role/")?
+                .split_once('/')?;
+            Some((arn.partition, arn.account, role))
+        };
+        match session() {
+            None => Caller::Named(principal.to_owned()),
+            Some((partition, account, role)) if role.starts_with(OF_IDENTITY_CENTER) => {
+                Caller::Like {
+                    account: format!("arn:{partition}:iam::{account}:root"),
+                    role: format!(
+                        "arn:{partition}:iam::{account}:role/aws-reserved/sso.amazonaws.com*/{role}"
+                    ),
+                }
+            }
+            Some((partition, account, role)) => {
+                Caller::Named(format!("arn:{partition}:iam::{account}:role/{role}"))
+            }
+        }
+    }
+
+    fn principal(&self) -> &str {
+        match self {
+            Caller::Named(principal) => principal,
+            Caller::Like { account, .. } => account,
+        }
+    }
+}
+
+/// Roles of IAM Identity Center begin so, and have a path, with the region or without:
+/// <https://docs.aws.amazon.com/singlesignon/latest/userguide/referencingpermissionsets.html>.
+const OF_IDENTITY_CENTER: &str = "AWSReservedSSO_";
 
 /// What follows the first of the markers that is found.
 fn after<'a>(message: &'a str, markers: &[&str]) -> Option<&'a str> {
@@ -208,14 +306,28 @@ const WORD_LIMIT: usize = 600;
 /// How many characters of a reason are kept.
 const REASON_LIMIT: usize = 300;
 
-/// The first word, without the full stop or comma after it.
+/// The first word, or what stands in quotes or brackets, without the full stop or comma after it.
 fn word(text: &str) -> Option<String> {
-    let word = text
-        .split_whitespace()
-        .next()?
-        .trim_end_matches(['.', ',', ';']);
-    ((1..=WORD_LIMIT).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_graphic()))
-        .then(|| word.to_owned())
+    let word = match enclosed(text) {
+        Some(enclosed) => enclosed,
+        None => text.split_whitespace().next()?,
+    };
+    let word = word.trim_end_matches(['.', ',', ';']);
+    let is_one =
+        (1..=WORD_LIMIT).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_graphic());
+    // what was struck out of it would be a wildcard in a policy
+    (is_one && !word.contains("***")).then(|| word.to_owned())
+}
+
+/// S3 puts a resource into quotes, others into brackets.
+fn enclosed(text: &str) -> Option<&str> {
+    let end = match text.chars().next()? {
+        quote @ ('"' | '\'') => quote,
+        '[' => ']',
+        _ => return None,
+    };
+    let (enclosed, _) = text.get(1..)?.split_once(end)?;
+    Some(enclosed)
 }
 
 fn reason(message: &str) -> Option<&str> {
