@@ -8,8 +8,8 @@ use aws_credential_strategies::source::{
     ImdsSource, ImdsSourceBuilder, StsSource, StsSourceBuilder,
 };
 use aws_credential_strategies::{
-    AssumeRole, CredentialCache, CredentialSource, CredentialStrategy, Credentials, Error,
-    ErrorKind, RefreshPolicy, Result,
+    AssumeRole, CredentialCache, CredentialFault, CredentialSource, CredentialStrategy,
+    Credentials, Error, ErrorKind, RefreshPolicy, Result,
 };
 use aws_credential_types::provider::SharedCredentialsProvider;
 use source_support::stand_in::{StandIn, answer};
@@ -248,6 +248,24 @@ async fn a_refusal_keeps_its_code_however_it_is_nested() {
             ],
             "",
         ),
+        // REST: the code in the header, a message alone in the body
+        (
+            &["x-amzn-errortype: AccessDeniedException"],
+            "{\"message\":\"no way\"}",
+        ),
+        (
+            &[],
+            "<ErrorResponse><Error><Code><![CDATA[AccessDenied]]></Code><Message><![CDATA[no way]]></Message></Error></ErrorResponse>",
+        ),
+        (
+            &[],
+            "<ErrorResponse><Error><Code/><Code>AccessDenied</Code><Message>no way</Message></Error></ErrorResponse>",
+        ),
+        (
+            &[],
+            "<Error><ErrorCode>AccessDenied</ErrorCode><ErrorMessage>no way</ErrorMessage></Error>",
+        ),
+        (&[], "{\"Code\":\"AccessDenied\",\"Message\":\"no way\"}\0"),
     ] {
         let error = refused(403, headers, body).await;
         assert!(
@@ -257,6 +275,148 @@ async fn a_refusal_keeps_its_code_however_it_is_nested() {
         assert!(error.code().unwrap().starts_with("AccessDenied"), "{error}");
         assert!(error.to_string().contains(": no way ("), "{error}");
         assert!(error.is_terminal());
+    }
+}
+
+/// An answer whose bytes are no UTF-8: in an encoding of its own, or cut within a character.
+#[tokio::test]
+async fn a_refusal_keeps_its_code_in_whatever_encoding() {
+    for body in [
+        &b"<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><ErrorResponse><Error><Code>AccessDenied</Code><Message>f\xfcr Sie nicht</Message></Error></ErrorResponse>"[..],
+        b"{\"__type\":\"AccessDenied\",\"message\":\"f\xfcr Sie nicht\"}",
+    ] {
+        let server = StandIn::start_bytes(move |_| {
+            let mut bytes = answer(403, &[], "").replace("content-length: 0", "x: y").into_bytes();
+            bytes.extend_from_slice(body);
+            bytes
+        });
+        let error = sts(&server.await, ROLE).build().unwrap().fetch().await.unwrap_err();
+        assert_eq!(error.code(), Some("AccessDenied"), "{error}");
+        assert!(error.to_string().contains("r Sie nicht"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_without_a_code_is_quoted() {
+    for (body, said) in [
+        ("{\"message\":\"Forbidden\"}", "Forbidden"),
+        (
+            "{\"error\":{\"code\":403,\"message\":\"no such key\"}}",
+            "no such key",
+        ),
+        (
+            "{\"error\":\"invalid_grant\",\"error_description\":\"has ended\"}",
+            "has ended",
+        ),
+    ] {
+        let error = refused(403, &["content-type: application/json"], body).await;
+        assert_eq!(error.code(), None);
+        assert!(
+            error
+                .to_string()
+                .contains(&format!("the answer is not one of STS: {said} (http 403")),
+            "{error}"
+        );
+    }
+}
+
+/// By the message alone, or by a code of its own.
+#[tokio::test]
+async fn a_clock_that_is_off_is_told_from_a_wrong_secret() {
+    let refusal = |code: &str, message: &str| {
+        let body = format!(
+            "<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+        );
+        async move {
+            let server = StandIn::start(move |_| answer(403, &[], &body)).await;
+            let error = sts(&server, ROLE)
+                .build()
+                .unwrap()
+                .fetch()
+                .await
+                .unwrap_err();
+            assert_eq!(
+                *error.kind(),
+                ErrorKind::Credential(CredentialFault::Signature)
+            );
+            error.to_string()
+        }
+    };
+    for (code, message) in [
+        (
+            "SignatureDoesNotMatch",
+            "Signature expired: 20260101T000000Z is now earlier than 20260101T000500Z (20260101T001000Z - 5 min.)",
+        ),
+        (
+            "SignatureDoesNotMatch",
+            "Signature not yet current: 20260101T001600Z is still later than 20260101T001500Z (20260101T001000Z + 5 min.)",
+        ),
+        (
+            "RequestTimeTooSkewed",
+            "The difference between the request time and the current time is too large.",
+        ),
+    ] {
+        let line = refusal(code, message).await;
+        assert!(
+            line.contains("; this host's clock is off: set it") && !line.contains("secret"),
+            "{line}"
+        );
+    }
+    let line = refusal(
+        "SignatureDoesNotMatch",
+        "The request signature we calculated does not match the signature you provided.",
+    )
+    .await;
+    assert!(
+        line.ends_with("the secret key is not the one of this key id, or this host's clock is off"),
+        "{line}"
+    );
+}
+
+/// Where STS says which policy it is, the others need no look.
+#[tokio::test]
+async fn a_denial_that_names_its_policy_is_mended_there() {
+    for (why, hint) in [
+        ("", "check in this order: 1. the trust policy of the role"),
+        (
+            "because no identity-based policy allows the sts:AssumeRole action",
+            "add to the caller's permission policy: {",
+        ),
+        (
+            "because no resource-based policy allows the sts:AssumeRole action",
+            "add to the trust policy of the role App: {",
+        ),
+        (
+            "because no session policy allows the sts:AssumeRole action",
+            "add to the session policy that the role was assumed with: {",
+        ),
+        (
+            "because no permissions boundary allows the sts:AssumeRole action",
+            "add to the permissions boundary of the caller: {",
+        ),
+        (
+            "with an explicit deny in a service control policy",
+            "the service control policy of the organization denies it",
+        ),
+        (
+            "with an explicit deny in a resource-based policy",
+            "the trust policy of the role App denies it",
+        ),
+    ] {
+        let body = format!(
+            "<ErrorResponse><Error><Code>AccessDenied</Code><Message>User: arn:aws:iam::123456789012:user/a is not authorized to perform: sts:AssumeRole on resource: {ROLE} {why}</Message></Error></ErrorResponse>"
+        );
+        let server = StandIn::start(move |_| answer(403, &[], &body)).await;
+        let error = sts(&server, ROLE)
+            .build()
+            .unwrap()
+            .fetch()
+            .await
+            .unwrap_err();
+        assert!(
+            error.to_string().contains(&format!("; {hint}")),
+            "{why}: {error}"
+        );
     }
 }
 

@@ -47,33 +47,56 @@ impl<'a> Refusal<'a> {
         if of_headers.code.is_some() && of_headers.message.is_some() {
             return of_headers;
         }
-        let of_body = Self::in_body(body);
-        Refusal {
-            code: of_headers.code.or(of_body.code),
-            message: of_headers.message.or(of_body.message),
-        }
+        of_headers.or(Self::in_body(body))
     }
 
     /// Reads a body alone, whatever it is written in.
     pub(crate) fn in_body(body: &'a [u8]) -> Self {
-        // What a CBOR map begins with is never the beginning of a text.
-        let Ok(text) = std::str::from_utf8(body) else {
-            return in_cbor(body);
+        let text = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+        let text = text.trim_ascii_start();
+        // What a CBOR map begins with is never the beginning of such a text.
+        let read = match text.first() {
+            Some(b'<') => in_xml,
+            Some(b'{' | b'[') => in_json,
+            _ => return in_cbor(body).without_blanks(),
         };
-        let text = text.trim_start_matches('\u{feff}').trim_start();
-        let found = if text.starts_with('<') {
-            in_xml(text)
-        } else if text.starts_with(['{', '[']) {
-            in_json(text)
-        } else {
-            // A small CBOR map of short texts can be UTF-8 by chance.
-            in_cbor(body)
+        let found = match std::str::from_utf8(text) {
+            Ok(text) => read(text),
+            // cut within a character, or in an encoding of its own: the code is ASCII all the same
+            Err(_) => read(&String::from_utf8_lossy(text)).into_owned(),
         };
+        found.without_blanks()
+    }
+
+    /// What the SDK found; what is blank counts as not found.
+    pub(crate) fn said(code: Option<&'a str>, message: Option<&'a str>) -> Self {
+        let said = Refusal {
+            code: code.map(Cow::Borrowed),
+            message: message.map(Cow::Borrowed),
+        };
+        said.without_blanks()
+    }
+
+    /// What is missing here, from there.
+    pub(crate) fn or(self, other: Self) -> Self {
         Refusal {
-            code: found.code.and_then(|code| trimmed(code, without_address)),
-            message: found
-                .message
-                .and_then(|message| trimmed(message, str::trim)),
+            code: self.code.or(other.code),
+            message: self.message.or(other.message),
+        }
+    }
+
+    fn without_blanks(self) -> Self {
+        Refusal {
+            code: self.code.and_then(|code| trimmed(code, without_address)),
+            message: self.message.and_then(|message| trimmed(message, str::trim)),
+        }
+    }
+
+    fn into_owned<'b>(self) -> Refusal<'b> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        Refusal {
+            code: self.code.map(owned),
+            message: self.message.map(owned),
         }
     }
 }
@@ -96,28 +119,29 @@ fn trimmed<'a>(text: Cow<'a, str>, part: fn(&str) -> &str) -> Option<Cow<'a, str
     (!text.is_empty()).then_some(text)
 }
 
-/// The texts of elements, by their local names; what is broken ends the reading, not what was read.
+/// The texts of elements, by their local names and without those of the elements within; what is broken
+/// ends the reading, not what was read.
 pub(crate) fn elements(xml: &str) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
     let mut tokens = Tokenizer::from(xml);
-    let mut open: Option<(&str, String)> = None;
+    let mut open: Vec<(&str, String)> = Vec::new();
     std::iter::from_fn(move || {
         loop {
             match tokens.next()?.ok()? {
-                Token::ElementStart { local, .. } => open = Some((local.as_str(), String::new())),
+                Token::ElementStart { local, .. } => open.push((local.as_str(), String::new())),
                 Token::Text { text } => {
-                    if let Some((_, content)) = &mut open {
+                    if let Some((_, content)) = open.last_mut() {
                         content.push_str(&unescaped(text.as_str()));
                     }
                 }
                 Token::Cdata { text, .. } => {
-                    if let Some((_, content)) = &mut open {
+                    if let Some((_, content)) = open.last_mut() {
                         content.push_str(text.as_str());
                     }
                 }
                 Token::ElementEnd { end, .. } => match end {
                     ElementEnd::Open => {}
                     ElementEnd::Empty | ElementEnd::Close(..) => {
-                        if let Some((name, content)) = open.take() {
+                        if let Some((name, content)) = open.pop() {
                             return Some((name, Cow::Owned(content)));
                         }
                     }
@@ -148,8 +172,8 @@ fn in_xml(xml: &str) -> Refusal<'_> {
     for (name, content) in elements(xml) {
         let place = match name {
             _ if content.trim().is_empty() => continue,
-            "Code" | "code" => &mut found.code,
-            "Message" | "message" => &mut found.message,
+            "Code" | "code" | "ErrorCode" | "errorCode" => &mut found.code,
+            "Message" | "message" | "ErrorMessage" | "errorMessage" => &mut found.message,
             _ => continue,
         };
         place.get_or_insert(content);
@@ -203,45 +227,77 @@ fn unescaped(text: &str) -> Cow<'_, str> {
 }
 
 const JSON_CODES: [&str; 5] = ["__type", "code", "Code", "errorCode", "ErrorCode"];
-const JSON_MESSAGES: [&str; 4] = ["message", "Message", "errorMessage", "ErrorMessage"];
+/// The last three are what services say that have no codes.
+const JSON_MESSAGES: [&str; 7] = [
+    "message",
+    "Message",
+    "errorMessage",
+    "ErrorMessage",
+    "error_description",
+    "error",
+    "detail",
+];
 
 fn in_json(text: &str) -> Refusal<'_> {
-    match serde_json::from_str(text) {
-        Ok(value) => in_value(&value, JSON_DEPTH).unwrap_or_default(),
+    // whatever follows the first value
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    match values.next() {
+        Some(Ok(value)) => in_value(&value, JSON_DEPTH).unwrap_or_default(),
         // cut on the way, or nested deeper than a parser bears
-        Err(_) => Refusal {
-            code: JSON_CODES
-                .into_iter()
-                .find_map(|name| member(text, name))
-                .map(Cow::Borrowed),
-            message: None,
-        },
+        _ => {
+            let first = |names: &[&str]| {
+                let found = names.iter().find_map(|name| member(text, name));
+                found.map(Cow::Borrowed)
+            };
+            Refusal {
+                code: first(&JSON_CODES),
+                message: first(&JSON_MESSAGES),
+            }
+        }
     }
 }
 
-/// The uppermost object with a code in it.
+/// The uppermost object with a code in it; where there is none, the uppermost with a message.
 fn in_value<'a>(value: &Value, depth: usize) -> Option<Refusal<'a>> {
-    let below: Vec<&Value> = match value {
-        Value::Object(members) => {
-            let first = |names: &[&str]| {
-                let texts = names.iter().filter_map(|name| members.get(*name)?.as_str());
-                let mut texts = texts.filter(|text| !text.trim().is_empty());
-                texts.next().map(|text| Cow::Owned(text.to_owned()))
-            };
-            let code = first(&JSON_CODES);
-            if code.is_some() {
-                return Some(Refusal {
-                    code,
-                    message: first(&JSON_MESSAGES),
-                });
-            }
-            members.values().collect()
-        }
-        Value::Array(values) => values.iter().collect(),
-        _ => return None,
-    };
+    with_code(value, depth).or_else(|| with_message(value, depth))
+}
+
+fn with_code<'a>(value: &Value, depth: usize) -> Option<Refusal<'a>> {
+    if let Some(code) = first_of(value, &JSON_CODES) {
+        return Some(Refusal {
+            code: Some(code),
+            message: first_of(value, &JSON_MESSAGES),
+        });
+    }
     let depth = depth.checked_sub(1)?;
-    below.into_iter().find_map(|value| in_value(value, depth))
+    below(value).find_map(|value| with_code(value, depth))
+}
+
+fn with_message<'a>(value: &Value, depth: usize) -> Option<Refusal<'a>> {
+    if let Some(message) = first_of(value, &JSON_MESSAGES) {
+        return Some(Refusal {
+            code: None,
+            message: Some(message),
+        });
+    }
+    let depth = depth.checked_sub(1)?;
+    below(value).find_map(|value| with_message(value, depth))
+}
+
+/// The first of these members that is a text with something in it.
+fn first_of<'a>(value: &Value, names: &[&str]) -> Option<Cow<'a, str>> {
+    let members = value.as_object()?;
+    let texts = names.iter().filter_map(|name| members.get(*name)?.as_str());
+    let mut texts = texts.filter(|text| !text.trim().is_empty());
+    texts.next().map(|text| Cow::Owned(text.to_owned()))
+}
+
+fn below(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
+    match value {
+        Value::Object(members) => Box::new(members.values()),
+        Value::Array(values) => Box::new(values.iter()),
+        _ => Box::new(std::iter::empty()),
+    }
 }
 
 /// The text of a member in what is almost JSON.
@@ -254,11 +310,10 @@ fn member<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 
 fn in_cbor(body: &[u8]) -> Refusal<'_> {
     Refusal {
-        code: cbor_text(body, b"\x66__type")
-            .and_then(|code| trimmed(Cow::Borrowed(code), without_address)),
+        code: cbor_text(body, b"\x66__type").map(Cow::Borrowed),
         message: cbor_text(body, b"\x67message")
             .or_else(|| cbor_text(body, b"\x67Message"))
-            .and_then(text),
+            .map(Cow::Borrowed),
     }
 }
 
@@ -285,7 +340,7 @@ mod tests {
 
     #[test]
     fn code_and_message_are_found_in_every_spelling() {
-        let cases: [(&[u8], Option<&str>, Option<&str>); 27] = [
+        let cases: [(&[u8], Option<&str>, Option<&str>); 39] = [
             (b"\xa1\x66__type\x6cExpiredToken", Some("ExpiredToken"), None),
             (b"\xbf\x67message\x61x\x66__type\x78\x2ecom.amazon.coral.service#ExpiredTokenException\xff", Some("ExpiredTokenException"), Some("x")),
             (b"\xbf\x66__type\x79\x00\x0cExpiredToken\xff", Some("ExpiredToken"), None),
@@ -297,7 +352,19 @@ mod tests {
             (br#"{"Error":{"Code":"InvalidClientTokenId","Message":"m","Type":"Sender"}}"#, Some("InvalidClientTokenId"), Some("m")),
             (br#"{"error":{"code":403,"errors":[{"code":"Forbidden","message":{"a":1}}]}}"#, Some("Forbidden"), None),
             (br#"{"__type":"ExpiredTokenException","mess"#, Some("ExpiredTokenException"), None),
-            (br#"{"message":"ExpiredToken"}"#, None, None),
+            (br#"{"message":"ExpiredToken"}"#, None, Some("ExpiredToken")),
+            (b"{\"__type\":\"X\",\"message\":\"m\"}\0\n", Some("X"), Some("m")),
+            (br#"{"__type":"X","message":"m","a":["#, Some("X"), Some("m")),
+            (b"{\"__type\":\"X\",\"message\":\"f\xfcr\"}", Some("X"), Some("f\u{fffd}r")),
+            (br#"{"error":{"code":403,"status":"x","message":"Forbidden by policy"}}"#, None, Some("Forbidden by policy")),
+            (br#"{"error":"invalid_grant","error_description":"has ended"}"#, None, Some("has ended")),
+            (br#"{"error":"no such user"}"#, None, Some("no such user")),
+            (b"<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><Error><Code>X</Code><Message>f\xfcr</Message></Error>", Some("X"), Some("f\u{fffd}r")),
+            (b"<Error><Message>User <b>x</b> may not</Message><Code>X</Code></Error>", Some("X"), Some("User  may not")),
+            (b"<Error><ErrorCode>X</ErrorCode><ErrorMessage>m</ErrorMessage></Error>", Some("X"), Some("m")),
+            (b"<Error><Code><![CDATA[X]]></Code><Message> <![CDATA[m]]> </Message></Error>", Some("X"), Some("m")),
+            (b"\xef\xbb\xbf\r\n{\"code\":\"X\"}", Some("X"), None),
+            (b"\xa2\x66__type\x60\x67message\x60", None, None),
             (br#"{"__type":"TransactionCanceledException","CancellationReasons":[{"Code":"None"}]}"#, Some("TransactionCanceledException"), None),
             (b"<ErrorResponse><Error><Type>Sender</Type><Code>InvalidClientTokenId</Code><Message>a &lt;b&gt; &#99;</Message></Error></ErrorResponse>", Some("InvalidClientTokenId"), Some("a <b> c")),
             (b"<Response><Errors><Error><Code>RequestExpired</Code><Message>Request has expired.</Message></Error></Errors><RequestID>1</RequestID></Response>", Some("RequestExpired"), Some("Request has expired.")),
@@ -333,6 +400,14 @@ mod tests {
         let found = Refusal::read(header, br#"{"__type":"Other","message":"m"}"#);
         assert_eq!(found.code.as_deref(), Some("ExpiredTokenException"));
         assert_eq!(found.message.as_deref(), Some("m"));
+        // services that speak JSON by REST have the code in the header, and in the body a message alone
+        for body in [
+            &br#"{"message":"m"}"#[..],
+            br#"{"Message":"m"}"#,
+            b"<Error><Message>m</Message></Error>",
+        ] {
+            assert_eq!(Refusal::read(header, body).message.as_deref(), Some("m"));
+        }
         let minio = |name: &str| match name {
             "x-minio-error-code" => Some("AccessDenied"),
             "x-minio-error-desc" => Some("\"Access Denied.\""),

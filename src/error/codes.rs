@@ -167,6 +167,14 @@ pub(crate) fn is_dead_key(code: &str) -> bool {
     known(code).is_some_and(Meaning::is_dead_key)
 }
 
+/// Whether the refusal of a signature says that it is the time of the request that is wrong: STS and the
+/// services of JSON do so in the message alone.
+pub(crate) fn is_about_the_clock(code: &str, message: &str) -> bool {
+    bare(code).eq_ignore_ascii_case("RequestTimeTooSkewed")
+        || message.starts_with("Signature expired")
+        || message.starts_with("Signature not yet current")
+}
+
 /// `com.amazon.coral.service#ExpiredTokenException:http://…` as `ExpiredToken`.
 pub(crate) fn bare(code: &str) -> &str {
     let code = without_address(code);

@@ -14,6 +14,11 @@ pub struct StandIn {
 
 impl StandIn {
     pub async fn start(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
+        Self::start_bytes(move |request| answer(request).into_bytes()).await
+    }
+
+    /// The same, in whatever encoding.
+    pub async fn start_bytes(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let uri = format!("http://{}", listener.local_addr().unwrap());
         let seen: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -48,7 +53,7 @@ impl Drop for StandIn {
 
 async fn serve(
     mut socket: TcpStream,
-    answer: &(impl Fn(&str) -> String + Sync + ?Sized),
+    answer: &(impl Fn(&str) -> Vec<u8> + Sync + ?Sized),
     record: &Mutex<Vec<String>>,
 ) -> std::io::Result<()> {
     let mut bytes = Vec::new();
@@ -73,7 +78,7 @@ async fn serve(
         }
     };
     record.lock().unwrap().push(request.clone());
-    socket.write_all(answer(&request).as_bytes()).await?;
+    socket.write_all(&answer(&request)).await?;
     socket.shutdown().await
 }
 

@@ -37,6 +37,7 @@ const OPTION_A_NEEDS_NONE: &str = "; the role is of the instance's own account: 
      Option A (InstanceProfile) with the permissions on the instance's role needs none of this";
 const CLOCK_OR_SECRET: &str =
     "the secret key is not the one of this key id, or this host's clock is off";
+const CLOCK: &str = "this host's clock is off: set it (on EC2 sudo chronyc makestep)";
 
 /// One call to STS, as far as its errors speak of it.
 pub(super) struct Call<'a> {
@@ -119,10 +120,7 @@ impl<'a> Call<'a> {
     {
         let mapped = match error {
             SdkError::ServiceError(context) => {
-                let said = Refusal {
-                    code: context.err().code().map(Cow::Borrowed),
-                    message: context.err().message().map(Cow::Borrowed),
-                };
+                let said = Refusal::said(context.err().code(), context.err().message());
                 self.answered(context.raw(), said, signer)
             }
             SdkError::ResponseError(context) if context.raw().body().bytes().is_none() => self
@@ -195,18 +193,18 @@ impl<'a> Call<'a> {
     ) -> Error {
         let status = raw.status().as_u16();
         let body = raw.body().bytes().unwrap_or_default();
-        let read = Refusal::read(|name| raw.headers().get(name), body);
-        let code = said.code.or(read.code);
-        let message = said
-            .message
-            .filter(|text| !text.trim().is_empty())
-            .or(read.message);
+        let Refusal { code, message } =
+            said.or(Refusal::read(|name| raw.headers().get(name), body));
         let mapped = match code {
             Some(code) => self.refused(status, &code, message.as_deref(), signer),
-            None => match in_between(raw) {
-                Some(hint) => self.unreadable(status).hint(hint),
-                None => self.unreadable(status),
-            },
+            None => {
+                let message = Quoted::new(&message.unwrap_or_default(), &self.secrets(signer));
+                let mapped = self.unreadable(status, &message);
+                match in_between(raw) {
+                    Some(hint) => mapped.hint(hint),
+                    None => mapped,
+                }
+            }
         };
         match retry_after(raw) {
             Some(pause) => mapped.with_retry_after(pause),
@@ -214,13 +212,18 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Nothing in the answer says why. The parser's own words may quote it, so they stay out.
-    fn unreadable(&self, status: u16) -> Error {
+    /// Nothing in the answer says which error this is, or no more than a message. The parser's own words
+    /// may quote it, so they stay out.
+    fn unreadable(&self, status: u16, said: &Quoted) -> Error {
         let meaning = codes::meaning(None, status);
         let (kind, message) = match meaning {
             Meaning::Throttled => (ErrorKind::Throttled, "STS asks for fewer calls"),
             _ if status >= 500 => (ErrorKind::Service, "STS failed"),
             _ => (ErrorKind::Malformed, "the answer is not one of STS"),
+        };
+        let message = match said.is_empty() {
+            true => Cow::Borrowed(message),
+            false => Cow::Owned(format!("{message}: {said}")),
         };
         let mapped = Error::new(kind, self.operation, message).with_status(status);
         if meaning.needs_a_person() {
@@ -288,7 +291,10 @@ impl<'a> Call<'a> {
             ),
             Meaning::Signature => (
                 ErrorKind::Credential(CredentialFault::Signature),
-                Some(CLOCK_OR_SECRET.into()),
+                Some(match codes::is_about_the_clock(code, message) {
+                    true => CLOCK.into(),
+                    false => CLOCK_OR_SECRET.into(),
+                }),
             ),
             Meaning::Unsigned => (
                 ErrorKind::Credential(CredentialFault::Malformed),
@@ -337,12 +343,15 @@ impl<'a> Call<'a> {
                     .into(),
             );
         }
-        // What belongs beside sts:AssumeRole is named with the statement that allows both.
+        // What belongs beside sts:AssumeRole is named with the statement that allows both, and where STS
+        // says which policy it is, the others need no look.
         let beside = denied
             .action
             .as_deref()
             .is_some_and(|action| !action.starts_with("sts:AssumeRole"));
-        if beside && let Some(remedy) = denied.remedy() {
+        if (beside || denied.names_its_policy())
+            && let Some(remedy) = denied.remedy()
+        {
             return Some(remedy.into());
         }
         let same_account = role.origin == Origin::InstanceProfile

@@ -165,10 +165,7 @@ pub(crate) fn read(status: u16, body: &[u8]) -> Result<Credentials> {
             let said = error
                 .as_operation_error()
                 .and_then(|error| error.downcast_ref::<AssumeRoleError>())
-                .map(|error| Refusal {
-                    code: error.code().map(Cow::Borrowed),
-                    message: error.message().map(Cow::Borrowed),
-                });
+                .map(|error| Refusal::said(error.code(), error.message()));
             Err(call.answered(&response, said.unwrap_or_default(), &signer))
         }
     }

@@ -6,7 +6,7 @@ use super::refusal_marks::{earlier_try_lost, what_was_sent};
 use super::target::{Shared, Target};
 use crate::error::body::Refusal;
 use crate::error::chain::{Broken, Told, layers};
-use crate::error::codes::{Meaning, meaning};
+use crate::error::codes::{Meaning, is_about_the_clock, meaning};
 use crate::error::retry_after::pause;
 use crate::error::text::{Quoted, Secrets};
 use crate::error::{
@@ -19,7 +19,6 @@ use aws_sdk_dynamodb::operation::RequestId as _;
 use aws_sdk_dynamodb::types::ThrottlingReason;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use serde::de::DeserializeOwned;
-use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
@@ -172,10 +171,12 @@ impl<'a> Call<'a> {
             |name| raw.headers().get(name),
             raw.body().bytes().unwrap_or_default(),
         );
-        let code = error.code().map(Cow::Borrowed).or(read.code);
+        let Refusal {
+            code,
+            message: said,
+        } = Refusal::said(error.code(), error.message()).or(read);
         let code = Quoted::new(&code.unwrap_or_default(), secrets);
         let code = code.as_str();
-        let said = error.message().map(Cow::Borrowed).or(read.message);
         let said = &*said.unwrap_or_default();
         let message = Quoted::new(said, secrets);
         let message = message.as_str();
@@ -452,7 +453,7 @@ fn by_code(
         Meaning::Failed => new(ErrorKind::Service, or(message, "the service failed")),
         Meaning::Denied => access_denied(message, message),
         // DynamoDB says of a signature what EC2 says of a session
-        _ if matches!(code, "RequestExpired" | "RequestTimeTooSkewed") => {
+        _ if code == "RequestExpired" => {
             credential(Signature, "the signature is too old")
                 .needs_human()
                 .hint("check this host's clock")
@@ -461,6 +462,11 @@ fn by_code(
         Meaning::Unrecognized => credential(Unrecognized, "the key is not known").hint(
             "the key id or the session token is wrong or missing, the key is not known yet everywhere, or the region is not enabled for the account",
         ),
+        Meaning::Signature if is_about_the_clock(code, message) => {
+            credential(Signature, "the signature is too old")
+                .needs_human()
+                .hint("check this host's clock")
+        }
         Meaning::Signature => credential(Signature, "the signature does not match")
             .needs_human()
             .hint("a clock that is off has been corrected for already, so it is almost surely a wrong secret key"),
