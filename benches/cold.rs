@@ -1,4 +1,4 @@
-//! What happens on a simulated clock; the program of `examples/fleet.rs`.
+//! What happens on a simulated clock; the program of `examples/fleet`.
 
 #[path = "../examples/fleet/simulation.rs"]
 pub(crate) mod simulation;

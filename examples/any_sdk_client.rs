@@ -1,14 +1,8 @@
 //! A strategy in an SDK client other than DynamoDB's: SQS, on a loopback server that rejects the first
 //! key it sees as expired. The request is repeated once, with new credentials; the caller sees success.
 
-#[path = "../src/bin/aws-credential-doctor/arguments.rs"]
-#[allow(dead_code, reason = "not every example has options")]
-mod arguments;
-#[path = "../src/bin/aws-credential-doctor/screen.rs"]
-#[allow(dead_code, reason = "not every example waits")]
-mod screen;
+mod support;
 
-use arguments::Program;
 use aws_credential_strategies::local::LocalCloud;
 use aws_credential_strategies::{CredentialStrategy, InstanceProfile, sdk};
 use bytes::Bytes;
@@ -18,21 +12,22 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use screen::tell;
-use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use support::arguments::Program;
+use support::{Failure, NAME, tell};
 use tokio::net::TcpListener;
 
 const PROGRAM: Program = Program {
-    name: "cargo run --example any_sdk_client --",
-    about: "The strategy in an SDK client other than DynamoDB's, and a key that its service rejects.",
+    name: NAME,
+    about: "A strategy in an SDK client other than DynamoDB's: SQS, which rejects the first key that it sees. The \
+            request is repeated once, with new credentials; the caller sees success.",
     options: &[],
-    notes: "",
+    notes: "takes: a second\ncosts: nothing, it runs on the embedded cloud",
 };
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<(), Failure> {
     PROGRAM.read_or_exit();
     // Stands in for EC2; its metadata service has new keys each time it is asked.
     let cloud = LocalCloud::builder()
@@ -45,15 +40,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let strategy = InstanceProfile::builder()
         .endpoint(cloud.imds_endpoint())
         .build()?;
-    let settings = sdk::config(&settings, strategy.clone());
-    let recovery = sdk::Recovery::new(strategy.clone());
-    let config = aws_sdk_sqs::config::Builder::from(&settings)
-        .endpoint_url(&queues.endpoint)
-        .interceptor(recovery.clone())
-        .retry_classifier(recovery.clone())
-        .retry_partition(recovery.retry_partition())
-        .build();
-    let sqs = aws_sdk_sqs::Client::from_conf(config);
+    // the one line that wires a client of any service
+    let config = sdk::client_config!(aws_sdk_sqs, &settings, strategy.clone());
+    let config = config.to_builder().endpoint_url(&queues.endpoint);
+    let sqs = aws_sdk_sqs::Client::from_conf(config.build());
 
     let first = strategy.credentials().await?;
     tell!("the metadata service gave {}", first.access_key_id());
@@ -61,7 +51,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let listed = sqs.list_queues().send().await?;
 
-    tell!("the queues are {:?}\n", listed.queue_urls());
+    tell!("its queues: {}\n", listed.queue_urls().join(", "));
     tell!("what the server saw:");
     let seen = queues.seen();
     for (n, request) in seen.iter().enumerate() {
@@ -69,9 +59,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         tell!("  {request} -> {answer}");
     }
     let fetches = strategy.status().fetches - fetched;
-    tell!("fetches for it: {fetches}");
+    tell!("\nfetches of new credentials for it: {fetches}");
     if seen.len() != 2 || seen.first() == seen.last() || fetches != 1 {
-        return Err("expected one repeat, with other keys, after one fetch".into());
+        return Err(Failure::new(
+            "expected one repeat, with other keys, after one fetch",
+        ));
     }
     Ok(())
 }

@@ -1,29 +1,25 @@
 //! A third strategy: keys from a file that something else keeps up to date. A source of 20 lines, and
 //! the cache around it does what it does for Options A and B.
 
-#[path = "../src/bin/aws-credential-doctor/arguments.rs"]
-#[allow(dead_code, reason = "not every example has options")]
-mod arguments;
-#[path = "../src/bin/aws-credential-doctor/screen.rs"]
-#[allow(dead_code, reason = "not every example waits")]
-mod screen;
+mod support;
 
-use arguments::Program;
 use aws_credential_strategies::local::LocalCloud;
 use aws_credential_strategies::{
     CredentialCache, CredentialSource, Credentials, Dynamo, Error, RefreshPolicy, Result,
 };
-use screen::tell;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+use support::arguments::Program;
+use support::{Failure, NAME, tell};
 
 const PROGRAM: Program = Program {
-    name: "cargo run --example custom_source --",
-    about: "A third strategy in about 20 lines: keys from a file that something else keeps up to date.",
+    name: NAME,
+    about: "A third strategy in about 20 lines: keys from a file that something else keeps up to date. The cache around it \
+            does what it does for Options A and B.",
     options: &[],
-    notes: "",
+    notes: "takes: a second\ncosts: nothing, it runs on the embedded cloud",
 };
 
 /// How long keys from the file are taken to be good, as the file does not say.
@@ -61,53 +57,49 @@ impl CredentialSource for KeyFile {
 }
 
 #[tokio::main]
-async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+async fn main() -> std::result::Result<(), Failure> {
     PROGRAM.read_or_exit();
     let cloud = LocalCloud::start().await?;
     cloud.create_table(("MyTable", "id"))?;
     cloud.put_item("MyTable", &json!({ "id": "123", "name": "Ada" }))?;
+
     let file = std::env::temp_dir().join(format!("custom-source-{}.json", std::process::id()));
-    let done = use_it(&cloud, &file).await;
+    let story = use_it(&cloud, &file).await;
+    // told when the file is gone, as whoever reads may go too
     if file.exists() {
         std::fs::remove_file(&file)?;
     }
-    done
+    tell!("{}", story?.join("\n"));
+    Ok(())
 }
 
-async fn use_it(
-    cloud: &LocalCloud,
-    file: &Path,
-) -> std::result::Result<(), Box<dyn std::error::Error>> {
+/// What came of it, line by line.
+async fn use_it(cloud: &LocalCloud, file: &Path) -> std::result::Result<Vec<String>, Failure> {
+    let mut story = Vec::new();
     let strategy = CredentialCache::new(KeyFile(file.to_owned()), RefreshPolicy::default());
     let table = Dynamo::new(strategy.clone(), &cloud.sdk_config()).table("MyTable");
     let read = || table.get(("id", "123")).send::<Value>();
 
-    if let Err(error) = read().await {
-        tell!("without the file: {error}");
-        let mut cause = std::error::Error::source(&error);
-        while let Some(because) = cause {
-            tell!("  because: {because}");
-            cause = because.source();
-        }
+    match read().await {
+        Ok(_) => return Err(Failure::new("expected no keys without the file")),
+        Err(error) => story.push(format!("without the file:\n  {:?}", Failure::from(error))),
     }
 
     let old = write_keys(cloud, file)?;
-    tell!("with keys {old}: {}", read().await?.unwrap_or_default());
+    let item = read().await?.unwrap_or_default();
+    story.push(format!("with the keys {old} in it:\n  {item}"));
 
     let new = write_keys(cloud, file)?;
     cloud.revoke(&old);
-    tell!(
-        "{old} is deleted, {new} is in the file: {}",
-        read().await?.unwrap_or_default()
-    );
+    let item = read().await?.unwrap_or_default();
+    story.push(format!("with {new}, and the others deleted:\n  {item}"));
 
     let status = strategy.status();
-    tell!(
-        "fetches: {}, of which brought new keys: {}",
-        status.fetches,
-        status.generation
-    );
-    Ok(())
+    story.push(format!(
+        "{} fetches, {} of which brought new keys",
+        status.fetches, status.generation
+    ));
+    Ok(story)
 }
 
 /// What keeps the file up to date: creates an access key and writes it there.

@@ -1,7 +1,9 @@
 //! Every operation of `Table` against any DynamoDB, with what came of it as data: one line of JSON a label.
 //!
-//! `cargo run --example judge -- http://localhost:8000` asks what listens there (DynamoDB Local, dynalite,
-//! moto, …); without an argument, the embedded DynamoDB. Two runs are compared with `diff`.
+//! `cargo run --example judge -- --endpoint http://localhost:8000` asks what listens there (DynamoDB Local,
+//! dynalite, moto, …); without it, the embedded DynamoDB. Two runs are compared with `diff`.
+
+mod support;
 
 use aws_credential_strategies::local::LocalCloud;
 use aws_credential_strategies::table::{
@@ -16,18 +18,35 @@ use aws_sdk_dynamodb::types::{
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use std::time::Duration;
+use support::arguments::{Opt, Program};
+use support::screen::warn;
+use support::{Failure, NAME, tell};
+
+const PROGRAM: Program = Program {
+    name: NAME,
+    about: "Every operation of the table against any DynamoDB, with what came of it as data: one line of JSON for each, \
+            however long. Two runs are compared with diff.",
+    options: &[Opt::value(
+        "endpoint",
+        "URL",
+        "what to ask, as http://localhost:8000; it is given keys that are none, and two tables are created there, \
+         Judged and Other, and deleted (default: the embedded DynamoDB)",
+    )],
+    notes: "takes: some seconds\ncosts: nothing",
+};
 
 type Db = Dynamo<Provided>;
 type Items = Table<Provided>;
 
 #[tokio::main]
-async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+async fn main() -> std::result::Result<(), Failure> {
+    let given = PROGRAM.read_or_exit();
     let mut judge = Judge::default();
-    match std::env::args().nth(1) {
+    match given.value("endpoint") {
         Some(endpoint) => {
             let keys =
                 Credentials::new("AKIAIOSFODNN7EXAMPLE", "not-a-secret", None, None, "judge");
-            let db = Dynamo::local(Provided::fixed(keys), &endpoint);
+            let db = Dynamo::local(Provided::fixed(keys), endpoint);
             judge.run(&db).await?;
         }
         None => {
@@ -37,7 +56,10 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
             judge.run(&db).await?;
         }
     }
-    eprintln!("{} labels, {} refused", judge.labels, judge.refused);
+    warn(&format!(
+        "{} labels, {} refused",
+        judge.labels, judge.refused
+    ));
     Ok(())
 }
 
@@ -58,10 +80,10 @@ impl Judge {
                 refusal(&error)
             }
         };
-        println!("{}", json!({ "label": label, "outcome": outcome }));
+        tell!("{}", json!({ "label": label, "outcome": outcome }));
     }
 
-    async fn run(&mut self, db: &Db) -> std::result::Result<(), Box<dyn std::error::Error>> {
+    async fn run(&mut self, db: &Db) -> std::result::Result<(), Failure> {
         create(db, "Judged").await?;
         create(db, "Other").await?;
         let (table, other) = (db.table("Judged"), db.table("Other"));
@@ -778,7 +800,7 @@ fn refusal(error: &Error) -> Json {
     json!({ "refused": kind, "code": error.code() })
 }
 
-async fn create(db: &Db, name: &str) -> std::result::Result<(), Box<dyn std::error::Error>> {
+async fn create(db: &Db, name: &str) -> std::result::Result<(), Failure> {
     let element = |name: &str, role: KeyType| {
         KeySchemaElement::builder()
             .attribute_name(name)

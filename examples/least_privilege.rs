@@ -1,29 +1,25 @@
 //! The least policy that a program needs, found by running it: the operations of a session store under
 //! a policy of three actions, what is denied, the policy that would do, and the same run under it.
 
-#[path = "../src/bin/aws-credential-doctor/arguments.rs"]
-#[allow(dead_code, reason = "not every example has options")]
-mod arguments;
-#[path = "../src/bin/aws-credential-doctor/screen.rs"]
-#[allow(dead_code, reason = "not every example waits")]
-mod screen;
+mod support;
 
-use arguments::Program;
 use aws_credential_strategies::iam::{PermissionPolicy, Statement};
 use aws_credential_strategies::local::{
     DEFAULT_ROLE, KeyType, LocalCloud, NewIndex, NewTable, Role, Trust,
 };
 use aws_credential_strategies::table::{attr, sort};
 use aws_credential_strategies::{Dynamo, ErrorKind, InstanceProfile, Result, Table};
-use screen::tell;
 use serde::{Deserialize, Serialize};
-use std::error::Error;
+use support::arguments::Program;
+use support::screen::{WIDTH, fold};
+use support::{Failure, NAME, tell};
 
 const PROGRAM: Program = Program {
-    name: "cargo run --example least_privilege --",
-    about: "The least policy that a program needs, found by running it.",
+    name: NAME,
+    about: "The least policy that a program needs, found by running it: what a policy of three actions denies, the \
+            policy that would do, and the same run under that.",
     options: &[],
-    notes: "",
+    notes: "takes: a second\ncosts: nothing, it runs on the embedded cloud",
 };
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -35,7 +31,7 @@ struct Session {
 }
 
 #[tokio::main]
-async fn main() -> std::result::Result<(), Box<dyn Error>> {
+async fn main() -> std::result::Result<(), Failure> {
     PROGRAM.read_or_exit();
     let cloud = LocalCloud::start().await?;
     let by_user = NewIndex::new("byUser", "user").sort_key("created", KeyType::Number);
@@ -55,14 +51,17 @@ async fn main() -> std::result::Result<(), Box<dyn Error>> {
     let least = db.recorder().policy("aws", region, account)?;
     tell!("\n{denied} denied. The least policy for what this program does:\n\n{least}");
     if let Err(error) = db.recorder().assert_within(&three) {
-        tell!("\nin a unit test, `assert_within(&policy)` says so without a call:\n  {error}");
+        tell!("\nin a unit test, `assert_within(&policy)` says so without a call:");
+        tell!("{}", fold(&format!("  {error}"), WIDTH));
     }
 
     install(&cloud, &least)?;
     tell!("\nwith that policy, and no other, installed:\n");
     match run(&db.table("Sessions")).await? {
         0 => Ok(()),
-        denied => Err(format!("{denied} operations are denied still").into()),
+        denied => Err(Failure::new(format!(
+            "{denied} operations are denied still"
+        ))),
     }
 }
 
@@ -93,7 +92,7 @@ async fn run(table: &Table<InstanceProfile>) -> Result<usize> {
             denied += 1;
             tell!("  denied  {what}");
             if let Some(remedy) = denial.remedy() {
-                tell!("          {remedy}");
+                tell!("{}", fold(&format!("          {remedy}"), WIDTH));
             }
             Ok(())
         }

@@ -3,190 +3,206 @@
 //! Runs until Ctrl-C. `-- --help` lists the options: ports, region, short sessions so that a refresh can
 //! be seen, and a file with roles, policies, identity providers and tables.
 
+mod support;
+
 use aws_credential_strategies::iam::TrustPolicy;
-use aws_credential_strategies::local::{
-    DEFAULT_ROLE, DEFAULT_TOKEN_LIFETIME, LocalCloud, LocalCloudBuilder, Role,
-};
+use aws_credential_strategies::local::{DEFAULT_ROLE, DEFAULT_TOKEN_LIFETIME, LocalCloud, Role};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
+use support::arguments::{Opt, Program};
+use support::{Failure, NAME, reader_gone, tell};
 
-const USAGE: &str = "\
-usage: local_cloud [options]
+const PROGRAM: Program = Program {
+    name: NAME,
+    about: "Starts the embedded cloud with one item in a table, and prints what points any AWS client at it: the AWS CLI, \
+            boto3, any SDK. Runs until Ctrl-C, and then says what it was asked.",
+    options: &[
+        Opt::value(
+            "account",
+            "DIGITS",
+            "the account, 12 digits (default: 123456789012)",
+        ),
+        Opt::value(
+            "region",
+            "REGION",
+            "the region, and with it the partition (default: us-east-1)",
+        ),
+        Opt::value(
+            "session-seconds",
+            "N",
+            "how long sessions last at most, so that a refresh can be seen (default: as long as AWS's, hours)",
+        ),
+        Opt::value(
+            "imds-port",
+            "PORT",
+            "of the metadata service (default, as for the others: any free one)",
+        ),
+        Opt::value("sts-port", "PORT", "of the Security Token Service"),
+        Opt::value("dynamodb-port", "PORT", "of DynamoDB"),
+        Opt::value("oidc-port", "PORT", "of the OpenID Connect issuer"),
+        Opt::value(
+            "container-port",
+            "PORT",
+            "of the container credential endpoint",
+        ),
+        Opt::value(
+            "setup",
+            "FILE",
+            "a JSON file with what is there from the start, as below (default: nothing)",
+        ),
+    ],
+    notes: r#"takes: a second, then it runs until Ctrl-C
+costs: nothing
 
-  --account <12 digits>        the account
-  --region <region>            the region, and with it the partition
-  --session-seconds <number>   how long sessions last at most
-  --imds-port <port>           of the metadata service; any free one by default, as for the others
-  --sts-port <port>            of the Security Token Service
-  --dynamodb-port <port>       of DynamoDB
-  --oidc-port <port>           of the OpenID Connect issuer
-  --container-port <port>      of the container credential endpoint
-  --setup <file>               a JSON file with what is there from the start (all members optional):
-      {
-        \"oidc_providers\": [{ \"url\": \"https://…\", \"client_ids\": [\"sts.amazonaws.com\"] }],
-        \"roles\": [{ \"name\": \"App\", \"trust\": { … }, \"permissions\": [{ … }],
-                    \"path\": \"/\", \"account\": \"…\", \"max_session_seconds\": 3600 }],
-        \"instance_role\": \"App\", \"container_role\": \"App\",
-        \"users\": [{ \"name\": \"deployer\", \"permissions\": [{ … }] }],
-        \"tables\": [{ \"name\": \"MyTable\", \"partition_key\": \"id\", \"items\": [{ … }] }],
-        \"tokens\": [{ \"file\": \"token.jwt\", \"claims\": { \"sub\": \"…\" } }],
-        \"pod_tokens\": [{ \"file\": \"pod.jwt\", \"namespace\": \"default\", \"service_account\": \"app\" }]
-      }
-      Tokens are written at the start and renewed at half their life. In strings, ${ACCOUNT} is the
-      account, ${PARTITION} the partition, ${OIDC_PROVIDER} the ARN of the provider for the cloud's own
-      issuer and ${OIDC_ISSUER} what condition keys call it.
-";
+the JSON file, all members optional:
+  {
+    "oidc_providers": [{ "url": "https://…", "client_ids": ["sts.amazonaws.com"] }],
+    "roles": [{ "name": "App", "trust": { … }, "permissions": [{ … }],
+                "path": "/", "account": "…", "max_session_seconds": 3600 }],
+    "instance_role": "App", "container_role": "App",
+    "users": [{ "name": "deployer", "permissions": [{ … }] }],
+    "tables": [{ "name": "MyTable", "partition_key": "id", "items": [{ … }] }],
+    "tokens": [{ "file": "token.jwt", "claims": { "sub": "…" } }],
+    "pod_tokens": [{ "file": "pod.jwt", "namespace": "default",
+                     "service_account": "app" }]
+  }
+Tokens are written at the start and renewed at half their life. In strings,
+${ACCOUNT} is the account, ${PARTITION} the partition, ${OIDC_PROVIDER} the ARN
+of the provider for the cloud's own issuer, and ${OIDC_ISSUER} what condition
+keys call it."#,
+};
 
 #[tokio::main]
-async fn main() -> Result<ExitCode, Box<dyn Error>> {
-    let options = match Options::read(std::env::args().skip(1)) {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            print!("{USAGE}");
-            return Ok(ExitCode::SUCCESS);
-        }
-        Err(wrong) => {
-            eprintln!("{wrong}\n\n{USAGE}");
-            return Ok(ExitCode::from(2));
-        }
-    };
-    let cloud = options.builder.start().await?;
+async fn main() -> Result<(), Failure> {
+    let given = PROGRAM.read_or_exit();
+    let port = |name| PROGRAM.number(&given, name, 0, 0..=u16::MAX);
+    let mut cloud = LocalCloud::builder()
+        .imds_port(port("imds-port"))
+        .sts_port(port("sts-port"))
+        .dynamodb_port(port("dynamodb-port"))
+        .oidc_port(port("oidc-port"))
+        .container_port(port("container-port"));
+    if let Some(account) = given.value("account") {
+        cloud = cloud.account(account);
+    }
+    if let Some(region) = given.value("region") {
+        cloud = cloud.region(region);
+    }
+    if given.has("session-seconds") {
+        let seconds = PROGRAM.number(&given, "session-seconds", 1, 1..=43_200);
+        cloud = cloud.session_lifetime(Duration::from_secs(seconds));
+    }
+    let cloud = cloud.start().await?;
     cloud.create_table(("MyTable", "id"))?;
     cloud.put_item("MyTable", &json!({ "id": "123", "name": "Ada" }))?;
-    let setup = match options.setup {
-        Some(file) => {
-            Setup::read(&file, &cloud).map_err(|why| format!("{}: {why}", file.display()))?
-        }
+    let setup = match given.value("setup") {
+        Some(file) => Setup::read(file, &cloud)
+            .map_err(|why| Failure::new(format!("--setup {file}: {why:?}")))?,
         None => Setup::default(),
     };
     setup.apply(&cloud)?;
+    tell_how_to_use(&cloud, &setup);
 
-    println!(
-        "# The embedded cloud runs until Ctrl-C. In another shell, point any AWS client at it:"
+    let mut renewal = tokio::time::interval(DEFAULT_TOKEN_LIFETIME / 2);
+    let gone = reader_gone();
+    tokio::pin!(gone);
+    loop {
+        tokio::select! {
+            _ = renewal.tick() => setup.write_tokens(&cloud)?,
+            ended = tokio::signal::ctrl_c() => break ended?,
+            () = &mut gone => return Ok(()),
+        }
+    }
+    tell_calls(&cloud);
+    Ok(())
+}
+
+/// Lines that can be pasted into another shell.
+fn tell_how_to_use(cloud: &LocalCloud, setup: &Setup) {
+    tell!(
+        "# The embedded cloud runs until Ctrl-C. In another shell, point any AWS client\n# at it:"
     );
     for (name, value) in cloud.environment() {
-        println!("export {name}={value}");
+        tell!("export {name}={value}");
     }
-    println!(
+    tell!(
         "unset AWS_PROFILE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN\n\
          export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null"
     );
-    println!("\n# then, with boto3:");
-    println!(
-        "python3 -c 'import boto3; print(boto3.resource(\"dynamodb\").Table(\"MyTable\").get_item(Key={{\"id\": \"123\"}})[\"Item\"])'"
+    tell!("\n# then, with boto3:");
+    tell!(
+        "python3 -c 'import boto3; table = boto3.resource(\"dynamodb\").Table(\"MyTable\")\n\
+         print(table.get_item(Key={{\"id\": \"123\"}})[\"Item\"])'"
     );
-    println!("\n# with the AWS CLI:");
-    println!("aws dynamodb get-item --table-name MyTable --key '{{\"id\": {{\"S\": \"123\"}}}}'");
-    println!("\n# and, explicitly, with the role:");
-    println!(
-        "aws sts assume-role --role-arn {} --role-session-name EC2Session",
+    tell!("\n# with the AWS CLI:");
+    tell!("aws dynamodb get-item --table-name MyTable --key '{{\"id\": {{\"S\": \"123\"}}}}'");
+    tell!("\n# and, explicitly, with the role:");
+    tell!(
+        "aws sts assume-role --role-session-name EC2Session \\\n  --role-arn {}",
         cloud.role_arn(DEFAULT_ROLE)
     );
-    println!("\n# as a task of ECS, in place of the instance:");
-    println!(
+    tell!("\n# as a task of ECS, in place of the instance:");
+    tell!(
         "export AWS_CONTAINER_CREDENTIALS_FULL_URI={}",
         cloud.container().task_uri()
     );
     for token in &setup.pod_tokens {
-        println!("\n# as a pod of EKS, {}:", token.service_account);
-        println!(
-            "export AWS_CONTAINER_CREDENTIALS_FULL_URI={} AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE={}",
+        tell!("\n# as a pod of EKS, {}:", token.service_account);
+        tell!(
+            "export AWS_CONTAINER_CREDENTIALS_FULL_URI={}\n\
+             export AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE={}",
             cloud.container().pod_uri(),
             token.file.display()
         );
     }
+    let first_role = setup.roles.first().map_or(DEFAULT_ROLE, |role| &role.name);
     for token in &setup.tokens {
-        println!("\n# with an identity from outside, {}:", token.claims);
-        println!(
-            "export AWS_ROLE_ARN={} AWS_WEB_IDENTITY_TOKEN_FILE={}",
-            setup.roles.first().map_or_else(
-                || cloud.role_arn(DEFAULT_ROLE),
-                |role| cloud.role_arn(&role.name)
-            ),
+        tell!("\n# with an identity from outside, {}:", token.claims);
+        tell!(
+            "export AWS_ROLE_ARN={}\nexport AWS_WEB_IDENTITY_TOKEN_FILE={}",
+            cloud.role_arn(first_role),
             token.file.display()
         );
     }
     for user in &setup.users {
         let key = cloud.create_access_key(&user.name);
-        println!("\n# as the user {}:", user.name);
-        println!(
-            "export AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}",
+        tell!("\n# as the user {}:", user.name);
+        tell!(
+            "export AWS_ACCESS_KEY_ID={}\nexport AWS_SECRET_ACCESS_KEY={}",
             key.access_key_id(),
             key.secret_access_key()
         );
     }
+}
 
-    let mut renewal = tokio::time::interval(DEFAULT_TOKEN_LIFETIME / 2);
-    loop {
-        tokio::select! {
-            _ = renewal.tick() => setup.write_tokens(&cloud)?,
-            ended = tokio::signal::ctrl_c() => {
-                ended?;
-                break;
-            }
-        }
-    }
-    println!(
-        "\nmetadata service: {:?}\ncontainers: {:?}\nSTS: {:?}\nissuer: {:?}\nDynamoDB: {:?}",
+/// What each service was asked.
+fn tell_calls(cloud: &LocalCloud) {
+    let (imds, containers, sts) = (
         cloud.imds().calls(),
         cloud.container().calls(),
         cloud.sts().calls(),
-        cloud.oidc_issuer().calls(),
-        cloud.dynamodb().calls()
     );
-    Ok(ExitCode::SUCCESS)
-}
-
-struct Options {
-    builder: LocalCloudBuilder,
-    setup: Option<PathBuf>,
-}
-
-impl Options {
-    /// What the arguments ask for; `None` when they ask for help.
-    fn read(mut arguments: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
-        let mut builder = LocalCloud::builder();
-        let mut setup = None;
-        while let Some(option) = arguments.next() {
-            if option == "--help" || option == "-h" {
-                return Ok(None);
-            }
-            let mut value = || {
-                arguments
-                    .next()
-                    .ok_or_else(|| format!("{option}: expected a value after it"))
-            };
-            builder = match option.as_str() {
-                "--account" => builder.account(value()?),
-                "--region" => builder.region(value()?),
-                "--session-seconds" => {
-                    let seconds = number(&option, &value()?)?;
-                    builder.session_lifetime(Duration::from_secs(seconds))
-                }
-                "--imds-port" => builder.imds_port(number(&option, &value()?)?),
-                "--sts-port" => builder.sts_port(number(&option, &value()?)?),
-                "--dynamodb-port" => builder.dynamodb_port(number(&option, &value()?)?),
-                "--oidc-port" => builder.oidc_port(number(&option, &value()?)?),
-                "--container-port" => builder.container_port(number(&option, &value()?)?),
-                "--setup" => {
-                    setup = Some(PathBuf::from(value()?));
-                    builder
-                }
-                _ => return Err(format!("{option}: no such option")),
-            };
-        }
-        Ok(Some(Options { builder, setup }))
+    let (issuer, dynamodb) = (cloud.oidc_issuer().calls(), cloud.dynamodb().calls());
+    tell!("\ncalls to the");
+    tell!(
+        "  metadata service     {:>6}, {} of them for credentials",
+        imds.total(),
+        imds.documents()
+    );
+    tell!("  container endpoint   {:>6}", containers.total());
+    tell!(
+        "  STS                  {:>6}, {} of them to assume a role",
+        sts.total(),
+        sts.assume_role + sts.assume_role_with_web_identity
+    );
+    tell!("  issuer               {:>6}", issuer.total());
+    tell!("  DynamoDB             {:>6}", dynamodb.total());
+    for (operation, calls) in dynamodb.iter() {
+        tell!("    {operation:<18} {calls:>6}");
     }
-}
-
-fn number<N: std::str::FromStr>(option: &str, text: &str) -> Result<N, String> {
-    text.parse()
-        .map_err(|_| format!("{option}: expected a number, got {text:?}"))
 }
 
 /// What is there from the start.
@@ -255,7 +271,7 @@ struct PodToken {
 }
 
 impl Setup {
-    fn read(file: &PathBuf, cloud: &LocalCloud) -> Result<Self, Box<dyn Error>> {
+    fn read(file: &str, cloud: &LocalCloud) -> Result<Self, Failure> {
         let provider = cloud.oidc_provider_arn();
         let partition = provider.split(':').nth(1).unwrap_or_default();
         let issuer = provider
@@ -269,7 +285,7 @@ impl Setup {
         Ok(serde_json::from_str(&text)?)
     }
 
-    fn apply(&self, cloud: &LocalCloud) -> Result<(), Box<dyn Error>> {
+    fn apply(&self, cloud: &LocalCloud) -> Result<(), Failure> {
         for provider in &self.oidc_providers {
             cloud.add_oidc_provider(&provider.url, &provider.client_ids)?;
         }
@@ -315,7 +331,7 @@ impl Setup {
         self.write_tokens(cloud)
     }
 
-    fn write_tokens(&self, cloud: &LocalCloud) -> Result<(), Box<dyn Error>> {
+    fn write_tokens(&self, cloud: &LocalCloud) -> Result<(), Failure> {
         for Token { file, claims } in &self.tokens {
             fs::write(file, cloud.oidc_issuer().token(claims)?)?;
         }

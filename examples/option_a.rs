@@ -2,15 +2,17 @@
 //!
 //! On the embedded cloud; `-- --aws --table MyTable --region us-east-1` on AWS.
 
+#[path = "support/place.rs"]
+mod place;
 mod support;
 
 use aws_credential_strategies::{Dynamo, InstanceProfile};
 use serde_json::Value;
-use std::error::Error;
+use support::{Failure, tell};
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let place = support::Place::from_args().await?;
+async fn main() -> Result<(), Failure> {
+    let place = place::Place::from_args().await?;
 
     let strategy = place.metadata_service(InstanceProfile::builder()).build()?;
 
@@ -18,6 +20,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let table = dynamodb.table(&place.table);
 
     let item: Option<Value> = table.get(("id", "123")).send().await?;
-    support::show(item);
+    match item {
+        Some(item) => tell!("{item:#}"),
+        None => tell!("{} has no item whose id is 123", place.table),
+    }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `fleet`: 10,000 hosts on a simulated clock; the program of `examples/fleet.rs`.
+//! `fleet`: 10,000 hosts on a simulated clock; the program of `examples/fleet`.
 
 use super::Row;
 use crate::cold::simulation::{Calls, Fleet, Rule, simulate};

@@ -4,29 +4,26 @@
 //! `cargo run --example setup -- --region cn-north-1` prints those of China; `-- --write` writes the samples
 //! to `examples/setup/`, where the scripts take them from.
 
-#[path = "../../src/bin/aws-credential-doctor/arguments.rs"]
-mod arguments;
 mod documents;
-#[path = "../../src/bin/aws-credential-doctor/screen.rs"]
-#[allow(dead_code, reason = "nothing here takes long")]
-mod screen;
+#[path = "../support/mod.rs"]
+mod support;
 
-use arguments::{Only, Opt, Program};
 use aws_credential_strategies::iam::TrustPolicy;
 use documents::{SAMPLE, Setup};
-use screen::{WIDTH, fold, say, warn};
-use std::error::Error;
 use std::path::Path;
-use std::process::ExitCode;
+use support::arguments::{Only, Opt, Program};
+use support::screen::{WIDTH, fold};
+use support::{Failure, NAME, tell};
 
 const PROGRAM: Program = Program {
-    name: "cargo run --example setup --",
-    about: "Prints the IAM documents of both options, with sample values.",
+    name: NAME,
+    about: "Prints the IAM documents of both options, with sample values, and what is wrong with the one that people paste. \
+            The scripts in examples/setup put your values in.",
     options: &[
         Opt::value(
             "region",
             "REGION",
-            "the region, which decides the partition; us-east-1",
+            "which decides the partition (default: us-east-1)",
         )
         .only(Only::Without("write")),
         Opt::flag(
@@ -34,54 +31,43 @@ const PROGRAM: Program = Program {
             "write the samples to examples/setup, where the scripts take them from",
         ),
     ],
-    notes: "",
+    notes: "takes: a moment\ncosts: nothing, AWS is not asked",
 };
 
-fn main() -> ExitCode {
-    let given = match PROGRAM.read() {
-        Ok(given) => given,
-        Err(status) => return status,
-    };
+fn main() -> Result<(), Failure> {
+    let given = PROGRAM.read_or_exit();
     let setup = Setup {
         region: given.value("region").unwrap_or(SAMPLE.region),
         ..SAMPLE
     };
-    if setup.partition().is_none() {
-        return PROGRAM.refuse(&format!(
-            "--region {}: of no partition that is known",
-            setup.region
-        ));
-    }
-    match show(&setup, given.has("write")) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            warn(&format!("error: {error}"));
-            ExitCode::FAILURE
+    let Some(partition) = setup.partition() else {
+        let wrong = format!("--region {}: of no partition that is known", setup.region);
+        PROGRAM.refuse_and_exit(&wrong);
+    };
+    let documents = setup.documents()?;
+    if given.has("write") {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/setup");
+        for (name, document) in &documents {
+            std::fs::write(directory.join(name), document)?;
         }
     }
-}
-
-fn show(setup: &Setup<'_>, write: bool) -> Result<(), Box<dyn Error>> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/setup");
-    for (name, document) in setup.documents()? {
-        if write {
-            std::fs::write(directory.join(name), document)?;
-            say(&format!("wrote {name}"));
-        } else {
-            say(&format!("# {name}\n{document}"));
+    for (name, document) in &documents {
+        match given.has("write") {
+            true => tell!("wrote {name}"),
+            false => tell!("# {name}\n{document}"),
         }
     }
 
     // Option B with an EC2 instance as principal: IAM refuses it, and so does `TrustPolicy`
-    let partition = setup
-        .partition()
-        .map_or("aws", |partition| partition.name());
     let instance = format!(
-        "arn:{partition}:ec2:{}:{}:instance/{}",
-        setup.region, setup.account, setup.instance
+        "arn:{}:ec2:{}:{}:instance/{}",
+        partition.name(),
+        setup.region,
+        setup.account,
+        setup.instance
     );
     if let Err(refusal) = TrustPolicy::builder().principal(&instance).build() {
-        say(&fold(&format!("refused: {refusal}"), WIDTH));
+        tell!("{}", fold(&format!("refused: {refusal}"), WIDTH));
     }
     Ok(())
 }

@@ -1,121 +1,171 @@
-//! Where Options A and B run: on the embedded cloud, or with `-- --aws` on whatever the standard AWS
-//! variables point at.
+//! What the examples share: how they read a command line, tell what they have to say, show that something takes
+//! long, and fail. Command lines and the screen are those of the program `aws-credential-doctor`.
+#![allow(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "no example needs all of it"
+)]
 
 #[path = "../../src/bin/aws-credential-doctor/arguments.rs"]
-#[allow(dead_code, reason = "two examples with the same options")]
-mod arguments;
+pub(crate) mod arguments;
 #[path = "../../src/bin/aws-credential-doctor/screen.rs"]
-#[allow(dead_code, reason = "nothing here waits")]
-mod screen;
+pub(crate) mod screen;
 
-use arguments::{Only, Opt, Program};
-use aws_config::BehaviorVersion;
-use aws_credential_strategies::iam::{PermissionPolicy, Statement};
-use aws_credential_strategies::local::{DEFAULT_ROLE, LocalCloud, Role, Trust};
-use aws_credential_strategies::strategy::InstanceProfileBuilder;
-use aws_types::SdkConfig;
-use aws_types::region::Region;
-use serde_json::{Value, json};
+use arguments::{Given, Program};
+use indicatif::{ProgressBar, ProgressStyle};
+use screen::{WIDTH, fold, warn};
 use std::error::Error;
+use std::fmt;
+use std::io::{self, IsTerminal, stderr};
+use std::ops::RangeInclusive;
+#[cfg(unix)]
+use std::os::fd::AsFd;
+use std::str::FromStr;
+#[cfg(unix)]
+use tokio::{io::Interest, net::unix::pipe::Sender};
 
-const PROGRAM: Program = Program {
-    name: "cargo run --example option_a -- (or option_b)",
-    about: "Reads the item 123 of a table with the credentials of Option A or B: on the embedded cloud, or with --aws on AWS.",
-    options: &[
-        Opt::flag("aws", "on whatever the standard AWS variables point at"),
-        Opt::value("table", "NAME", "the table; MyTable").only(Only::With("aws")),
-        Opt::value(
-            "region",
-            "REGION",
-            "in place of AWS_REGION and the profile's",
-        )
-        .only(Only::With("aws")),
-        Opt::value(
-            "role-arn",
-            "ARN",
-            "the role that Option B assumes; A needs none",
-        )
-        .only(Only::With("aws")),
-    ],
-    notes: "",
-};
+/// How this example is called.
+pub(crate) const NAME: &str = concat!("cargo run --example ", env!("CARGO_CRATE_NAME"), " --");
 
-/// Shows the item; a reader of stdout that has gone is no fault.
-pub(crate) fn show(item: Option<Value>) {
-    screen::say(&format!("{:#}", item.unwrap_or_default()));
+/// [`say`] with the arguments of `println!`.
+macro_rules! tell {
+    ($($part:tt)*) => { crate::support::say(&format!($($part)*)) };
+}
+pub(crate) use tell;
+
+/// A line or several, to stdout. Where its reader has gone, as `head -1` does, there is nobody left to run for:
+/// ends the process, quietly.
+pub(crate) fn say(text: &str) {
+    let Err(error) = screen::put(text) else {
+        return;
+    };
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        std::process::exit(0);
+    }
+    warn(&format!("error: stdout cannot be written: {error}"));
+    std::process::exit(1);
 }
 
-/// Region, endpoints and names; no credentials.
-pub(crate) struct Place {
-    pub(crate) table: String,
-    /// The role that Option B assumes.
-    #[allow(dead_code, reason = "Option A needs to know of no role")]
-    pub(crate) role_arn: String,
-    pub(crate) sdk_config: SdkConfig,
-    /// Nothing is embedded with `--aws`.
-    cloud: Option<LocalCloud>,
+/// Ends when whoever read stdout has gone, which a program that has nothing to say does not notice. Never
+/// ends where stdout is a file or a terminal.
+pub(crate) async fn reader_gone() {
+    #[cfg(unix)]
+    if let Ok(out) = io::stdout().as_fd().try_clone_to_owned()
+        // nothing is written through it, so that it may block
+        && let Ok(out) = Sender::from_owned_fd_unchecked(out)
+    {
+        let _ = out.ready(Interest::ERROR).await;
+        return;
+    }
+    std::future::pending().await
 }
 
-impl Place {
-    /// What the command line asks for.
-    pub(crate) async fn from_args() -> Result<Self, Box<dyn Error>> {
-        let given = PROGRAM.read_or_exit();
-        if !given.has("aws") {
-            return Place::embedded().await;
-        }
-        let mut settings = aws_config::defaults(BehaviorVersion::latest()).no_credentials();
-        if let Some(region) = given.value("region") {
-            settings = settings.region(Region::new(region.to_owned()));
-        }
-        let sample = format!("arn:aws:iam::123456789012:role/{DEFAULT_ROLE}");
-        Ok(Place {
-            table: given.value("table").unwrap_or("MyTable").to_owned(),
-            role_arn: given.value("role-arn").unwrap_or(&sample).to_owned(),
-            sdk_config: settings.load().await,
-            cloud: None,
-        })
-    }
-
-    /// The embedded cloud with one item in one table, and an instance whose role may read it, and may
-    /// assume the role that Option B asks for.
-    async fn embedded() -> Result<Self, Box<dyn Error>> {
-        const TABLE: &str = "MyTable";
-        let cloud = LocalCloud::start().await?;
-        cloud.create_table((TABLE, "id"))?;
-        cloud.put_item(TABLE, &json!({ "id": "123", "name": "Ada" }))?;
-
-        let actions = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"];
-        let (region, account) = (cloud.region(), cloud.account());
-        let table = format!("arn:aws:dynamodb:{region}:{account}:table/{TABLE}");
-        let use_table = Statement::allow(actions, [table]);
-        let assume = Statement::allow(["sts:AssumeRole"], [cloud.role_arn(DEFAULT_ROLE)]);
-
-        let instance = PermissionPolicy::new([use_table.clone(), assume])?;
-        let instance = Role::new("AppInstance")
-            .trust(Trust::ec2())
-            .permissions(&instance);
-        let instance_arn = cloud.add_role(instance)?;
-        cloud.attach_role("AppInstance")?;
-
-        let role = Role::new(DEFAULT_ROLE).trust(Trust::principal(instance_arn));
-        let role_arn = cloud.add_role(role.permissions(&PermissionPolicy::new([use_table])?))?;
-        Ok(Place {
-            table: TABLE.to_owned(),
-            role_arn,
-            sdk_config: cloud.sdk_config(),
-            cloud: Some(cloud),
-        })
-    }
-
-    /// On the embedded cloud, its metadata service; elsewhere the one that the environment names, or
-    /// the instance's own.
-    pub(crate) fn metadata_service(
+impl Program {
+    /// The number of this option if it is within the range; the default where none was given. Ends the process
+    /// with the usage otherwise.
+    pub(crate) fn number<N>(
         &self,
-        strategy: InstanceProfileBuilder,
-    ) -> InstanceProfileBuilder {
-        match &self.cloud {
-            Some(cloud) => strategy.endpoint(cloud.imds_endpoint()),
-            None => strategy,
+        given: &Given,
+        name: &str,
+        default: N,
+        range: RangeInclusive<N>,
+    ) -> N
+    where
+        N: FromStr + PartialOrd + fmt::Display,
+    {
+        let Some(text) = given.value(name) else {
+            return default;
+        };
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        number.unwrap_or_else(|| {
+            let (least, most) = (range.start(), range.end());
+            self.refuse_and_exit(&format!(
+                "--{name}: expected a number from {least} to {most}, got {text:?}"
+            ))
+        })
+    }
+
+    /// Says what is wrong with the command line, and how it goes.
+    pub(crate) fn refuse_and_exit(&self, wrong: &str) -> ! {
+        self.refuse(wrong);
+        std::process::exit(i32::from(arguments::USAGE))
+    }
+}
+
+/// Shows on stderr that something takes long: a bar on a terminal, else one line at the beginning.
+pub(crate) struct Progress(ProgressBar);
+
+impl Progress {
+    /// `what` goes on for about `takes`, counted up to `length`.
+    pub(crate) fn begin(what: &str, takes: &str, length: u64, unit: &str) -> Self {
+        if !stderr().is_terminal() {
+            warn(&fold(&format!("… {what}, takes {takes}"), WIDTH));
         }
+        let style = format!("{{msg}} [{{bar:24}}] {{pos}}/{{len}} {unit}");
+        let style = ProgressStyle::with_template(&style);
+        let bar = ProgressBar::new(length)
+            .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+            .with_message(what.to_owned());
+        Progress(bar)
+    }
+
+    pub(crate) fn set(&self, position: u64) {
+        self.0.set_position(position);
+    }
+
+    /// Says something else in front of the bar.
+    pub(crate) fn say(&self, what: impl Into<String>) {
+        self.0.set_message(what.into());
+    }
+
+    /// Makes room for what is told meanwhile.
+    pub(crate) fn beside(&self, tell: impl FnOnce()) {
+        self.0.suspend(tell);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// Why an example failed. When `main` returns it, error and causes stand in lines of 80 columns.
+pub(crate) struct Failure(String);
+
+impl Failure {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Failure(text.into())
+    }
+
+    /// Of an error whose type is no longer known.
+    pub(crate) fn of(error: Box<dyn Error + Send + Sync>) -> Self {
+        Failure::chain(&*error)
+    }
+
+    fn chain(error: &dyn Error) -> Self {
+        let mut text = error.to_string();
+        let mut below = error.source();
+        while let Some(cause) = below {
+            text.push_str(&format!("\n  because: {cause}"));
+            below = cause.source();
+        }
+        Failure(text)
+    }
+}
+
+impl<E: Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Failure::chain(&error)
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // the runtime writes this much in front of it
+        const PREFIX: &str = "Error: ";
+        let text = fold(&format!("{PREFIX}{}", self.0), WIDTH);
+        f.write_str(text.strip_prefix(PREFIX).unwrap_or(&text))
     }
 }

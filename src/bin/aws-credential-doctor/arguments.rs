@@ -43,6 +43,16 @@ pub(crate) enum Only {
     Without(&'static str),
 }
 
+impl Only {
+    fn note(self) -> String {
+        match self {
+            Only::Always => String::new(),
+            Only::With(other) => format!("; only with --{other}"),
+            Only::Without(other) => format!("; not with --{other}"),
+        }
+    }
+}
+
 impl Opt {
     pub(crate) const fn flag(name: &'static str, help: &'static str) -> Self {
         Opt {
@@ -178,7 +188,12 @@ impl Program {
     }
 
     fn usage(&self) -> String {
-        let mut text = format!("usage: {} [options]\n\noptions:\n", self.name);
+        let has_options = if self.options.is_empty() {
+            "[--help]"
+        } else {
+            "[options]"
+        };
+        let mut text = format!("usage: {} {has_options}\n\noptions:\n", self.name);
         let help = Opt::flag("help", "say this");
         for option in self.options.iter().chain([&help]) {
             let name = match option.value {
@@ -188,14 +203,18 @@ impl Program {
             let _ = writeln!(
                 text,
                 "{}",
-                fold(&format!("  {name:<22} {}", option.help), WIDTH)
+                fold(
+                    &format!("  {name:<22} {}{}", option.help, option.only.note()),
+                    WIDTH
+                )
             );
         }
         text.trim_end().to_owned()
     }
 
     fn help(&self) -> String {
-        let about = fold(self.about, WIDTH);
+        // paragraphs, which hang nowhere
+        let about = fold(self.about, WIDTH).replace("\n  ", "\n");
         let notes = fold(self.notes, WIDTH);
         format!("{about}\n\n{}\n\n{notes}", self.usage())
             .trim_end()

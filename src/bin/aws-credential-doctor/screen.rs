@@ -17,23 +17,16 @@ static CLOSED: AtomicBool = AtomicBool::new(false);
 
 /// A line or several, to stdout; nothing more once its reader has gone, which is no fault.
 pub(crate) fn say(text: &str) {
-    if CLOSED.load(Ordering::Relaxed) {
-        return;
-    }
-    let mut out = stdout().lock();
-    let written = writeln!(out, "{text}").and_then(|()| out.flush());
-    if written.is_err() {
+    if !CLOSED.load(Ordering::Relaxed) && put(text).is_err() {
         CLOSED.store(true, Ordering::Relaxed);
     }
 }
 
-/// [`say`] with the arguments of `println!`.
-#[allow(unused_macros, reason = "for examples")]
-macro_rules! tell {
-    ($($part:tt)*) => { crate::screen::say(&format!($($part)*)) };
+/// The same, and what came of it.
+pub(crate) fn put(text: &str) -> std::io::Result<()> {
+    let mut out = stdout().lock();
+    writeln!(out, "{text}").and_then(|()| out.flush())
 }
-#[allow(unused_imports, reason = "for examples")]
-pub(crate) use tell;
 
 /// The same to stderr.
 pub(crate) fn warn(text: &str) {

@@ -3,25 +3,21 @@
 //!
 //! Takes some 40 seconds. Ends with an error if a read failed, or if a refresh took more than one call.
 
-#[path = "../src/bin/aws-credential-doctor/arguments.rs"]
-#[allow(dead_code, reason = "not every example has options")]
-mod arguments;
-#[path = "../src/bin/aws-credential-doctor/screen.rs"]
-#[allow(dead_code, reason = "not every example waits")]
-mod screen;
+#[path = "../support/mod.rs"]
+mod support;
 
-use arguments::Program;
 use aws_credential_strategies::local::{DEFAULT_ROLE, Fault, LocalCloud, Role, Trust};
 use aws_credential_strategies::{
     AssumeRole, CredentialStrategy, Dynamo, InstanceProfile, Status, Table,
 };
 use indicatif::{ProgressBar, ProgressStyle};
-use screen::tell;
 use serde_json::{Value, json};
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
+use support::arguments::Program;
+use support::tell;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
