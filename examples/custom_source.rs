@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use support::arguments::Program;
+use support::screen::{WIDTH, fold};
 use support::{Failure, NAME, tell};
 
 const PROGRAM: Program = Program {
@@ -82,7 +83,10 @@ async fn use_it(cloud: &LocalCloud, file: &Path) -> std::result::Result<Vec<Stri
 
     match read().await {
         Ok(_) => return Err(Failure::new("expected no keys without the file")),
-        Err(error) => story.push(format!("without the file:\n  {:?}", Failure::from(error))),
+        Err(error) => {
+            story.push("without the file:".to_owned());
+            story.push(fold(&format!("  {error}"), WIDTH));
+        }
     }
 
     let old = write_keys(cloud, file)?;

@@ -125,8 +125,8 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    fn cold(&self) -> String {
-        milliseconds(self.phases[COLD].reads.longest_wait)
+    fn cold(&self) -> Reads {
+        self.phases[COLD].reads
     }
 
     /// Reads that waited for keys when some had been there before.
@@ -156,8 +156,8 @@ impl Lane {
 
 /// The heads of [`cells`], and what stands above them.
 pub(crate) const HEADS: [(&str, &str); 7] = [
-    ("requests", "IMDS"),
-    ("to", "STS"),
+    ("asked", "IMDS"),
+    ("asked", "STS"),
     ("new", "keys"),
     ("", "reads"),
     ("of them", "failed"),
@@ -223,12 +223,13 @@ pub(crate) fn verdict(lanes: &[Lane; 2], conditions: &Conditions) -> Result<[Str
     };
     Ok([
         format!(
-            "With either no read failed and {waited}, though metadata service and STS were away for {} s. Only the \
-             first read of each of the {} readers waited: {} at most with A, {} with B.",
+            "With either no read failed and {waited}, though metadata service and STS were away for {} s. At the cold \
+             start the first reads waited: {} with A, {} at most, and {} with B, {} at most.",
             conditions.outage.as_secs_f32(),
-            conditions.readers,
-            a.cold(),
-            b.cold()
+            a.cold().waited,
+            milliseconds(a.cold().longest_wait),
+            b.cold().waited,
+            milliseconds(b.cold().longest_wait)
         ),
         format!(
             "Code on EC2 that uses services of its own account: choose Option A, InstanceProfile. It asks one \

@@ -181,7 +181,7 @@ i { display: inline-block; width: .8em; height: .8em; margin-right: .4em }
 
 const LEGEND: &str = "<ul>
 <li><i style=\"background: currentColor; opacity: .45\"></i>slowest read of each quarter of a second</li>
-<li><i style=\"background: #2f86c9\"></i>of it, waiting for keys</li>
+<li><i style=\"background: #2f86c9\"></i>longest wait for keys</li>
 <li><i style=\"border-left: 2px solid #2f86c9; width: 0\"></i>new keys</li>
 <li><i style=\"background: #d55e00; opacity: .25\"></i>metadata service and STS away</li>
 <li><span style=\"color: #d55e00; font-weight: bold\">\u{d7}</span> requests that they refused</li>

@@ -144,18 +144,22 @@ impl Failure {
         Failure::chain(&*error)
     }
 
-    fn chain(error: &dyn Error) -> Self {
+    fn chain(error: &(dyn Error + 'static)) -> Self {
+        // the crate's own know how they are shown
+        if let Some(error) = error.downcast_ref::<aws_credential_strategies::Error>() {
+            return Failure(format!("{error:?}"));
+        }
         let mut text = error.to_string();
         let mut below = error.source();
         while let Some(cause) = below {
-            text.push_str(&format!("\n  because: {cause}"));
+            text.push_str(&format!("\n    {cause}"));
             below = cause.source();
         }
         Failure(text)
     }
 }
 
-impl<E: Error> From<E> for Failure {
+impl<E: Error + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
         Failure::chain(&error)
     }
