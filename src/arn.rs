@@ -191,14 +191,19 @@ impl fmt::Display for Partition {
 }
 
 /// What the names of hosts end in that speak IPv6 as well, where a partition has them.
-const DUAL_STACK_SUFFIXES: [&str; 3] = [
+const DUAL_STACK_SUFFIXES: [&str; 7] = [
     "api.aws",
+    "api.aws.hci.ic.gov",
+    "api.aws.ic.gov",
+    "api.aws.scloud",
+    "api.cloud-aws.adc-e.uk",
     "api.amazonwebservices.com.cn",
     "api.amazonwebservices.eu",
 ];
 
 /// Whether a host is one of AWS's own, VPC endpoints included.
 pub(crate) fn is_host_of_aws(host: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
     PARTITIONS
         .iter()
         .map(|row| row.dns_suffix)
@@ -234,7 +239,9 @@ pub(crate) fn is_region(text: &str) -> bool {
 /// Whether AWS itself could have a region of this name: `us-east-1`, not `us-east-1a` and not `local`.
 pub(crate) fn is_region_of_aws(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
+    // `fips-us-east-1` stands for a setting, and no host goes by it
     is_region(text)
+        && !text.starts_with("fips-")
         && parts.len() >= 3
         && parts.iter().all(|part| !part.is_empty())
         && parts
@@ -489,6 +496,8 @@ mod tests {
             "US-EAST-1",
             "us--1",
             "aws-global",
+            "fips-us-east-1",
+            "us-east-1-fips",
             "a b-c-1",
         ] {
             assert!(!is_region_of_aws(text), "{text}");
@@ -508,7 +517,17 @@ mod tests {
         ] {
             assert!(!is_host_of_aws(host), "{host}");
         }
-        assert!(is_host_of_aws("vpce-1.sts.us-east-1.vpce.amazonaws.com"));
+        for host in [
+            "vpce-1.sts.us-east-1.vpce.amazonaws.com",
+            "STS.us-east-1.AmazonAWS.com",
+            "sts.us-east-1.amazonaws.com.",
+            "sts.us-iso-east-1.api.aws.ic.gov",
+            "sts.us-isob-east-1.api.aws.scloud",
+            "sts.eu-isoe-west-1.api.cloud-aws.adc-e.uk",
+            "sts.us-isof-south-1.api.aws.hci.ic.gov",
+        ] {
+            assert!(is_host_of_aws(host), "{host}");
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@
 mod arn;
 mod error;
 mod jitter;
+mod settings;
 
 pub mod diagnose;
 pub mod iam;

@@ -143,6 +143,104 @@ async fn what_it_does_not_understand_is_usage_and_status_2() {
     assert!(ended.err.contains("--role-arn ARN"), "{}", ended.err);
 }
 
+/// A setting of the environment that is wrong is said before anything is asked, and one that is blank counts
+/// as unset; no password is shown.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_environment_is_read_as_strictly_as_the_command_line() {
+    let keys = [
+        ("AWS_ACCESS_KEY_ID", "AKIASHOWN"),
+        ("AWS_SECRET_ACCESS_KEY", "secret-of-this-host"),
+        ("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "1"),
+    ];
+    let nowhere = closed();
+    let wrong: [(&[(&str, &str)], &[&str], &str); 5] = [
+        (
+            &[("AWS_ENDPOINT_URL_STS", "sts.example")],
+            &[],
+            "endpoint_url: expected",
+        ),
+        (
+            &[("AWS_ENDPOINT_URL_STS", "http://me:pass-word@127.0.0.1:9")],
+            &["--json"],
+            "endpoint_url: expected",
+        ),
+        (
+            &[],
+            &[
+                "--role-arn",
+                "arn:aws:iam::123456789012:role/App",
+                "--external-id",
+                "a b",
+            ],
+            "external_id: expected",
+        ),
+        (
+            &[("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "v5")],
+            &[],
+            "_MODE: expected",
+        ),
+        (
+            &[("AWS_METADATA_SERVICE_TIMEOUT", "soon")],
+            &[],
+            "_TIMEOUT: expected",
+        ),
+    ];
+    for (variables, arguments, part) in wrong {
+        let mut all = keys.to_vec();
+        all.push(("AWS_REGION", "us-east-1"));
+        all.extend_from_slice(variables);
+        if !variables.iter().any(|(name, _)| name.ends_with("_MODE")) {
+            all.push((IMDS, nowhere.as_str()));
+        }
+        let ended = run(&all, arguments).await;
+        assert_eq!(ended.status, 2, "{variables:?}: {}{}", ended.out, ended.err);
+        assert!(ended.err.contains(part), "{variables:?}: {}", ended.err);
+        assert!(!ended.err.contains("pass-word"), "{}", ended.err);
+        assert_eq!(ended.out, "", "{variables:?}");
+    }
+    let cloud = LocalCloud::start().await.unwrap();
+    let sts = cloud.sts_endpoint();
+    let keys_of_cloud = cloud.create_access_key("me");
+    let blank: [&[(&str, &str)]; 3] = [
+        &[
+            ("AWS_REGION", ""),
+            ("AWS_DEFAULT_REGION", "us-east-1"),
+            ("AWS_ENDPOINT_URL_STS", sts),
+        ],
+        &[
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ENDPOINT_URL_STS", ""),
+            ("AWS_ENDPOINT_URL", sts),
+        ],
+        &[
+            ("AWS_REGION", " us-east-1 "),
+            ("AWS_ENDPOINT_URL", sts),
+            ("AWS_PROFILE", ""),
+            ("AWS_SESSION_TOKEN", ""),
+        ],
+    ];
+    for variables in blank {
+        let mut all = vec![
+            (IMDS, nowhere.as_str()),
+            ("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "1"),
+            ("AWS_ACCESS_KEY_ID", keys_of_cloud.access_key_id()),
+            ("AWS_SECRET_ACCESS_KEY", keys_of_cloud.secret_access_key()),
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", ""),
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", ""),
+        ];
+        all.extend_from_slice(variables);
+        let ended = run(&all, &["--json"]).await;
+        assert_eq!(
+            (ended.status, ended.err.as_str()),
+            (0, ""),
+            "{variables:?}: {}",
+            ended.out
+        );
+        let report: Value = serde_json::from_str(&ended.out).unwrap();
+        assert_eq!(report["healthy"], true, "{report:#}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn help_and_version_are_answers() {
     for arguments in [&["--help"][..], &["-h"], &["--region", "x", "--help"]] {

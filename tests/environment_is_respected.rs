@@ -59,6 +59,7 @@ fn child() {
             "assume from the instance" => assume_from_the_instance().await,
             "fetch elsewhere" => fetch_elsewhere().await,
             "where is sts" => where_is_sts().await,
+            "where is sts by the environment" => where_is_sts_by_the_environment().await,
             other => panic!("no task {other}"),
         }
     });
@@ -124,6 +125,23 @@ async fn where_is_sts() -> String {
 }
 
 /// A server that only counts who connects.
+async fn where_is_sts_by_the_environment() -> String {
+    let recorder = Recorder::refusing();
+    let built = AssumeRole::builder("arn:aws:iam::123456789012:role/App")
+        .base_provider(key())
+        .from_env()
+        .await
+        .http_client(recorder.clone())
+        .build();
+    match built {
+        Err(error) => error.to_string(),
+        Ok(strategy) => {
+            strategy.credentials().await.unwrap_err();
+            recorder.seen()[0].uri.clone()
+        }
+    }
+}
+
 fn proxy() -> (String, Arc<AtomicU64>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -256,6 +274,70 @@ async fn nothing_about_sts_comes_from_the_environment() {
     assert!(said.starts_with("configure: region: "), "{said}");
     let said = in_child("where is sts", &variables).await;
     assert_eq!(said, "https://sts.eu-west-1.amazonaws.com/");
+}
+
+/// As for the AWS CLI. The SDK takes a blank region for a region, and panics at a blank URL.
+#[tokio::test]
+async fn what_is_blank_counts_as_unset() {
+    const REGIONAL: &str = "https://sts.eu-west-1.amazonaws.com/";
+    let file = concat!(env!("CARGO_TARGET_TMPDIR"), "/blank-region-config");
+    std::fs::write(file, "[default]\nregion = eu-west-1\n").unwrap();
+    let cases: [(&[(&str, &str)], &str); 7] = [
+        (
+            &[("AWS_REGION", ""), ("AWS_DEFAULT_REGION", "eu-west-1")],
+            REGIONAL,
+        ),
+        (&[("AWS_REGION", " eu-west-1 ")], REGIONAL),
+        (&[("AWS_REGION", ""), ("AWS_CONFIG_FILE", file)], REGIONAL),
+        (
+            &[("AWS_REGION", "eu-west-1"), ("AWS_ENDPOINT_URL_STS", "")],
+            REGIONAL,
+        ),
+        (
+            &[("AWS_REGION", "eu-west-1"), ("AWS_ENDPOINT_URL", " ")],
+            REGIONAL,
+        ),
+        (
+            &[
+                ("AWS_REGION", "eu-west-1"),
+                ("AWS_ENDPOINT_URL_STS", ""),
+                ("AWS_ENDPOINT_URL", "http://[::1]:9"),
+            ],
+            "http://[::1]:9/",
+        ),
+        (
+            &[
+                ("AWS_REGION", "eu-west-1"),
+                ("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9/sts"),
+            ],
+            "http://127.0.0.1:9/sts/",
+        ),
+    ];
+    for (variables, expected) in cases {
+        let said = in_child("where is sts by the environment", variables).await;
+        assert_eq!(
+            said.trim_end_matches('/'),
+            expected.trim_end_matches('/'),
+            "{variables:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_of_the_environment_that_is_none_is_named_and_shows_no_password() {
+    for url in [
+        "sts.example",
+        "http://user:pass-word@sts.example",
+        "https://sts.example?x=pass-word",
+    ] {
+        let variables = [("AWS_REGION", "eu-west-1"), ("AWS_ENDPOINT_URL_STS", url)];
+        let said = in_child("where is sts by the environment", &variables).await;
+        assert!(
+            said.starts_with("configure: endpoint_url: expected an http or https URI"),
+            "{said}"
+        );
+        assert!(!said.contains("pass-word"), "{said}");
+    }
 }
 
 #[tokio::test]

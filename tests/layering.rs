@@ -8,11 +8,12 @@ use std::fs;
 use std::path::Path;
 
 /// Each room, with the rooms that it may use.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 13] = [
     ("arn", &["error"]),
     ("error", &[]),
     ("jitter", &[]),
-    ("source", &["arn", "error", "jitter"]),
+    ("settings", &[]),
+    ("source", &["arn", "error", "jitter", "settings"]),
     ("refresh", &["error", "jitter", "source"]),
     ("strategy", &["arn", "error", "jitter", "source", "refresh"]),
     ("sdk", &["error", "source", "refresh", "strategy"]),
@@ -21,10 +22,13 @@ const ROOMS: [(&str, &[&str]); 12] = [
     (
         "table",
         &[
-            "arn", "error", "jitter", "refresh", "strategy", "sdk", "iam",
+            "arn", "error", "jitter", "settings", "refresh", "strategy", "sdk", "iam",
         ],
     ),
-    ("diagnose", &["arn", "error", "source", "strategy", "iam"]),
+    (
+        "diagnose",
+        &["arn", "error", "settings", "source", "strategy", "iam"],
+    ),
     ("local", &["arn", "error", "iam"]),
 ];
 

@@ -423,6 +423,16 @@ async fn settings_come_from_the_environment_and_credentials_from_the_strategy() 
             ("AWS_ACCESS_KEY_ID", "AKIAWRONG"),
             ("AWS_SECRET_ACCESS_KEY", "wrong"),
         ]);
+    // what is blank counts as unset
+    let endpoint = cloud.environment().into_iter();
+    let endpoint = endpoint.filter(|(name, _)| *name == "AWS_ENDPOINT_URL_DYNAMODB");
+    if let Some((_, url)) = endpoint.last() {
+        child.env("AWS_ENDPOINT_URL", url.to_string());
+        child.env("AWS_ENDPOINT_URL_DYNAMODB", "");
+    }
+    child
+        .env("AWS_DEFAULT_REGION", "us-east-1")
+        .env("AWS_REGION", " ");
     let output = tokio::task::spawn_blocking(move || child.output());
     let output = output.await.unwrap().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);

@@ -202,6 +202,70 @@ async fn a_path_in_the_endpoint_is_kept() {
     assert_eq!(server.count("POST /sts/v1"), 1);
 }
 
+/// CDATA sections, which the SDK's parser takes for nothing, white space, and dates in other forms.
+#[tokio::test]
+async fn an_answer_is_read_however_its_texts_are_written() {
+    let whole = session("", "");
+    let dated = |end: &str| whole.replace(END, end);
+    for body in [
+        whole.replace(">SECRET<", "><![CDATA[SECRET]]><"),
+        whole
+            .replace(">KEY<", "><![CDATA[KEY]]><")
+            .replace(END, &format!("<![CDATA[{END}]]>")),
+        whole
+            .replace(">SECRET<", ">\n  SECRET\n<")
+            .replace(">TOKEN<", "> TOKEN <"),
+        dated("2099-01-01T00:00:00.000+00:00"),
+        dated("2099-01-01T00:00:00+0000"),
+        dated("2099-01-01T00:00:00"),
+        dated("2099-01-01 00:00:00 +0000 UTC"),
+        dated("4070908800"),
+        dated("4070908800000"),
+    ] {
+        let shown = body.clone();
+        let server = StandIn::start(move |_| answer(200, &[], &body)).await;
+        let credentials = sts(&server, ROLE)
+            .build()
+            .unwrap()
+            .fetch()
+            .await
+            .expect(&shown);
+        assert_eq!(credentials.access_key_id(), "KEY");
+        assert_eq!(credentials.secret_access_key(), "SECRET");
+        assert_eq!(credentials.session_token(), Some("TOKEN"));
+        let end = std::time::UNIX_EPOCH + Duration::from_secs(4_070_908_800);
+        assert_eq!(credentials.expiry(), Some(end), "{shown}");
+    }
+    for (end, said) in [
+        ("", "lacks Credentials.Expiration"),
+        ("never", "Expiration is not a date-time"),
+        // Go's zero time
+        ("0001-01-01T00:00:00Z", "lacks Credentials.Expiration"),
+    ] {
+        let body = dated(end);
+        let server = StandIn::start(move |_| answer(200, &[], &body)).await;
+        let error = sts(&server, ROLE)
+            .build()
+            .unwrap()
+            .fetch()
+            .await
+            .unwrap_err();
+        assert!(error.to_string().contains(said), "{error}");
+    }
+    let body = whole.replace(">TOKEN<", ">TO KEN<");
+    let server = StandIn::start(move |_| answer(200, &[], &body)).await;
+    let error = sts(&server, ROLE)
+        .build()
+        .unwrap()
+        .fetch()
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("Credentials.SessionToken"),
+        "{error}"
+    );
+}
+
 async fn refused(status: u16, headers: &'static [&'static str], body: &'static str) -> Error {
     let server = StandIn::start(move |_| answer(status, headers, body)).await;
     sts(&server, ROLE)
@@ -584,6 +648,98 @@ async fn what_only_decorates_a_document_may_be_of_any_type() {
 }
 
 #[tokio::test]
+async fn a_document_is_read_in_whatever_form_its_date_is_written() {
+    let end = std::time::UNIX_EPOCH + Duration::from_secs(4_070_908_800);
+    for written in [
+        "\"2099-01-01T00:00:00.000Z\"",
+        "\"2099-01-01T02:00:00+02:00\"",
+        "\"2099-01-01T00:00:00\"",
+        "\"2099-01-01 00:00:00 +0000 UTC\"",
+        "\" 2099-01-01T00:00:00Z\\n\"",
+        "\"4070908800\"",
+        "4070908800",
+        "4070908800000",
+        "4070908800.0",
+    ] {
+        let document = DOCUMENT
+            .replace("\"2099-01-01T00:00:00Z\"", written)
+            .replace("\"KEY\"", "\"KEY\\n\"");
+        let server =
+            StandIn::start(move |request| healthy(request, &format!("{document}}}"))).await;
+        let credentials = imds(&server).build().unwrap().fetch().await.expect(written);
+        assert_eq!(credentials.expiry(), Some(end), "{written}");
+        assert_eq!(credentials.access_key_id(), "KEY");
+    }
+    for (part, with, said) in [
+        (
+            "\"2099-01-01T00:00:00Z\"",
+            "\"never\"",
+            "Expiration of the credential document is not a date-time",
+        ),
+        (
+            "\"2099-01-01T00:00:00Z\"",
+            "true",
+            "Expiration of the credential document is not",
+        ),
+        (
+            "\"TOKEN\"",
+            "\"TO\\u0000KEN\"",
+            "Token of the credential document holds characters",
+        ),
+    ] {
+        let document = DOCUMENT.replace(part, with);
+        let server =
+            StandIn::start(move |request| healthy(request, &format!("{document}}}"))).await;
+        let error = imds(&server)
+            .max_attempts(1)
+            .build()
+            .unwrap()
+            .fetch()
+            .await
+            .unwrap_err();
+        assert!(error.to_string().contains(said), "{error}");
+    }
+}
+
+/// An agent in EC2's place that says no in its own way.
+#[tokio::test]
+async fn a_document_that_is_an_error_is_quoted() {
+    for (document, said, code) in [
+        (
+            "{\"code\":\"404\",\"message\":\"role not found\"}",
+            "role not found",
+            Some("404"),
+        ),
+        (
+            "{\"error\":\"forbidden by policy\"}",
+            "forbidden by policy",
+            None,
+        ),
+        (
+            "{\"Message\":\"no role for this pod\"}",
+            "no role for this pod",
+            None,
+        ),
+    ] {
+        let server = StandIn::start(move |request| healthy(request, document)).await;
+        let error = imds(&server)
+            .max_attempts(1)
+            .build()
+            .unwrap()
+            .fetch()
+            .await
+            .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains(&format!("has no credentials: {said}")),
+            "{error}"
+        );
+        assert_eq!(error.code(), code, "{error}");
+    }
+}
+
+#[tokio::test]
 async fn the_token_request_says_that_it_has_no_body() {
     let server = StandIn::start(|request| healthy(request, &format!("{DOCUMENT}}}"))).await;
     imds(&server).build().unwrap().fetch().await.unwrap();
@@ -722,6 +878,13 @@ async fn somebody_elses_metadata_service_is_named_and_not_asked_again() {
             "a web server's",
         ),
         (501, &[], "Unsupported method ('PUT')", "a web server's"),
+        // a service of JSON takes any path
+        (
+            200,
+            &["content-type: application/json"],
+            "{\"access_token\":\"abc\",\"expires_in\":300}",
+            "a web server's",
+        ),
     ] {
         let server = StandIn::start(move |_| answer(status, headers, body)).await;
         let error = imds(&server).build().unwrap().fetch().await.unwrap_err();

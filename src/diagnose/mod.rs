@@ -96,12 +96,7 @@ impl Doctor {
 
     #[cfg(feature = "env")]
     async fn from_loader(profile: Option<String>) -> Self {
-        let mut loader =
-            aws_config::defaults(aws_config::BehaviorVersion::latest()).no_credentials();
-        if let Some(name) = &profile {
-            loader = loader.profile_name(name);
-        }
-        let settings = loader.load().await;
+        let settings = crate::settings::of_environment(profile.as_deref()).await;
         let env = Env::process();
         // one that is not UTF-8 is named when the environment is read
         let profile = profile.or_else(|| env.var("AWS_PROFILE").ok().flatten());

@@ -351,6 +351,7 @@ fn open_without_credentials(facts: &Facts<'_>) -> Parts {
             (Some(host), None) => {
                 format!("nothing that could be seen on {host} gives AWS credentials")
             }
+            _ if code.is_none() => "no credentials could be had".to_owned(),
             _ => "no credentials could be had; when the steps above pass, this will do".to_owned(),
         },
     };
@@ -406,9 +407,14 @@ fn line_for_host(host: Host) -> Option<&'static str> {
         }
         Host::AppService
         | Host::Azure
+        | Host::AzurePipelines
+        | Host::BitbucketPipelines
+        | Host::Buildkite
+        | Host::CircleCi
         | Host::CloudRun
         | Host::GitHubActions
         | Host::GitLabCi
+        | Host::Gitpod
         | Host::GoogleCloud
         | Host::OpenStack
         | Host::OracleCloud => {

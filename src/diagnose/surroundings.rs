@@ -14,8 +14,18 @@ pub enum Host {
     AppService,
     /// A virtual machine of Azure.
     Azure,
+    /// Azure Cloud Shell.
+    AzureCloudShell,
+    /// A job of Azure Pipelines.
+    AzurePipelines,
     /// A pod with a federated token, on Azure Kubernetes Service.
     AzureWorkload,
+    /// A step of Bitbucket Pipelines.
+    BitbucketPipelines,
+    /// A job of Buildkite.
+    Buildkite,
+    /// A job of CircleCI.
+    CircleCi,
     /// AWS Cloud9.
     Cloud9,
     /// Google Cloud Run.
@@ -36,8 +46,12 @@ pub enum Host {
     GitHubActions,
     /// A job of GitLab CI.
     GitLabCi,
+    /// A workspace of Gitpod.
+    Gitpod,
     /// A virtual machine of Google Cloud.
     GoogleCloud,
+    /// Google Cloud Shell.
+    GoogleCloudShell,
     /// A pod of Kubernetes without an AWS identity of its own.
     Kubernetes,
     /// An AWS Lambda function.
@@ -55,7 +69,12 @@ impl Host {
         match self {
             Host::AppService => "Azure App Service",
             Host::Azure => "Azure",
+            Host::AzureCloudShell => "Azure Cloud Shell",
+            Host::AzurePipelines => "Azure Pipelines",
             Host::AzureWorkload => "Azure Kubernetes Service, workload identity",
+            Host::BitbucketPipelines => "Bitbucket Pipelines",
+            Host::Buildkite => "Buildkite",
+            Host::CircleCi => "CircleCI",
             Host::Cloud9 => "AWS Cloud9",
             Host::CloudRun => "Google Cloud Run",
             Host::CloudShell => "AWS CloudShell",
@@ -66,7 +85,9 @@ impl Host {
             Host::EksServiceAccount => "Amazon EKS, a role for the service account (IRSA)",
             Host::GitHubActions => "GitHub Actions",
             Host::GitLabCi => "GitLab CI",
+            Host::Gitpod => "Gitpod",
             Host::GoogleCloud => "Google Cloud",
+            Host::GoogleCloudShell => "Google Cloud Shell",
             Host::Kubernetes => "Kubernetes",
             Host::Lambda => "AWS Lambda",
             Host::OpenStack => "OpenStack",
@@ -119,14 +140,28 @@ pub(super) const SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
 
 /// The first that fits names the host, so what is more particular stands first: a job of GitHub
 /// Actions may run in a pod of EKS.
-const SIGNS: [(Host, Sign); 24] = [
+const SIGNS: [(Host, Sign); 32] = [
     (Host::Lambda, Sign::Set("AWS_LAMBDA_FUNCTION_NAME")),
     (Host::Lambda, Sign::StartsWith(EXECUTION, "AWS_Lambda_")),
     (Host::CloudShell, Sign::Is(EXECUTION, "CloudShell")),
     (Host::CodeBuild, Sign::Set("CODEBUILD_BUILD_ID")),
     (Host::GitHubActions, Sign::Is("GITHUB_ACTIONS", "true")),
     (Host::GitLabCi, Sign::Is("GITLAB_CI", "true")),
+    (Host::AzurePipelines, Sign::Is("TF_BUILD", "true")),
+    (
+        Host::BitbucketPipelines,
+        Sign::Set("BITBUCKET_BUILD_NUMBER"),
+    ),
+    (Host::Buildkite, Sign::Is("BUILDKITE", "true")),
+    (Host::CircleCi, Sign::Is("CIRCLECI", "true")),
     (Host::Codespaces, Sign::Is("CODESPACES", "true")),
+    (Host::Gitpod, Sign::Set("GITPOD_WORKSPACE_ID")),
+    (Host::GoogleCloudShell, Sign::Is("CLOUD_SHELL", "true")),
+    (Host::AzureCloudShell, Sign::Set("ACC_CLOUD")),
+    (
+        Host::AzureCloudShell,
+        Sign::StartsWith("AZUREPS_HOST_ENVIRONMENT", "cloud-shell"),
+    ),
     (Host::Cloud9, Sign::Set("C9_PID")),
     (Host::Cloud9, Sign::Set("C9_USER")),
     (
@@ -143,7 +178,8 @@ const SIGNS: [(Host, Sign); 24] = [
     ),
     (
         Host::EksServiceAccount,
-        Sign::Contains(TOKEN_FILE, "/eks.amazonaws.com/"),
+        // on Windows too
+        Sign::Contains(TOKEN_FILE, "eks.amazonaws.com"),
     ),
     (Host::AzureWorkload, Sign::Set("AZURE_FEDERATED_TOKEN_FILE")),
     (Host::Ecs, Sign::Set(CONTAINER_PATH)),
@@ -252,9 +288,16 @@ fn without_instance(host: Host, env: &Env) -> Result<Option<&'static str>> {
         Host::CloudShell | Host::CodeBuild => {
             "AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI is unset: leave it as it was given"
         }
+        Host::AzureCloudShell | Host::GoogleCloudShell => {
+            "a shell of another cloud has no AWS identity: sign in with aws sso login --use-device-code"
+        }
         Host::Codespaces => {
             "a codespace has no AWS identity: put keys into its secrets, or sign in with aws sso login \
              --use-device-code"
+        }
+        Host::Gitpod => {
+            "a workspace has no AWS identity: assume a role with its token (gitpod idp token), put keys into \
+             its variables, or sign in with aws sso login --use-device-code"
         }
         Host::Ecs => {
             "the task has no role of its own: set taskRoleArn in its task definition and start it anew; \
@@ -288,7 +331,7 @@ mod tests {
     #[test]
     fn hosts_are_known_by_their_documented_variables() {
         let container = "/v2/credentials/0b2a";
-        let cases: [(&[(&str, &str)], Host); 18] = [
+        let cases: [(&[(&str, &str)], Host); 26] = [
             (&[("AWS_LAMBDA_FUNCTION_NAME", "f")], Host::Lambda),
             (&[(EXECUTION, "AWS_Lambda_provided.al2023")], Host::Lambda),
             (&[(EXECUTION, "CloudShell")], Host::CloudShell),
@@ -306,6 +349,20 @@ mod tests {
             (&[("GITLAB_CI", "true")], Host::GitLabCi),
             (&[("CODESPACES", "true")], Host::Codespaces),
             (&[("C9_PID", "1")], Host::Cloud9),
+            (&[("GITPOD_WORKSPACE_ID", "1")], Host::Gitpod),
+            (&[("CLOUD_SHELL", "true")], Host::GoogleCloudShell),
+            (&[("ACC_CLOUD", "PROD")], Host::AzureCloudShell),
+            (&[("TF_BUILD", "True")], Host::AzurePipelines),
+            (&[("BITBUCKET_BUILD_NUMBER", "7")], Host::BitbucketPipelines),
+            (&[("BUILDKITE", "true")], Host::Buildkite),
+            (&[("CI", "true"), ("CIRCLECI", "true")], Host::CircleCi),
+            (
+                &[(
+                    TOKEN_FILE,
+                    "C:\\var\\run\\secrets\\eks.amazonaws.com\\serviceaccount\\token",
+                )],
+                Host::EksServiceAccount,
+            ),
             (
                 &[(CONTAINER_URI, "http://169.254.170.23/v1/credentials")],
                 Host::EksPodIdentity,

@@ -13,7 +13,7 @@ use crate::arn::account_in;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::source::{
     CallerIdentity, CredentialSource, Env, ImdsSource, ImdsSourceBuilder, Platform, ProviderSource,
-    StsSettings, StsSource, TokenCheck, TokenClaims, WebIdentityToken,
+    StsSettings, StsSource, StsSourceBuilder, TokenCheck, TokenClaims, WebIdentityToken,
 };
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
@@ -37,6 +37,19 @@ pub(super) struct Asked {
     pub(super) role_arn: Option<String>,
     pub(super) external_id: Option<String>,
     pub(super) now: SystemTime,
+}
+
+impl Asked {
+    /// What Option B does.
+    fn assuming(&self, arn: &str, base: SharedCredentialsProvider) -> StsSourceBuilder {
+        let builder = StsSource::builder(arn)
+            .settings(self.sts.clone())
+            .base(base);
+        match &self.external_id {
+            Some(id) => builder.external_id(id),
+            None => builder,
+        }
+    }
 }
 
 /// Credentials, and whose.
@@ -89,6 +102,12 @@ impl<T: FnMut(Progress<'_>) + Send> Visit<T> {
         if asked.sts.has_region() {
             // a setting that is wrong is said before anything is asked
             asked.sts.clone().build()?;
+            if let Some(arn) = &asked.role_arn {
+                let nobody = Credentials::new("", "", None, None, "nobody");
+                asked
+                    .assuming(arn, SharedCredentialsProvider::new(nobody))
+                    .build()?;
+            }
         }
         let surroundings = Surroundings::read(&asked.env)?;
         self.host = surroundings.host.map(|(host, _)| host);
@@ -714,13 +733,7 @@ impl<T: FnMut(Progress<'_>) + Send> Visit<T> {
         if !asked.sts.has_region() {
             return Ok(self.left_out(StepKind::Assume, NO_REGION));
         }
-        let mut builder = StsSource::builder(arn)
-            .settings(asked.sts.clone())
-            .base(base);
-        if let Some(id) = &asked.external_id {
-            builder = builder.external_id(id);
-        }
-        let source = builder.build()?;
+        let source = asked.assuming(arn, base).build()?;
         self.begin(StepKind::Assume);
         match source.fetch().await {
             Ok(credentials) => {

@@ -253,6 +253,21 @@ fn find_labelled(text: &str, found: &mut Vec<Range<usize>>) {
     }
 }
 
+/// User and password in a URL.
+fn find_userinfo(text: &str, found: &mut Vec<Range<usize>>) {
+    for (at, scheme) in text.match_indices("://") {
+        let start = at + scheme.len();
+        let rest = text.get(start..).unwrap_or_default();
+        let end = rest
+            .find(|c: char| c.is_whitespace() || "/?#\"'<>".contains(c))
+            .unwrap_or(rest.len());
+        let authority = rest.get(..end).unwrap_or_default();
+        if let Some((userinfo, _)) = authority.rsplit_once('@') {
+            found.push(start..start + userinfo.len());
+        }
+    }
+}
+
 /// The digits of a signature, and the three parts of a JSON web token.
 const HEX_SIGNATURE: usize = 64;
 const SHORTEST_JWT: usize = 20;
@@ -417,6 +432,7 @@ impl Quoted {
         secrets.find(text, &mut found);
         find_labelled(text, &mut found);
         find_tokens(text, &mut found);
+        find_userinfo(text, &mut found);
         let mut lookalikes = Vec::new();
         find_lookalikes(text, &mut lookalikes);
         // who was refused what is read out of it
@@ -498,6 +514,7 @@ impl From<String> for Text {
         let mut found = Vec::new();
         find_labelled(&composed, &mut found);
         find_tokens(&composed, &mut found);
+        find_userinfo(&composed, &mut found);
         let struck = strike(&composed, found);
         Text(Cow::Owned(on_one_line(struck).into_owned()))
     }
@@ -606,6 +623,10 @@ mod tests {
             (
                 "Authorization: AWS4-HMAC-SHA256 Credential=AKIA/1, Signature=00",
                 "Authorization: AWS4-HMAC-SHA256 ***, Signature=***",
+            ),
+            (
+                "no answer from http://user:word@minio:9000/a@b",
+                "no answer from http://***@minio:9000/a@b",
             ),
             (
                 r#"{"SecretAccessKey":"abc","x":1}"#,

@@ -2,7 +2,7 @@
 //!
 //! # Environment variables
 //!
-//! Read when a source is built, unless its builder sets the same:
+//! Read when a source is built, unless its builder sets the same; one that is blank counts as unset:
 //!
 //! | variable | by | for |
 //! |---|---|---|
@@ -28,6 +28,7 @@
 #[cfg(feature = "env")]
 mod aws_config;
 mod env;
+mod expiry;
 #[doc(hidden)]
 pub mod fuzzing;
 mod imds;
@@ -35,6 +36,7 @@ mod progress;
 mod provider;
 mod provider_kind;
 mod region;
+mod sendable;
 mod sts;
 mod token;
 

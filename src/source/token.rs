@@ -39,7 +39,8 @@ impl WebIdentityToken {
 
     /// A token without the line ends and spaces that files have around it.
     pub(crate) fn check(mut text: String) -> Result<Self, TokenFault> {
-        let token = text.trim().to_owned();
+        // some editors and shells begin a file with a byte order mark
+        let token = text.trim().trim_start_matches('\u{feff}').trim().to_owned();
         text.zeroize();
         let token = WebIdentityToken(token);
         if token.0.len() > MAX_TOKEN_BYTES {

@@ -84,7 +84,10 @@ impl<S: CredentialStrategy> Dynamo<S> {
                 .operation_timeout(DEFAULT_OPERATION_TIMEOUT)
                 .build(),
         );
+        let endpoint = EndpointSettings::of(settings);
         let mut builder = Builder::from(settings);
+        // what it was, unless blank
+        builder.set_endpoint_url(endpoint.url.clone());
         let attempts_end = timeouts.operation_attempt_timeout().is_some();
         if attempts_end && settings.stalled_stream_protection().is_none() {
             builder = builder.stalled_stream_protection(StalledStreamProtectionConfig::disabled());
@@ -92,11 +95,7 @@ impl<S: CredentialStrategy> Dynamo<S> {
         if settings.behavior_version().is_none() {
             builder = builder.behavior_version(BehaviorVersion::latest());
         }
-        Dynamo::wire(
-            strategy,
-            builder.timeout_config(timeouts),
-            EndpointSettings::of(settings),
-        )
+        Dynamo::wire(strategy, builder.timeout_config(timeouts), endpoint)
     }
 
     /// The same on a client made elsewhere: a copy of its configuration with the strategy's credentials.
@@ -137,8 +136,8 @@ impl<S: CredentialStrategy> Dynamo<S> {
     #[cfg(feature = "env")]
     #[must_use = "it makes a client"]
     pub async fn from_env(strategy: S) -> Self {
-        let settings = aws_config::defaults(BehaviorVersion::latest()).no_credentials();
-        Dynamo::new(strategy, &settings.load().await)
+        let settings = crate::settings::of_environment(None).await;
+        Dynamo::new(strategy, &settings)
     }
 
     /// The one place where a strategy is built into a DynamoDB client: provider, identity cache, recovery

@@ -1,9 +1,9 @@
 //! Which host a request went to, worked out only when an error has to say it.
 
+use crate::settings::endpoint_url;
 use crate::strategy::CredentialStrategy;
 use aws_sdk_dynamodb::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
 use aws_types::SdkConfig;
-use aws_types::service_config::ServiceConfigKey;
 use std::future::Future as _;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -27,7 +27,7 @@ pub(crate) struct EndpointSettings {
 impl EndpointSettings {
     pub(crate) fn of(sdk: &SdkConfig) -> Self {
         EndpointSettings {
-            url: endpoint_url(sdk),
+            url: endpoint_url(sdk, "DynamoDB"),
             region: sdk.region().map(ToString::to_string),
             fips: sdk.use_fips(),
             dual_stack: sdk.use_dual_stack(),
@@ -72,21 +72,4 @@ impl EndpointSettings {
             Poll::Pending => None,
         }
     }
-}
-
-/// The URL by the SDK's order: set in the program, else for DynamoDB by the environment or the profile,
-/// else for all services.
-fn endpoint_url(sdk: &SdkConfig) -> Option<String> {
-    let general = || sdk.endpoint_url().map(str::to_owned);
-    if sdk.get_origin("endpoint_url").is_client_config() {
-        return general();
-    }
-    let key = ServiceConfigKey::builder()
-        .service_id("DynamoDB")
-        .env("AWS_ENDPOINT_URL")
-        .profile("endpoint_url")
-        .build()
-        .ok();
-    key.and_then(|key| sdk.service_config()?.load_config(key))
-        .or_else(general)
 }

@@ -1,13 +1,14 @@
 //! What the metadata service says, read from bytes; no socket needed.
 
 use crate::arn::is_role_name;
+use crate::error::body::Refusal;
 use crate::error::text::{Quoted, Secrets};
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::source::INSTANCE_PROFILE_NAME;
+use crate::source::expiry::moment;
+use crate::source::sendable::sendable;
 use aws_credential_types::Credentials;
 use aws_credential_types::credential_feature::AwsCredentialFeature;
-use aws_smithy_types::DateTime;
-use aws_smithy_types::date_time::Format;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use std::borrow::Cow;
@@ -62,6 +63,15 @@ impl Loose<'_> {
     }
 }
 
+/// When credentials end: a date as a text, or a number of seconds.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Moment<'a> {
+    #[serde(borrow)]
+    Text(Cow<'a, str>),
+    Number(f64),
+}
+
 /// A credential document as the service writes it; members that are not listed do not matter.
 ///
 /// Key id, secret, token and expiration sign, so they have to be there and to be texts; of the rest, what
@@ -80,7 +90,7 @@ struct Document<'a> {
     #[serde(borrow)]
     token: Option<Cow<'a, str>>,
     #[serde(borrow)]
-    expiration: Option<Cow<'a, str>>,
+    expiration: Option<Moment<'a>>,
     #[serde(borrow)]
     account_id: Option<Loose<'a>>,
 }
@@ -114,8 +124,17 @@ pub(crate) fn credential_document(body: &[u8], role: &str, secrets: &Secrets) ->
     match document.code.as_ref().and_then(Loose::text) {
         None => {}
         Some(code) if code.eq_ignore_ascii_case("success") => {}
-        Some(UNAUTHORIZED) => return Reading::Unauthorized,
-        Some(code) => return Reading::Refusal(refused(code, &document, role, secrets)),
+        Some(code) if code.eq_ignore_ascii_case(UNAUTHORIZED) => return Reading::Unauthorized,
+        Some(code) => {
+            let said = Refusal::said(Some(code), document.message.as_ref().and_then(Loose::text));
+            return Reading::Refusal(refused(said, &document, role, secrets));
+        }
+    }
+    if document.holds_nothing() {
+        let said = Refusal::in_body(body);
+        if (said.code.is_some() || said.message.is_some()) && document.code.is_none() {
+            return Reading::Refusal(refused(said, &document, role, secrets));
+        }
     }
     match document.into_credentials() {
         Ok(credentials) => Reading::Credentials(credentials),
@@ -124,6 +143,11 @@ pub(crate) fn credential_document(body: &[u8], role: &str, secrets: &Secrets) ->
 }
 
 impl Document<'_> {
+    /// Whether this is a document of something else, such as an error in a form of its own.
+    fn holds_nothing(&self) -> bool {
+        self.access_key_id.is_none() && self.secret_access_key.is_none() && self.token.is_none()
+    }
+
     fn into_credentials(self) -> Result<Credentials> {
         let Document {
             code: _,
@@ -137,9 +161,13 @@ impl Document<'_> {
         if matches!(account_id, Some(Loose::Else(_))) {
             tracing::debug!("AccountId of the credential document is not a string");
         }
-        let access_key_id = present("AccessKeyId", access_key_id)?;
-        let secret_access_key = present("SecretAccessKey", secret_access_key)?;
-        let token = present("Token", token)?;
+        let access_key_id = part("AccessKeyId", access_key_id)?;
+        let secret_access_key = part("SecretAccessKey", secret_access_key)?;
+        let token = part("Token", token)?;
+        let expiration = expiration.map(|moment| match moment {
+            Moment::Text(text) => text,
+            Moment::Number(number) => Cow::Owned(number.to_string()),
+        });
         let expiry = expiry(&present("Expiration", expiration)?)?;
         let mut credentials = Credentials::builder()
             .access_key_id(access_key_id)
@@ -162,24 +190,32 @@ impl Document<'_> {
 }
 
 fn present(field: &'static str, value: Option<Cow<'_, str>>) -> Result<String> {
-    match value {
+    match value.as_deref().map(str::trim) {
         None => Err(malformed(format!("the credential document lacks {field}"))),
-        Some(value) if value.trim().is_empty() => Err(malformed(format!(
+        Some("") => Err(malformed(format!(
             "{field} is empty in the credential document"
         ))),
-        Some(value) => Ok(value.into_owned()),
+        Some(value) => Ok(value.to_owned()),
+    }
+}
+
+/// What goes into the headers of requests.
+fn part(field: &'static str, value: Option<Cow<'_, str>>) -> Result<String> {
+    let value = present(field, value)?;
+    match sendable(&value) {
+        true => Ok(value),
+        false => Err(malformed(format!(
+            "{field} of the credential document holds characters that no request can"
+        ))),
     }
 }
 
 fn expiry(text: &str) -> Result<SystemTime> {
-    DateTime::from_str(text, Format::DateTimeWithOffset)
-        .ok()
-        .and_then(|when| SystemTime::try_from(when).ok())
-        .ok_or_else(|| {
-            malformed(
-                "Expiration of the credential document is not a date-time like 2026-01-31T12:00:00Z",
-            )
-        })
+    moment(text).ok_or_else(|| {
+        malformed(
+            "Expiration of the credential document is not a date-time like 2026-01-31T12:00:00Z",
+        )
+    })
 }
 
 /// The parser's own message can quote the document, so only the place is told.
@@ -200,23 +236,25 @@ fn unreadable(error: &serde_path_to_error::Error<serde_json::Error>) -> Reading 
     )))
 }
 
-fn refused(code: &str, document: &Document<'_>, role: &str, secrets: &Secrets) -> Error {
+fn refused(said: Refusal<'_>, document: &Document<'_>, role: &str, secrets: &Secrets) -> Error {
     let held = [&document.secret_access_key, &document.token];
     let secrets = held
         .into_iter()
         .flatten()
         .fold(secrets.clone(), |secrets, held| secrets.and(held));
-    let code = Quoted::new(code, &secrets);
-    let message = match document.message.as_ref().and_then(Loose::text) {
+    let message = match said.message {
         Some(text) => format!(
             "the metadata service has no credentials: {}",
-            Quoted::new(text, &secrets)
+            Quoted::new(&text, &secrets)
         ),
         None => "the metadata service has no credentials".to_owned(),
     };
-    Error::new(ErrorKind::Service, Operation::FETCH, message)
-        .on(format!("role {role}"))
-        .with_code(code)
+    let error =
+        Error::new(ErrorKind::Service, Operation::FETCH, message).on(format!("role {role}"));
+    match said.code {
+        Some(code) => error.with_code(Quoted::new(&code, &secrets)),
+        None => error,
+    }
 }
 
 pub(super) fn malformed(message: impl Into<Cow<'static, str>>) -> Error {

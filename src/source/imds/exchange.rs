@@ -332,7 +332,7 @@ impl<'a> Exchange<'a> {
     /// Whether EC2's service would not answer like this to the request for a session token.
     fn is_foreign(reply: &Reply) -> bool {
         match reply.status {
-            200 => reply.is_page(),
+            200 => reply.is_page() || reply.is_json(),
             400 | 403 => reply.server().is_some_and(|name| name != OF_EC2),
             status => !failure::is_transient(status),
         }

@@ -71,6 +71,13 @@ impl Reply {
             || self.body.trim_ascii_start().starts_with(b"<")
     }
 
+    /// Whether it is a document of JSON, which no session token is.
+    pub(super) fn is_json(&self) -> bool {
+        let declared = self.text(CONTENT_TYPE);
+        declared.is_some_and(|kind| kind.starts_with("application/json"))
+            || matches!(self.body.trim_ascii_start().first(), Some(b'{' | b'['))
+    }
+
     fn text(&self, name: HeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }

@@ -266,8 +266,7 @@ impl<W> StsSourceBuilder<W> {
     /// Dropping the future changes nothing.
     #[cfg(feature = "env")]
     pub async fn from_env(self) -> Self {
-        let settings = aws_config::defaults(aws_config::BehaviorVersion::latest());
-        let settings = settings.no_credentials().load().await;
+        let settings = crate::settings::of_environment(None).await;
         self.sdk_config(&settings)
     }
 

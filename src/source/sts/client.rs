@@ -5,6 +5,7 @@ use super::observe::Observer;
 use crate::arn::{Partition, is_host_of_aws, is_region_of_aws};
 use crate::error::{Error, Result};
 use crate::jitter;
+use crate::settings::endpoint_url;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sts::Client;
@@ -18,7 +19,6 @@ use aws_smithy_runtime_api::shared::IntoShared;
 use aws_smithy_types::retry::{ErrorKind, RetryConfig};
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
-use aws_types::service_config::ServiceConfigKey;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -82,10 +82,17 @@ pub struct CallerIdentity {
 impl StsSettings {
     pub(crate) fn build(self) -> Result<Sts> {
         let own_endpoint = self.is_own_endpoint();
-        let endpoint_url = self.endpoint_url();
+        let named = match self.endpoint {
+            Some(_) => "sts_endpoint",
+            None => "endpoint_url",
+        };
+        let endpoint_url = self
+            .endpoint_url()
+            .map(|url| checked_endpoint(named, url))
+            .transpose()?;
         let StsSettings {
             region,
-            endpoint,
+            endpoint: _,
             http_client,
             sdk_config,
             client,
@@ -150,9 +157,7 @@ impl StsSettings {
         let timeouts = timeouts(given.and_then(SdkConfig::timeout_config));
         let call_timeout = timeouts.operation_timeout();
         config.set_timeout_config(Some(timeouts));
-        if let Some(endpoint) = endpoint {
-            config.set_endpoint_url(Some(checked_endpoint(endpoint)?));
-        }
+        config.set_endpoint_url(endpoint_url.clone());
         let has_client = http_client.is_some() || given.is_some_and(|c| c.http_client().is_some());
         if !has_client && !cfg!(feature = "https") {
             return Err(Error::usage(
@@ -186,21 +191,7 @@ impl StsSettings {
     /// The endpoint, where it is not the regional one: given here, else by the program, else for STS or
     /// for all services by environment or profile.
     pub(crate) fn endpoint_url(&self) -> Option<String> {
-        let given = || {
-            let sdk = self.sdk_config.as_ref()?;
-            let general = || sdk.endpoint_url().map(str::to_owned);
-            if sdk.get_origin("endpoint_url").is_client_config() {
-                return general();
-            }
-            let key = ServiceConfigKey::builder()
-                .service_id("STS")
-                .env("AWS_ENDPOINT_URL")
-                .profile("endpoint_url")
-                .build()
-                .ok();
-            key.and_then(|key| sdk.service_config()?.load_config(key))
-                .or_else(general)
-        };
+        let given = || endpoint_url(self.sdk_config.as_ref()?, "STS");
         self.endpoint.clone().or_else(given)
     }
 
@@ -338,12 +329,12 @@ impl ClassifyRetry for PausesAsAsked {
     }
 }
 
-fn checked_endpoint(endpoint: String) -> Result<String> {
+fn checked_endpoint(named: &'static str, endpoint: String) -> Result<String> {
     if is_endpoint(&endpoint) {
         return Ok(endpoint);
     }
     Err(Error::usage(
-        "sts_endpoint",
+        named,
         "expected an http or https URI such as https://sts.us-east-1.amazonaws.com, without user, \
          password or query",
     ))
@@ -359,7 +350,9 @@ fn is_endpoint(text: &str) -> bool {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         _ => (authority, None),
     };
-    matches!(scheme, "http" | "https")
+    ["http", "https"]
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(scheme))
         && !host.is_empty()
         && port.is_none_or(|port| port.parse::<u16>().is_ok())
         && text
@@ -389,6 +382,7 @@ mod tests {
             "https://sts.us-east-1.amazonaws.com",
             "http://127.0.0.1:4566/",
             "http://[::1]:4566/prefix",
+            "HTTPS://minio.example",
             "https://[fd00::1]",
         ] {
             assert!(is_endpoint(good), "{good}");

@@ -142,7 +142,8 @@ impl StsSource {
             return Err(call.late(NO_ANSWER, time));
         };
         let credentials = match outcome {
-            Ok(output) => response::credentials(output),
+            Ok(output) => response::with_sections(&observer, response::BY_CREDENTIALS)
+                .unwrap_or_else(|| response::credentials(output)),
             Err(error) => response::read_by_name(&error, response::BY_CREDENTIALS)
                 .unwrap_or_else(|| Err(call.failed(&error, signer))),
         };
@@ -171,7 +172,8 @@ impl StsSource {
             return Err(call.late(NO_ANSWER, &time));
         };
         let credentials = match outcome {
-            Ok(output) => response::credentials_by_token(output),
+            Ok(output) => response::with_sections(&observer, response::BY_TOKEN)
+                .unwrap_or_else(|| response::credentials_by_token(output)),
             Err(error) => response::read_by_name(&error, response::BY_TOKEN).unwrap_or_else(|| {
                 Err(web_identity::failed(
                     &call,

@@ -4,13 +4,15 @@ use crate::error::text::Secrets;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextRef,
+    AfterDeserializationInterceptorContextRef, BeforeDeserializationInterceptorContextMut,
+    BeforeTransmitInterceptorContextRef,
 };
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::ConfigBag;
 use http_body_util::Limited;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use zeroize::Zeroizing;
 
 /// The largest answer that is read. AWS's own are a few KiB; the SDK by itself reads any size.
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -24,6 +26,8 @@ struct Seen {
     endpoint: Option<String>,
     attempts: u32,
     secrets: Secrets,
+    /// A good answer with CDATA sections, which the SDK's parser passes over.
+    with_sections: Option<Zeroizing<Vec<u8>>>,
 }
 
 impl Observer {
@@ -43,6 +47,11 @@ impl Observer {
         self.seen().secrets.clone()
     }
 
+    /// The good answer that the SDK's parser cannot be trusted with.
+    pub(super) fn with_sections(&self) -> Option<Zeroizing<Vec<u8>>> {
+        self.seen().with_sections.take()
+    }
+
     /// Requests sent.
     pub(super) fn attempts(&self) -> u32 {
         self.seen().attempts
@@ -52,6 +61,12 @@ impl Observer {
         // Counters and a text: there is nothing a panic could leave half done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether there are CDATA sections in it.
+pub(super) fn has_sections(body: &[u8]) -> bool {
+    const START: &[u8] = b"<![CDATA[";
+    body.windows(START.len()).any(|part| part == START)
 }
 
 impl Intercept for Observer {
@@ -90,6 +105,19 @@ impl Intercept for Observer {
         if body.bytes().is_none() {
             let unlimited = std::mem::replace(body, SdkBody::taken());
             *body = SdkBody::from_body_1_x(Limited::new(unlimited, BODY_LIMIT));
+        }
+        Ok(())
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let body = context.response().body().bytes().unwrap_or_default();
+        if context.response().status().is_success() && has_sections(body) {
+            self.seen().with_sections = Some(Zeroizing::new(body.to_vec()));
         }
         Ok(())
     }

@@ -1,11 +1,13 @@
 //! What STS answers, read without a socket.
 
 use super::failure::{ASSUME_ROLE, Call};
-use super::observe::Observer;
+use super::observe::{Observer, has_sections};
 use crate::arn::account_in;
 use crate::error::body::{Refusal, elements};
 use crate::error::{Error, ErrorKind, Result};
 use crate::source::ASSUME_ROLE_NAME;
+use crate::source::expiry::moment;
+use crate::source::sendable::sendable;
 use aws_credential_types::Credentials;
 use aws_credential_types::credential_feature::AwsCredentialFeature;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
@@ -19,7 +21,6 @@ use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::ConfigBag;
-use aws_smithy_types::date_time::Format;
 use std::borrow::Cow;
 use std::time::SystemTime;
 
@@ -40,16 +41,11 @@ fn whole(
     feature: AwsCredentialFeature,
 ) -> Result<Credentials> {
     let given = given.ok_or_else(|| lacks("Credentials"))?;
-    if given.access_key_id.is_empty() {
-        return Err(lacks("Credentials.AccessKeyId"));
-    }
-    if given.secret_access_key.is_empty() {
-        return Err(lacks("Credentials.SecretAccessKey"));
-    }
-    if given.session_token.is_empty() {
-        return Err(lacks("Credentials.SessionToken"));
-    }
-    if given.expiration.secs() == 0 {
+    let access_key_id = part("Credentials.AccessKeyId", &given.access_key_id)?;
+    let secret_access_key = part("Credentials.SecretAccessKey", &given.secret_access_key)?;
+    let session_token = part("Credentials.SessionToken", &given.session_token)?;
+    // Go's zero time is in the year 1
+    if given.expiration.secs() <= 0 {
         return Err(lacks("Credentials.Expiration"));
     }
     let expiry = SystemTime::try_from(given.expiration)
@@ -60,9 +56,9 @@ fn whole(
         tracing::debug!("the answer of STS names no account in AssumedRoleUser.Arn");
     }
     let mut credentials = Credentials::builder()
-        .access_key_id(given.access_key_id)
-        .secret_access_key(given.secret_access_key)
-        .session_token(given.session_token)
+        .access_key_id(access_key_id)
+        .secret_access_key(secret_access_key)
+        .session_token(session_token)
         .expiry(expiry)
         .provider_name(ASSUME_ROLE_NAME);
     credentials.set_account_id(account.map(Into::into));
@@ -71,6 +67,20 @@ fn whole(
         .get_property_mut_or_default::<Vec<AwsCredentialFeature>>()
         .push(feature);
     Ok(credentials)
+}
+
+/// What goes into the headers of requests.
+fn part(name: &'static str, value: &str) -> Result<String> {
+    let value = value.trim();
+    if value.is_empty() {
+        return Err(lacks(name));
+    }
+    match sendable(value) {
+        true => Ok(value.to_owned()),
+        false => Err(malformed(format!(
+            "{name} in the answer of STS holds characters that no request can"
+        ))),
+    }
 }
 
 fn lacks(part: &'static str) -> Error {
@@ -99,6 +109,15 @@ pub(crate) fn read_by_name<E>(
     by_name(raw.body().bytes()?, feature)
 }
 
+/// Credentials from a successful answer with CDATA sections, whose texts the SDK's parser takes for empty.
+/// `None` where it has none.
+pub(crate) fn with_sections(
+    observer: &Observer,
+    feature: AwsCredentialFeature,
+) -> Option<Result<Credentials>> {
+    by_name(&observer.with_sections()?, feature)
+}
+
 fn by_name(body: &[u8], feature: AwsCredentialFeature) -> Option<Result<Credentials>> {
     let mut found: [Option<String>; 5] = Default::default();
     const NAMES: [&str; 5] = [
@@ -108,7 +127,7 @@ fn by_name(body: &[u8], feature: AwsCredentialFeature) -> Option<Result<Credenti
         "Expiration",
         "Arn",
     ];
-    for (name, text) in elements(std::str::from_utf8(body).ok()?) {
+    for (name, text) in elements(&String::from_utf8_lossy(body)) {
         let places = NAMES.iter().zip(&mut found);
         for (_, place) in places.filter(|(known, _)| **known == name) {
             place.get_or_insert_with(|| text.trim().to_owned());
@@ -119,10 +138,10 @@ fn by_name(body: &[u8], feature: AwsCredentialFeature) -> Option<Result<Credenti
         return None;
     }
     let expiration = expiration.unwrap_or_default();
-    let expiration = match DateTime::from_str(&expiration, Format::DateTimeWithOffset) {
-        Ok(when) => when,
-        Err(_) if expiration.is_empty() => DateTime::from_secs(0),
-        Err(_) => return Some(Err(malformed("Credentials.Expiration is not a date-time"))),
+    let expiration = match moment(&expiration) {
+        Some(when) => DateTime::from(when),
+        None if expiration.is_empty() => DateTime::from_secs(0),
+        None => return Some(Err(malformed("Credentials.Expiration is not a date-time"))),
     };
     // what is missing counts as empty, as the SDK has it
     let given = types::Credentials::builder()
@@ -151,6 +170,12 @@ pub(crate) fn read(status: u16, body: &[u8]) -> Result<Credentials> {
         .as_ref()
         .and_then(|layer| layer.load::<SharedResponseDeserializer>())
         .ok_or_else(|| malformed("the SDK has no parser for this call"))?;
+    if code.is_success()
+        && has_sections(body)
+        && let Some(found) = by_name(body, BY_CREDENTIALS)
+    {
+        return found.map_err(|error| call.finish(error, None));
+    }
     let parsed = parser.deserialize_nonstreaming_with_config(&response, &ConfigBag::base());
     match parsed.map(|output| output.downcast::<AssumeRoleOutput>()) {
         Ok(Ok(output)) => credentials(output).map_err(|error| call.finish(error, None)),
