@@ -14,6 +14,7 @@
 //! Cargo features: `table`, `https` and `env` are on by default, `local` (the embedded cloud) is not.
 
 mod arn;
+mod base64url;
 mod error;
 mod jitter;
 mod settings;

@@ -8,28 +8,43 @@ use std::fs;
 use std::path::Path;
 
 /// Each room, with the rooms that it may use.
-const ROOMS: [(&str, &[&str]); 13] = [
+const ROOMS: [(&str, &[&str]); 14] = [
     ("arn", &["error"]),
     ("error", &[]),
+    ("base64url", &[]),
     ("jitter", &[]),
     ("settings", &[]),
-    ("source", &["arn", "error", "jitter", "settings"]),
+    (
+        "source",
+        &["arn", "base64url", "error", "jitter", "settings"],
+    ),
     ("refresh", &["error", "jitter", "source"]),
     ("strategy", &["arn", "error", "jitter", "source", "refresh"]),
     ("sdk", &["error", "source", "refresh", "strategy"]),
     ("iam", &["arn", "error"]),
-    ("token", &["arn", "error", "refresh", "strategy"]),
+    (
+        "token",
+        &["arn", "base64url", "error", "refresh", "strategy"],
+    ),
     (
         "table",
         &[
-            "arn", "error", "jitter", "settings", "refresh", "strategy", "sdk", "iam",
+            "arn",
+            "base64url",
+            "error",
+            "jitter",
+            "settings",
+            "refresh",
+            "strategy",
+            "sdk",
+            "iam",
         ],
     ),
     (
         "diagnose",
         &["arn", "error", "settings", "source", "strategy", "iam"],
     ),
-    ("local", &["arn", "error", "iam"]),
+    ("local", &["arn", "base64url", "error", "iam"]),
 ];
 
 /// What only some places may use: the words, and the beginnings of the paths where they may stand.

@@ -1,5 +1,6 @@
 //! A web identity token: where it is read from, and what can be said of it without its issuer.
 
+use crate::base64url;
 use crate::error::{Error, ErrorKind, Operation};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
@@ -8,7 +9,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 use tokio::io::AsyncReadExt;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::Zeroize;
 
 /// The longest token that STS takes:
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html>.
@@ -17,8 +18,13 @@ pub const MAX_TOKEN_BYTES: usize = 20_000;
 const CLAIM_LIMIT: usize = 200;
 
 /// A token that is whole enough to be sent; what it says is for STS to judge.
-#[derive(Zeroize, ZeroizeOnDrop)]
 pub(crate) struct WebIdentityToken(String);
+
+impl Drop for WebIdentityToken {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
 
 impl WebIdentityToken {
     /// Reads the file anew: it is replaced under the same name, in Kubernetes even with equal times.
@@ -151,15 +157,7 @@ impl TokenClaims {
         if parts.next().is_some() {
             return None;
         }
-        // The SDK's decoder knows the other alphabet, and wants the padding.
-        let mut standard = payload
-            .trim_end_matches('=')
-            .replace('-', "+")
-            .replace('_', "/");
-        while !standard.len().is_multiple_of(4) {
-            standard.push('=');
-        }
-        let bytes = aws_smithy_types::base64::decode(standard).ok()?;
+        let bytes = base64url::decode(payload)?;
         let claims: Value = serde_json::from_slice(&bytes).ok()?;
         let claims = claims.as_object()?;
         let text = |name: &str| Some(shown(claims.get(name)?.as_str()?));
@@ -271,12 +269,7 @@ mod tests {
 
     /// A token with this payload; its signature is not one.
     fn token(payload: &str) -> String {
-        let encoded = aws_smithy_types::base64::encode(payload);
-        let url_safe = encoded.replace('+', "-").replace('/', "_");
-        format!(
-            "eyJhbGciOiJSUzI1NiJ9.{}.c2ln",
-            url_safe.trim_end_matches('=')
-        )
+        format!("eyJhbGciOiJSUzI1NiJ9.{}.c2ln", base64url::encode(payload))
     }
 
     #[test]

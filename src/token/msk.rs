@@ -1,11 +1,10 @@
 //! MSK.
 
 use super::signer::{Signer, encoded, region, ways_to_a_token};
+use crate::base64url;
 use crate::error::Result;
 use crate::refresh::Clock;
 use crate::strategy::CredentialStrategy;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 const SERVICE: &str = "kafka-cluster";
 const ACTION: &str = "kafka-cluster:Connect";
@@ -96,5 +95,5 @@ fn encode(url: &str) -> String {
         "/",
         env!("CARGO_PKG_VERSION")
     ));
-    URL_SAFE_NO_PAD.encode(format!("{url}&User-Agent={agent}"))
+    base64url::encode(format!("{url}&User-Agent={agent}"))
 }

@@ -3,8 +3,7 @@
 use super::policy::PolicySet;
 use crate::local::lock::lock;
 use aws_credential_types::Credentials;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use aws_smithy_types::base64;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -304,7 +303,7 @@ fn session_token() -> String {
     let bytes: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..))
         .take(TOKEN_BYTES)
         .collect();
-    STANDARD.encode(bytes)
+    base64::encode(bytes)
 }
 
 /// The first whole second at or after `time`.

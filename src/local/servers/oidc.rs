@@ -2,6 +2,7 @@
 //! test asks for.
 
 use super::server::{Respond, Server, Service};
+use crate::base64url;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::local::account::{Account, random_text};
 use crate::local::fault::{Answer, Fault, plain};
@@ -12,8 +13,6 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair,
     RsaPublicKeyComponents,
 };
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use jsonwebtoken::jwk::JwkSet;
@@ -261,8 +260,8 @@ impl Keys {
             let header = json!({ "alg": name, "kid": kid, "typ": "JWT" });
             format!(
                 "{}.{}",
-                URL_SAFE_NO_PAD.encode(header.to_string()),
-                URL_SAFE_NO_PAD.encode(claims.to_string())
+                base64url::encode(header.to_string()),
+                base64url::encode(claims.to_string())
             )
         };
         let (unsigned, signature) = match algorithm {
@@ -286,7 +285,7 @@ impl Keys {
                 (unsigned, signature)
             }
         };
-        Ok(format!("{unsigned}.{}", URL_SAFE_NO_PAD.encode(signature)))
+        Ok(format!("{unsigned}.{}", base64url::encode(signature)))
     }
 
     /// The public half of each, as a JSON web key.
@@ -296,20 +295,16 @@ impl Keys {
             RsaPublicKeyComponents::<Vec<u8>>::from(key.public_key());
         let rsa = json!({
             "alg": "RS256",
-            "e": URL_SAFE_NO_PAD.encode(e),
+            "e": base64url::encode(e),
             "kid": kid,
             "kty": "RSA",
-            "n": URL_SAFE_NO_PAD.encode(n),
+            "n": base64url::encode(n),
             "use": "sig",
         });
         let (kid, key) = self.ec()?;
         // uncompressed: 4, then both coordinates
         let point = key.public_key().as_ref();
-        let coordinate = |range| {
-            point
-                .get(range)
-                .map(|part| URL_SAFE_NO_PAD.encode::<&[u8]>(part))
-        };
+        let coordinate = |range| point.get(range).map(|part| base64url::encode(part));
         let ec = json!({
             "alg": "ES256",
             "crv": "P-256",

@@ -211,8 +211,21 @@ fn some<T: Clone>(list: &[T]) -> Option<Vec<T>> {
 
 /// Tells sessions of different hosts and processes apart in CloudTrail.
 fn default_session_name() -> String {
-    let host = hostname::get().unwrap_or_default();
-    session_name_on(&host.to_string_lossy(), std::process::id())
+    session_name_on(&host_name(), std::process::id())
+}
+
+/// As the kernel tells it, which needs no crate; nothing where it does not.
+#[cfg(target_os = "linux")]
+fn host_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn host_name() -> String {
+    hostname::get()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// The crate, the host's name without its domain, as far as there is room, and the process.

@@ -1,11 +1,11 @@
 //! Where a query or a scan goes on, as a text that can leave the process.
 
+use crate::base64url;
 use crate::error::{Error, Result};
 use crate::table::item::Attributes;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use aws_smithy_types::base64;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Value as Json, json};
 use std::fmt;
@@ -118,7 +118,7 @@ impl fmt::Display for Cursor {
                 json!([total, rest, open.collect::<Vec<_>>()])
             }
         };
-        f.write_str(&URL_SAFE_NO_PAD.encode(json.to_string()))
+        f.write_str(&base64url::encode(json.to_string()))
     }
 }
 
@@ -142,7 +142,7 @@ impl FromStr for Cursor {
 
     fn from_str(text: &str) -> Result<Self> {
         let parse = || {
-            let json = URL_SAFE_NO_PAD.decode(text).ok()?;
+            let json = base64url::decode(text)?;
             match serde_json::from_slice(&json).ok()? {
                 Json::Array(parts) => positions_from_json(&parts).and_then(Cursor::of),
                 key => key_from_json(&key).map(|key| Cursor::after(0, 1, key)),
@@ -217,7 +217,7 @@ fn to_json(value: &AttributeValue) -> Option<Json> {
     let (kind, text) = match value {
         AttributeValue::S(text) => ("S", text.clone()),
         AttributeValue::N(number) => ("N", number.clone()),
-        AttributeValue::B(bytes) => ("B", STANDARD.encode(bytes)),
+        AttributeValue::B(bytes) => ("B", base64::encode(bytes)),
         _ => return None,
     };
     Some(json!({ kind: text }))
@@ -235,7 +235,7 @@ fn from_json(value: &Json) -> Option<AttributeValue> {
     match kind.as_str() {
         "S" => Some(AttributeValue::S(text.to_owned())),
         "N" => Some(AttributeValue::N(text.to_owned())),
-        "B" => Some(AttributeValue::B(Blob::new(STANDARD.decode(text).ok()?))),
+        "B" => Some(AttributeValue::B(Blob::new(base64::decode(text).ok()?))),
         _ => None,
     }
 }

@@ -432,8 +432,7 @@ fn compare(low: (&str, &Value), high: (&str, &Value)) -> Option<Ordering> {
         }
         "S" => Some(one.cmp(other)),
         "B" => {
-            use base64::Engine as _;
-            let bytes = |text| base64::engine::general_purpose::STANDARD.decode(text).ok();
+            let bytes = |text| aws_smithy_types::base64::decode(text).ok();
             Some(bytes(one)?.cmp(&bytes(other)?))
         }
         _ => None,
