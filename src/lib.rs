@@ -13,6 +13,8 @@
 //!
 //! Cargo features: `table`, `https` and `env` are on by default, `local` (the embedded cloud) is not.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod arn;
 mod base64url;
 mod error;
@@ -20,6 +22,7 @@ mod jitter;
 mod settings;
 
 pub mod diagnose;
+pub mod guide;
 pub mod iam;
 #[cfg(feature = "local")]
 pub mod local;

@@ -8,10 +8,11 @@ use std::fs;
 use std::path::Path;
 
 /// Each room, with the rooms that it may use.
-const ROOMS: [(&str, &[&str]); 14] = [
+const ROOMS: [(&str, &[&str]); 15] = [
     ("arn", &["error"]),
     ("error", &[]),
     ("base64url", &[]),
+    ("guide", &[]),
     ("jitter", &[]),
     ("settings", &[]),
     (
