@@ -58,6 +58,14 @@ impl<'a> Arn<'a> {
 }
 
 /// A part of AWS that shares nothing with the others: no accounts, no IAM, no host names.
+///
+/// ```
+/// use aws_credential_strategies::iam::Partition;
+///
+/// let china = Partition::of_region("cn-north-1");
+/// assert_eq!(china.to_string(), "aws-cn");
+/// assert_eq!(china.service_principal("ec2"), "ec2.amazonaws.com.cn");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Partition(&'static Row);
 

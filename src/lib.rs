@@ -1,17 +1,48 @@
 //! Two explicit ways to AWS credentials behind one trait: refreshed before anyone has to wait, and
 //! replaced when a service rejects them. Independent of AWS.
 //!
+//! ```no_run
+//! use aws_credential_strategies::{Dynamo, InstanceProfile, table::Item};
+//!
+//! #[tokio::main]
+//! async fn main() -> aws_credential_strategies::Result<()> {
+//!     let strategy = InstanceProfile::new()?;
+//!     let db = Dynamo::from_env(strategy).await;
+//!     let item: Option<Item> = db.table("MyTable").get(("id", "123")).send().await?;
+//!     println!("{item:?}");
+//!     Ok(())
+//! }
+//! ```
+//!
 //! | | Option A | Option B |
 //! |---|---|---|
 //! | type | [`InstanceProfile`] | [`AssumeRole`] |
 //! | credentials come from | the metadata service (IMDSv2) of the EC2 instance the code runs on | `sts:AssumeRole` on a role whose trust policy admits the caller |
 //! | choose it when | the code runs on EC2 and uses services of the same account | the role is in another account, or a service or external identity has to assume it |
 //!
+//! Anywhere else, [`Provided`] puts the same engine under any provider of the AWS SDK: containers, Lambda, profiles.
+//! **The [guide](guide) has a page for each place where code runs** and for each thing that one wants, and
+//! [what an error means](guide::when_it_does_not_work).
+//!
+//! Any client of the SDK takes a strategy ([`sdk`]), in one call:
+//!
+//! ```no_run
+//! use aws_credential_strategies::{InstanceProfile, SdkConfig, sdk};
+//!
+//! # fn example(settings: SdkConfig) -> aws_credential_strategies::Result<()> {
+//! let strategy = InstanceProfile::new()?;
+//! let config = sdk::client_config!(aws_sdk_sqs, &settings, strategy);
+//! let sqs = aws_sdk_sqs::Client::from_conf(config);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! The data goes one way: a [`source`] fetches, [`refresh`] decides when and serves, a [`strategy`] is
 //! what an application names, [`sdk`] plugs it into any AWS SDK client, and the thin `table` client uses
 //! it. A third strategy is a [`CredentialSource`] in a [`CredentialCache`].
 //!
-//! Cargo features: `table`, `https` and `env` are on by default, `local` (the embedded cloud) is not.
+//! Cargo features: `table`, `https` and `env` are on by default; `token` (passwords for databases and queues), `pool` (a
+//! role per tenant), `local` (the embedded cloud) and `doctor` (the program) are not.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

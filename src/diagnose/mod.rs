@@ -42,6 +42,16 @@ use std::fmt;
 
 /// Examines a machine, or whatever its settings point at.
 ///
+/// ```no_run
+/// use aws_credential_strategies::diagnose::{Doctor, Outcome};
+///
+/// # async fn example() -> aws_credential_strategies::Result<()> {
+/// let diagnosis = Doctor::new().region("us-east-1").examine().await?;
+/// println!("{diagnosis}"); // step by step, and what mends what failed
+/// # Ok(())
+/// # }
+/// ```
+///
 /// It sends what the strategies send and `sts:GetCallerIdentity`, which needs no permission; it changes
 /// nothing.
 #[derive(Clone)]

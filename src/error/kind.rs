@@ -134,6 +134,14 @@ impl std::hash::Hash for Carried {
 }
 
 /// The call that failed.
+///
+/// ```
+/// use aws_credential_strategies::{Error, Operation};
+///
+/// const ROTATE: Operation = Operation::new("rotate keys");
+/// assert_eq!(ROTATE.as_str(), "rotate keys");
+/// assert_eq!(Error::terminal("no").operation(), Operation::FETCH);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Operation(&'static str);
 

@@ -34,6 +34,15 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// Why a call failed, and what to do about it.
 ///
+/// ```
+/// use aws_credential_strategies::{AssumeRole, Error, ErrorKind};
+///
+/// let error: Error = AssumeRole::builder("not an ARN").region("us-east-1").build().unwrap_err();
+/// assert_eq!((error.kind(), error.field()), (&ErrorKind::Usage, Some("role_arn")));
+/// assert!(error.is_terminal()); // somebody has to change something
+/// println!("{error}"); // one line, and what was expected
+/// ```
+///
 /// `{}` is one line, of what is known: the call, its subject, the endpoint, what happened, the HTTP
 /// status, the AWS code, the request id, attempts and time spent, and a hint that mends it. `{:#}` goes
 /// on with the causes on the same line, and `{:?}`, which `fn main() -> Result` prints, with each on a

@@ -1,21 +1,9 @@
 //! IAM's side of the two options: who may assume a role, what it may do, and what your program needs.
 //!
-//! - [`TrustPolicy`]: who may assume a role. For Option A the EC2 service ([`TrustPolicy::ec2`]), for
-//!   Option B the role, account or identity that calls `AssumeRole`.
-//! - [`PermissionPolicy`]: what the role may do, and whether it [`covers`](PermissionPolicy::covers) what
-//!   a program needs.
-//! - [`Grant`], [`Requires`]: what one call needs, known without sending it.
-//! - `PolicyRecorder` (feature `table`): what a program really used, and the least policy that would do.
-//!
-//! Documents are read strictly and written as `aws iam` takes them, the same bytes each time. Nothing
-//! here sends a request.
-//!
-//! A program whose role is checked by a unit test:
-//!
 //! ```
 //! use aws_credential_strategies::iam::{Grant, PermissionPolicy};
 //!
-//! // the file that is deployed
+//! // a unit test of the role: the file that is deployed
 //! let policy = PermissionPolicy::from_json(r#"{
 //!     "Version": "2012-10-17",
 //!     "Statement": [{
@@ -30,6 +18,16 @@
 //! assert!(policy.assert_covers(&by_date).is_err_and(|e| e.to_string().contains("index/byDate")));
 //! # Ok::<(), aws_credential_strategies::Error>(())
 //! ```
+//!
+//! - [`TrustPolicy`]: who may assume a role. For Option A the EC2 service ([`TrustPolicy::ec2`]), for
+//!   Option B the role, account or identity that calls `AssumeRole`.
+//! - [`PermissionPolicy`]: what the role may do, and whether it [`covers`](PermissionPolicy::covers) what
+//!   a program needs.
+//! - [`Grant`], [`Requires`]: what one call needs, known without sending it.
+//! - `PolicyRecorder` (feature `table`): what a program really used, and the least policy that would do.
+//!
+//! Documents are read strictly and written as `aws iam` takes them, the same bytes each time. Nothing
+//! here sends a request.
 
 mod decode;
 mod denied;

@@ -13,8 +13,6 @@ use std::str::FromStr;
 
 /// A permission policy: attached to a role or user, or handed to `AssumeRole` as a session policy.
 ///
-/// `Display` is the pretty JSON that `aws iam` takes, the same bytes for the same policy.
-///
 /// ```
 /// use aws_credential_strategies::iam::{Grant, PermissionPolicy};
 ///
@@ -36,6 +34,8 @@ use std::str::FromStr;
 /// assert_eq!(policy, policy.to_string().parse()?);
 /// # Ok::<(), aws_credential_strategies::Error>(())
 /// ```
+///
+/// `Display` is the pretty JSON that `aws iam` takes, the same bytes for the same policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PermissionPolicy {
     version: Version,

@@ -38,6 +38,30 @@ const CHANGE: Operation = Operation::new("change the embedded cloud");
 
 /// An embedded cloud: one account, one region, one instance. See the [module](super).
 ///
+/// ```
+/// use aws_credential_strategies::local::LocalCloud;
+/// use aws_credential_strategies::table::Item;
+/// use aws_credential_strategies::{Dynamo, InstanceProfile};
+/// use serde_json::json;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> aws_credential_strategies::Result<()> {
+/// let cloud = LocalCloud::start().await?;
+/// cloud.create_table(("MyTable", "id"))?;
+/// cloud.put_item("MyTable", &json!({ "id": "123", "name": "Ada" }))?;
+///
+/// let strategy = InstanceProfile::builder().endpoint(cloud.imds_endpoint()).build()?;
+/// let table = Dynamo::new(strategy, &cloud.sdk_config()).table("MyTable");
+/// let item: Option<Item> = table.get(("id", "123")).send().await?;
+/// assert!(item.is_some());
+///
+/// cloud.expire_sessions(); // the next request is rejected, and repeated with a new session
+/// let item: Option<Item> = table.get(("id", "123")).send().await?;
+/// assert!(item.is_some());
+/// # Ok(())
+/// # }
+/// ```
+///
 /// Everything listens on 127.0.0.1. Dropping it ends the servers and every connection.
 #[derive(Debug)]
 pub struct LocalCloud {

@@ -17,6 +17,26 @@ pub(super) type Answer = Response<Bytes>;
 
 /// One way in which a call to an embedded server fails.
 ///
+/// ```
+/// use aws_credential_strategies::local::{Fault, ImdsCall, LocalCloud};
+/// use aws_credential_strategies::{CredentialStrategy, InstanceProfile};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> aws_credential_strategies::Result<()> {
+/// let cloud = LocalCloud::start().await?;
+/// let strategy = InstanceProfile::builder().endpoint(cloud.imds_endpoint()).build()?;
+///
+/// cloud.imds().fail_on(ImdsCall::Token, Fault::Status(403));
+/// let error = strategy.credentials().await.unwrap_err();
+/// assert_eq!(error.http_status(), Some(403));
+///
+/// cloud.imds().heal();
+/// cloud.imds().fail_next(1, Fault::Reset); // one reset is survived
+/// strategy.refresh().await?;
+/// # Ok(())
+/// # }
+/// ```
+///
 /// Faults of the transport fit every server. Those that begin with `Document` change what the
 /// metadata service, or the container credential endpoint, says about credentials, and leave every other
 /// call alone.

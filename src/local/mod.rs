@@ -1,6 +1,26 @@
 //! An embedded cloud on loopback: the instance metadata service, the container credential endpoint,
 //! STS, an OpenID Connect issuer, and DynamoDB.
 //!
+//! ```
+//! # async fn example() -> aws_credential_strategies::Result<()> {
+//! use aws_credential_strategies::local::LocalCloud;
+//! use serde_json::json;
+//! use std::time::Duration;
+//!
+//! let cloud = LocalCloud::builder()
+//!     .session_lifetime(Duration::from_secs(15))
+//!     .start()
+//!     .await?;
+//! cloud.create_table(("MyTable", "id"))?;
+//! cloud.put_item("MyTable", &json!({ "id": "123", "name": "Ada" }))?;
+//!
+//! let config = cloud.sdk_config(); // region, endpoints and a plain HTTP client; no credentials
+//! assert!(config.credentials_provider().is_none());
+//! assert_eq!(cloud.imds().calls().total(), 0);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! One call starts it, dropping it ends it. It is for examples and tests, this crate's and yours: any
 //! AWS client can be pointed at it, by [`LocalCloud::sdk_config`] or, in any language, by the
 //! environment variables of [`LocalCloud::environment`].
@@ -42,26 +62,6 @@
 //!   much AWS packs policies and tags is not published, and estimated.
 //! - Throttling that nobody asked for: see [`Fault`].
 //! - Of DynamoDB, what dynoxide does not have.
-//!
-//! ```
-//! # async fn example() -> aws_credential_strategies::Result<()> {
-//! use aws_credential_strategies::local::LocalCloud;
-//! use serde_json::json;
-//! use std::time::Duration;
-//!
-//! let cloud = LocalCloud::builder()
-//!     .session_lifetime(Duration::from_secs(15))
-//!     .start()
-//!     .await?;
-//! cloud.create_table(("MyTable", "id"))?;
-//! cloud.put_item("MyTable", &json!({ "id": "123", "name": "Ada" }))?;
-//!
-//! let config = cloud.sdk_config(); // region, endpoints and a plain HTTP client; no credentials
-//! assert!(config.credentials_provider().is_none());
-//! assert_eq!(cloud.imds().calls().total(), 0);
-//! # Ok(())
-//! # }
-//! ```
 
 mod account;
 mod builder;

@@ -11,6 +11,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Any strategy as the SDK's credentials provider, `Arc<dyn CredentialStrategy>` included.
 ///
+/// ```
+/// use aws_credential_strategies::{CredentialStrategy, Credentials, Provided, SdkProvider};
+/// use aws_credential_strategies::SharedCredentialsProvider;
+/// use std::sync::Arc;
+///
+/// let keys = Credentials::new("AKIAEXAMPLE", "secret", None, None, "vault");
+/// let strategy: Arc<dyn CredentialStrategy> = Arc::new(Provided::fixed(keys));
+/// let provider = SharedCredentialsProvider::new(SdkProvider::new(strategy));
+/// ```
+///
 /// The future is ready at once while the strategy has [current](CredentialStrategy::current) credentials.
 /// Its error has the strategy's [`Error`] as its source.
 #[derive(Clone, Debug)]

@@ -1,5 +1,20 @@
 //! Where credentials come from: one call is one fetch, with no memory of credentials.
 //!
+//! ```no_run
+//! use aws_credential_strategies::source::{ImdsSource, StsSource};
+//! use aws_credential_strategies::{CredentialCache, CredentialSource, RefreshPolicy};
+//!
+//! # async fn example() -> aws_credential_strategies::Result<()> {
+//! let source = ImdsSource::builder().build()?;
+//! let once = source.fetch().await?; // asks the metadata service, each time
+//!
+//! // what keeps them valid, for any number of callers
+//! let strategy = CredentialCache::new(source, RefreshPolicy::default());
+//! let credentials = strategy.credentials().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Environment variables
 //!
 //! Read when a source is built, unless its builder sets the same; one that is blank counts as unset:

@@ -17,6 +17,17 @@ const FIXED_NAME: &str = "Fixed";
 /// Credentials from any provider of the AWS SDK: one call of [`fetch`](CredentialSource::fetch) is one
 /// question to the provider.
 ///
+/// ```
+/// use aws_credential_strategies::source::ProviderSource;
+/// use aws_credential_strategies::{CredentialCache, Credentials, RefreshPolicy};
+///
+/// let source = ProviderSource::from_fn("vault", || async {
+///     // made anew after each failure
+///     Ok(Credentials::new("AKIAEXAMPLE", "secret", None, None, "vault"))
+/// });
+/// let strategy = CredentialCache::new(source, RefreshPolicy::default());
+/// ```
+///
 /// Errors are told apart as those of the other sources are: by the AWS code wherever it stands in the chain
 /// of causes, by whether the provider found nothing, was misconfigured, or got no answer in time. It
 /// remembers no credentials; what the provider itself keeps is the provider's.

@@ -9,16 +9,6 @@ use crate::source::{StsSource, StsSourceBuilder};
 
 /// Option B: the credentials of a role that is assumed with `sts:AssumeRole`, kept valid.
 ///
-/// It is the way into another account, and for an identity outside of EC2. On EC2 within one account
-/// it is a detour: there [`InstanceProfile`] needs none of this.
-///
-/// The call is signed with the credentials of a [base](StsSourceBuilder::base): any strategy, so that
-/// roles chain, or any of the SDK's providers. An external identity brings the
-/// [token](StsSourceBuilder::web_identity_token_file) of its issuer instead. Cloning is cheap and shares one cache: however many
-/// clones and SDK clients, there is one call per refresh.
-///
-/// # Example
-///
 /// ```no_run
 /// use aws_credential_strategies::{AssumeRole, CredentialStrategy};
 ///
@@ -33,6 +23,14 @@ use crate::source::{StsSource, StsSourceBuilder};
 /// # Ok(())
 /// # }
 /// ```
+///
+/// It is the way into another account, and for an identity outside of EC2. On EC2 within one account
+/// it is a detour: there [`InstanceProfile`] needs none of this.
+///
+/// The call is signed with the credentials of a [base](StsSourceBuilder::base): any strategy, so that
+/// roles chain, or any of the SDK's providers. An external identity brings the
+/// [token](StsSourceBuilder::web_identity_token_file) of its issuer instead. Cloning is cheap and shares one cache: however many
+/// clones and SDK clients, there is one call per refresh.
 #[derive(Clone, Debug)]
 pub struct AssumeRole {
     cache: CredentialCache<StsSource>,

@@ -9,14 +9,6 @@ use crate::source::{ImdsSource, ImdsSourceBuilder};
 /// Option A: the credentials of the role that is attached to the EC2 instance this code runs on, kept
 /// valid.
 ///
-/// The application knows nothing: neither role nor account. It is the recommended way for code on EC2
-/// that uses services of the same account.
-///
-/// Cloning is cheap and shares one cache: however many clones and SDK clients, there is one fetch per
-/// refresh.
-///
-/// # Example
-///
 /// ```no_run
 /// use aws_credential_strategies::{CredentialStrategy, InstanceProfile};
 ///
@@ -27,6 +19,12 @@ use crate::source::{ImdsSource, ImdsSourceBuilder};
 /// # Ok(())
 /// # }
 /// ```
+///
+/// The application knows nothing: neither role nor account. It is the recommended way for code on EC2
+/// that uses services of the same account.
+///
+/// Cloning is cheap and shares one cache: however many clones and SDK clients, there is one fetch per
+/// refresh.
 #[derive(Clone, Debug)]
 pub struct InstanceProfile {
     cache: CredentialCache<ImdsSource>,

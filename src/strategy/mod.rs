@@ -1,4 +1,23 @@
 //! The strategies, and the one trait they stand behind.
+//!
+//! ```no_run
+//! use aws_credential_strategies::{AssumeRole, CredentialStrategy, InstanceProfile, Provided};
+//! use std::sync::Arc;
+//!
+//! # fn example(kind: &str) -> Result<(), aws_credential_strategies::BoxError> {
+//! // chosen in code; `StrategyConfig` chooses by configuration
+//! let strategy: Arc<dyn CredentialStrategy> = match kind {
+//!     "ec2" => Arc::new(InstanceProfile::new()?),
+//!     "role" => {
+//!         let role = AssumeRole::builder("arn:aws:iam::123456789012:role/App");
+//!         Arc::new(role.region("us-east-1").build()?)
+//!     }
+//!     _ => Arc::new(Provided::container()),
+//! };
+//! println!("{} holds {:?}", strategy.name(), strategy.status().key_id);
+//! # Ok(())
+//! # }
+//! ```
 
 mod assume_role;
 mod base;

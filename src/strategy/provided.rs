@@ -10,16 +10,6 @@ use aws_credential_types::provider::ProvideCredentials;
 
 /// The credentials of any provider of the AWS SDK, kept valid: the same engine as under Options A and B.
 ///
-/// For where the code runs neither on EC2 nor assumes a role by itself: ECS, EKS Pod Identity, Lambda, a
-/// named profile, SSO, a process. Chosen explicitly, as the two options are. Cloning is cheap and shares one
-/// cache.
-///
-/// A provider that keeps credentials by itself and answers with the same ones is asked again as any source
-/// with nothing new is. The SDK's own provider of the metadata service answers with old credentials when it
-/// fails, and with a later expiry than theirs: on EC2 take [`InstanceProfile`](crate::InstanceProfile).
-///
-/// # Example
-///
 /// ```
 /// use aws_credential_strategies::{CredentialStrategy, Credentials, Provided};
 ///
@@ -32,6 +22,14 @@ use aws_credential_types::provider::ProvideCredentials;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// For where the code runs neither on EC2 nor assumes a role by itself: ECS, EKS Pod Identity, Lambda, a
+/// named profile, SSO, a process. Chosen explicitly, as the two options are. Cloning is cheap and shares one
+/// cache.
+///
+/// A provider that keeps credentials by itself and answers with the same ones is asked again as any source
+/// with nothing new is. The SDK's own provider of the metadata service answers with old credentials when it
+/// fails, and with a later expiry than theirs: on EC2 take [`InstanceProfile`](crate::InstanceProfile).
 #[derive(Clone, Debug)]
 pub struct Provided {
     cache: CredentialCache<ProviderSource>,

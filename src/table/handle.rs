@@ -23,6 +23,37 @@ use std::time::Duration;
 
 /// One table; made by [`Dynamo::table`](crate::table::Dynamo::table), cheap to clone.
 ///
+/// ```
+/// use aws_credential_strategies::local::LocalCloud;
+/// use aws_credential_strategies::table::attr;
+/// use aws_credential_strategies::{Dynamo, InstanceProfile};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, Deserialize, PartialEq, Serialize)]
+/// struct User {
+///     id: String,
+///     age: u32,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> aws_credential_strategies::Result<()> {
+/// # let cloud = LocalCloud::start().await?;
+/// # cloud.create_table(("MyTable", "id"))?;
+/// # let strategy = InstanceProfile::builder().endpoint(cloud.imds_endpoint()).build()?;
+/// # let db = Dynamo::new(strategy, &cloud.sdk_config());
+/// let table = db.table("MyTable");
+/// table.put(&User { id: "123".into(), age: 36 }).if_absent("id").send().await?;
+/// table.update(("id", "123")).add("age", 1).send().await?;
+/// let user: Option<User> = table.get(("id", "123")).send().await?;
+/// assert_eq!(user.map(|user| user.age), Some(37));
+///
+/// let older: Vec<User> = table.scan().filter(attr("age").gt(21)).all().await?.complete()?;
+/// table.delete(("id", "123")).only_if(attr("age").eq(37)).send().await?;
+/// # assert_eq!(older.len(), 1);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// Each method gives an operation, which is a value: it can be sent, and writes can be put in a batch or
 /// a transaction. Nothing happens before that, and what was wrong with it (a key that is none, a value
 /// that cannot be stored) comes as an error then, naming the operation, the table and the attribute,

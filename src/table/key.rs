@@ -14,6 +14,16 @@ const MOST_KEY_ATTRIBUTES: usize = 2;
 
 /// A primary key: one attribute, or two where the table has a sort key.
 ///
+/// ```
+/// use aws_credential_strategies::table::{Key, to_item};
+/// use serde_json::json;
+///
+/// let key = Key::new(to_item(&json!({ "pk": "a", "sk": 1 }))?)?;
+/// assert_eq!(key.attributes().len(), 2);
+/// assert!(Key::new(to_item(&json!({ "pk": true }))?).is_err());
+/// # Ok::<(), aws_credential_strategies::Error>(())
+/// ```
+///
 /// Its `Debug` shows the attribute names only.
 #[derive(Clone, PartialEq)]
 pub struct Key(Attributes);

@@ -1,5 +1,24 @@
 //! A thin DynamoDB client over any strategy: typed items, conditions, streams, batches, transactions.
 //!
+//! ```
+//! use aws_credential_strategies::table::{attr, sort};
+//! use aws_credential_strategies::{CredentialStrategy, Dynamo, Result};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Deserialize, Serialize)]
+//! struct Order {
+//!     customer: String,
+//!     day: String,
+//!     total: u64,
+//! }
+//!
+//! async fn orders_of<S: CredentialStrategy>(db: &Dynamo<S>, customer: &str) -> Result<Vec<Order>> {
+//!     let orders = db.table("Orders");
+//!     let query = orders.query("customer", customer).sort(sort("day").begins_with("2026-"));
+//!     query.filter(attr("total").gt(100)).all().await?.complete()
+//! }
+//! ```
+//!
 //! The verbs are boto3's without `_item`, and the SDK is never far: every operation has `raw(..)` for
 //! a setting that is not here, every one but the batches (which make many requests, and report) has
 //! `output()` for the SDK's whole answer, and [`Dynamo::client`] is the SDK's client with the same credentials.

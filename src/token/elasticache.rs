@@ -16,11 +16,6 @@ enum Service {
 /// Passwords for a user of ElastiCache or MemoryDB (Valkey or Redis OSS 7 and later) that has IAM
 /// authentication; serverless caches too.
 ///
-/// The identity needs `elasticache:Connect` on the cache and on the user, or `memorydb:connect` on the
-/// cluster and the user. The connection has to use TLS, and the name of the user to be its id, in lower
-/// case. The service ends an authenticated connection after 12 hours unless it authenticates again: send
-/// `AUTH` or `HELLO` with a new token before. Form and limits: [ElastiCache], [MemoryDB].
-///
 /// ```
 /// use aws_credential_strategies::token::ElastiCacheToken;
 /// use aws_credential_strategies::{CredentialCache, CredentialSource, RefreshPolicy};
@@ -35,6 +30,11 @@ enum Service {
 /// # Ok(())
 /// # }
 /// ```
+///
+/// The identity needs `elasticache:Connect` on the cache and on the user, or `memorydb:connect` on the
+/// cluster and the user. The connection has to use TLS, and the name of the user to be its id, in lower
+/// case. The service ends an authenticated connection after 12 hours unless it authenticates again: send
+/// `AUTH` or `HELLO` with a new token before. Form and limits: [ElastiCache], [MemoryDB].
 ///
 /// [ElastiCache]: https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/auth-iam.html
 /// [MemoryDB]: https://docs.aws.amazon.com/memorydb/latest/devguide/auth-iam.html

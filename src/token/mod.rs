@@ -1,12 +1,6 @@
 //! Passwords of minutes for databases and queues that speak IAM: RDS and Aurora, ElastiCache and
 //! MemoryDB, MSK.
 //!
-//! | for | type | the token goes in as |
-//! |---|---|---|
-//! | RDS, Aurora (PostgreSQL, MySQL, MariaDB) | [`RdsToken`] | the password of a new connection, over TLS |
-//! | ElastiCache, MemoryDB (Valkey, Redis OSS), serverless too | [`ElastiCacheToken`] | the password of `AUTH` or `HELLO`, over TLS |
-//! | MSK (Kafka) | [`MskToken`] | the token of SASL/OAUTHBEARER |
-//!
 //! ```
 //! use aws_credential_strategies::token::RdsToken;
 //! use aws_credential_strategies::InstanceProfile;
@@ -23,6 +17,12 @@
 //! # }
 //! # example().unwrap();
 //! ```
+//!
+//! | for | type | the token goes in as |
+//! |---|---|---|
+//! | RDS, Aurora (PostgreSQL, MySQL, MariaDB) | [`RdsToken`] | the password of a new connection, over TLS |
+//! | ElastiCache, MemoryDB (Valkey, Redis OSS), serverless too | [`ElastiCacheToken`] | the password of `AUTH` or `HELLO`, over TLS |
+//! | MSK (Kafka) | [`MskToken`] | the token of SASL/OAUTHBEARER |
 //!
 //! A token is a request that is signed and never sent. Making one costs some microseconds and no I/O
 //! while the strategy has credentials, so make one for each connection and keep none: a token that is

@@ -11,10 +11,6 @@ const ACTION: &str = "kafka-cluster:Connect";
 
 /// Tokens for Kafka on MSK (serverless too), for SASL/OAUTHBEARER over TLS.
 ///
-/// The identity needs `kafka-cluster:Connect` on the cluster. A client asks for a token anew before the
-/// last one ends, by a callback that most cannot wait in: [`current`](Self::current) is for that. The
-/// form is that of [AWS's own signers].
-///
 /// ```
 /// use aws_credential_strategies::token::MskToken;
 /// use aws_credential_strategies::{CredentialCache, CredentialSource, RefreshPolicy};
@@ -29,6 +25,10 @@ const ACTION: &str = "kafka-cluster:Connect";
 /// # Ok(())
 /// # }
 /// ```
+///
+/// The identity needs `kafka-cluster:Connect` on the cluster. A client asks for a token anew before the
+/// last one ends, by a callback that most cannot wait in: [`current`](Self::current) is for that. The
+/// form is that of [AWS's own signers].
 ///
 /// [AWS's own signers]: https://docs.aws.amazon.com/msk/latest/developerguide/configure-clients-for-iam-access-control.html
 #[derive(Clone, Debug)]

@@ -12,10 +12,6 @@ const SERVICE: &str = "rds-db";
 
 /// Passwords for a user of RDS or Aurora that has IAM authentication: PostgreSQL, MySQL, MariaDB.
 ///
-/// The identity needs `rds-db:connect` on `arn:<partition>:rds-db:<region>:<account>:dbuser:<resource id>/<user>`,
-/// and the user the role `rds_iam` (PostgreSQL) or the plugin `AWSAuthenticationPlugin` (MySQL). The
-/// connection has to use TLS. Form and limits: [IAM database authentication].
-///
 /// ```
 /// use aws_credential_strategies::token::RdsToken;
 /// use aws_credential_strategies::{CredentialCache, CredentialSource, RefreshPolicy};
@@ -31,6 +27,10 @@ const SERVICE: &str = "rds-db";
 /// # Ok(())
 /// # }
 /// ```
+///
+/// The identity needs `rds-db:connect` on `arn:<partition>:rds-db:<region>:<account>:dbuser:<resource id>/<user>`,
+/// and the user the role `rds_iam` (PostgreSQL) or the plugin `AWSAuthenticationPlugin` (MySQL). The
+/// connection has to use TLS. Form and limits: [IAM database authentication].
 ///
 /// [IAM database authentication]: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAMDBAuth.Connecting.html
 #[derive(Clone, Debug)]

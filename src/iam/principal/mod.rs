@@ -13,6 +13,17 @@ use who::{ANYONE, Who};
 
 /// Who calls `AssumeRole` or one of its siblings.
 ///
+/// ```
+/// use aws_credential_strategies::iam::{Caller, TrustPolicy};
+///
+/// let policy = TrustPolicy::ec2();
+/// let instance = Caller::service("ec2.amazonaws.com")?;
+/// assert_eq!(policy.admitting(&instance).count(), 1);
+/// let user = Caller::from_arn("arn:aws:iam::123456789012:user/ada")?;
+/// assert_eq!(policy.admitting(&user).count(), 0);
+/// # Ok::<(), aws_credential_strategies::Error>(())
+/// ```
+///
 /// For [`TrustPolicy::admitting`](super::TrustPolicy::admitting).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Caller(Who);

@@ -14,6 +14,20 @@ use std::sync::Arc;
 
 /// Sees every call of a DynamoDB client and knows the least policy that would do.
 ///
+/// ```
+/// use aws_credential_strategies::iam::{Grant, PolicyRecorder};
+///
+/// let recorder = PolicyRecorder::new();
+/// recorder.record(Grant::on_table("dynamodb:GetItem", "MyTable"));
+/// let policy = recorder.policy("aws", "us-east-1", "123456789012")?;
+/// recorder.assert_within(&policy)?;
+///
+/// recorder.record(Grant::on_index("dynamodb:Query", "MyTable", "byDate"));
+/// let missing = recorder.assert_within(&policy).map_err(|e| e.to_string());
+/// assert!(missing.is_err_and(|e| e.contains("dynamodb:Query on table/MyTable/index/byDate")));
+/// # Ok::<(), aws_credential_strategies::Error>(())
+/// ```
+///
 /// It is an SDK interceptor: a `Dynamo` carries one, so calls through the raw client are seen as well,
 /// paginators included; any other DynamoDB client takes [`interceptor`](PolicyRecorder::interceptor).
 /// Clones share what they have seen.
@@ -47,20 +61,6 @@ use std::sync::Arc;
 /// # Concurrent calls
 ///
 /// A call seen before costs one lookup: no lock, no allocation.
-///
-/// ```
-/// use aws_credential_strategies::iam::{Grant, PolicyRecorder};
-///
-/// let recorder = PolicyRecorder::new();
-/// recorder.record(Grant::on_table("dynamodb:GetItem", "MyTable"));
-/// let policy = recorder.policy("aws", "us-east-1", "123456789012")?;
-/// recorder.assert_within(&policy)?;
-///
-/// recorder.record(Grant::on_index("dynamodb:Query", "MyTable", "byDate"));
-/// let missing = recorder.assert_within(&policy).map_err(|e| e.to_string());
-/// assert!(missing.is_err_and(|e| e.contains("dynamodb:Query on table/MyTable/index/byDate")));
-/// # Ok::<(), aws_credential_strategies::Error>(())
-/// ```
 #[derive(Clone, Default)]
 pub struct PolicyRecorder(Arc<ArcSwap<Seen>>);
 

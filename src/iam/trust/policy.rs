@@ -13,10 +13,6 @@ use std::str::FromStr;
 
 /// A role's trust policy: who may assume it, and under which conditions.
 ///
-/// `Display` is the pretty JSON that `aws iam create-role --assume-role-policy-document` takes, the
-/// same bytes for the same policy. What IAM would refuse is refused here, with what to write instead:
-/// above all the ARN of an EC2 instance, which is no principal.
-///
 /// ```
 /// use aws_credential_strategies::iam::TrustPolicy;
 ///
@@ -48,6 +44,10 @@ use std::str::FromStr;
 /// assert!(wrong.is_err_and(|e| e.to_string().contains("an EC2 instance is not a principal")));
 /// # Ok::<(), aws_credential_strategies::Error>(())
 /// ```
+///
+/// `Display` is the pretty JSON that `aws iam create-role --assume-role-policy-document` takes, the
+/// same bytes for the same policy. What IAM would refuse is refused here, with what to write instead:
+/// above all the ARN of an EC2 instance, which is no principal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustPolicy {
     pub(super) version: Version,

@@ -16,6 +16,23 @@ const MAX_SESSION: RangeInclusive<Duration> =
 
 /// An IAM role, to be added with [`LocalCloud::add_role`](crate::local::LocalCloud::add_role).
 ///
+/// ```
+/// use aws_credential_strategies::iam::{PermissionPolicy, Statement};
+/// use aws_credential_strategies::local::{LocalCloud, Role, Trust};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> aws_credential_strategies::Result<()> {
+/// let cloud = LocalCloud::start().await?;
+/// let read = Statement::allow(["dynamodb:GetItem"], ["arn:aws:dynamodb:us-east-1:123456789012:table/MyTable"]);
+/// let role = Role::new("Reader")
+///     .trust(Trust::ec2())
+///     .permissions(&PermissionPolicy::new([read])?);
+/// assert_eq!(cloud.add_role(role)?, "arn:aws:iam::123456789012:role/Reader");
+/// cloud.attach_role("Reader")?;
+/// # Ok(())
+/// # }
+/// ```
+///
 /// Unless told otherwise it lives in the cloud's account, admits that account, may do everything, and
 /// its sessions last [an hour at most](DEFAULT_MAX_SESSION).
 #[derive(Clone, Debug)]
@@ -119,6 +136,13 @@ impl Role {
 }
 
 /// Whom a role admits: a [`TrustPolicy`], or a shorthand for one.
+///
+/// ```
+/// use aws_credential_strategies::local::{Role, Trust};
+///
+/// let partner = Role::new("Partner").trust(Trust::account("210987654321").external_id("partner-7f3a"));
+/// let instance = Role::new("Web").trust(Trust::ec2().or(Trust::containers()));
+/// ```
 ///
 /// A trust policy is enforced as it is written, conditions included. The shorthand also lets callers
 /// and services tag their sessions, and callers set a source identity, which a policy has to allow by

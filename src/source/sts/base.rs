@@ -11,6 +11,20 @@ use std::sync::Arc;
 
 /// Who signs the `AssumeRole` call: any strategy, or any of the SDK's credential providers.
 ///
+/// ```
+/// use aws_credential_strategies::source::Base;
+/// use aws_credential_strategies::{CredentialStrategy, InstanceProfile};
+/// use std::sync::Arc;
+///
+/// # fn example() -> aws_credential_strategies::Result<()> {
+/// let profile = InstanceProfile::new()?;
+/// let by_reference = Base::from(&profile); // shares its cache
+/// let any: Arc<dyn CredentialStrategy> = Arc::new(profile);
+/// let chosen_at_run_time = Base::from(any);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// A strategy is told when STS finds its session expired, so that it fetches another; a provider is
 /// only asked again.
 ///

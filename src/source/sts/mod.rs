@@ -41,6 +41,20 @@ use std::fmt;
 /// `sts:AssumeRole`, signed with the base credentials of that moment, or one
 /// `sts:AssumeRoleWithWebIdentity` with the token of that moment.
 ///
+/// ```no_run
+/// use aws_credential_strategies::source::StsSource;
+/// use aws_credential_strategies::{CredentialSource, InstanceProfile};
+///
+/// # async fn example() -> aws_credential_strategies::Result<()> {
+/// let source = StsSource::builder("arn:aws:iam::123456789012:role/App")
+///     .region("us-east-1")
+///     .base(InstanceProfile::new()?)
+///     .build()?;
+/// let session = source.fetch().await?; // asks STS, each time
+/// # Ok(())
+/// # }
+/// ```
+///
 /// A fetch fails with [`AccessDenied`](crate::ErrorKind::AccessDenied),
 /// [`Invalid`](crate::ErrorKind::Invalid) and what else only a person can mend as a
 /// [terminal](crate::Error::is_terminal) error, and with everything else as one that heals by itself.

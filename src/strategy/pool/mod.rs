@@ -46,10 +46,6 @@ const LONGEST_FETCH: Duration = Duration::from_secs(600);
 
 /// Sessions of many roles, or of one role with many narrowings: one for each request that differs.
 ///
-/// For a service that assumes a role in each customer's account, or one role with a session policy or tags per
-/// tenant. What all requests have in common is said once, on the [builder](Self::builder); what is asked for
-/// one tenant, each time it is needed:
-///
 /// ```no_run
 /// use aws_credential_strategies::strategy::RolePool;
 /// use aws_credential_strategies::{CredentialStrategy, InstanceProfile};
@@ -62,6 +58,10 @@ const LONGEST_FETCH: Duration = Duration::from_secs(600);
 /// # Ok(())
 /// # }
 /// ```
+///
+/// For a service that assumes a role in each customer's account, or one role with a session policy or tags per
+/// tenant. What all requests have in common is said once, on the [builder](Self::builder); what is asked for
+/// one tenant, each time it is needed.
 ///
 /// # What it promises
 ///

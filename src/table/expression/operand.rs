@@ -41,6 +41,13 @@ pub struct Size(Path);
 /// One side of a comparison: an attribute, its size, or a value; in an update also what is computed from
 /// them: `attr("hits").or(0) + 1`.
 ///
+/// ```
+/// use aws_credential_strategies::table::{Operand, attr, list_append};
+///
+/// let one_more: Operand = attr("hits").or(0) + 1;
+/// let both: Operand = list_append(attr("log"), ["last"]);
+/// ```
+///
 /// Its `Debug` shows the type of a value, not the value.
 #[derive(Clone)]
 #[must_use = "an operand does nothing until an expression has it"]

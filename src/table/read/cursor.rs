@@ -17,6 +17,15 @@ pub const MOST_SEGMENTS: u32 = 1_000_000;
 
 /// Where a reading goes on: opaque, fit for a URL, good for the same query or scan only.
 ///
+/// ```
+/// use aws_credential_strategies::table::Cursor;
+///
+/// let parts = Cursor::segments(4).split(); // one for each of four processes
+/// let sent = parts[0].to_string();
+/// assert_eq!(sent.parse::<Cursor>()?, parts[0]);
+/// # Ok::<(), aws_credential_strategies::Error>(())
+/// ```
+///
 /// That of a scan in segments is of all of them, so that it goes on where it was interrupted; and it can
 /// be [`split`](Self::split) into one a segment, for as many processes.
 ///

@@ -4,6 +4,21 @@ use serde_json::{Map, Value, json};
 
 /// A table to create with [`LocalCloud::create_table`](crate::local::LocalCloud::create_table).
 ///
+/// ```
+/// use aws_credential_strategies::local::{KeyType, LocalCloud, NewIndex, NewTable};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> aws_credential_strategies::Result<()> {
+/// let cloud = LocalCloud::start().await?;
+/// cloud.create_table(("MyTable", "id"))?;
+/// let orders = NewTable::new("Orders", "customer")
+///     .sort_key("number", KeyType::Number)
+///     .index(NewIndex::new("byDay", "day"));
+/// cloud.create_table(orders)?;
+/// # Ok(())
+/// # }
+/// ```
+///
 /// Key attributes are strings unless said otherwise; billing is by request. A pair of names is the
 /// shortest form: `("MyTable", "id")`.
 #[derive(Clone, Debug)]
@@ -15,6 +30,12 @@ pub struct NewTable {
 }
 
 /// A global secondary index of a [`NewTable`]; it holds all attributes.
+///
+/// ```
+/// use aws_credential_strategies::local::{KeyType, NewIndex};
+///
+/// let by_day = NewIndex::new("byDay", "day").sort_key("number", KeyType::Number);
+/// ```
 #[derive(Clone, Debug)]
 pub struct NewIndex {
     name: String,
