@@ -24,15 +24,15 @@ pub(super) type Answer = Response<Bytes>;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> aws_credential_strategies::Result<()> {
 /// let cloud = LocalCloud::start().await?;
-/// let strategy = InstanceProfile::builder().endpoint(cloud.imds_endpoint()).build()?;
+/// let instance = || InstanceProfile::builder().endpoint(cloud.imds_endpoint()).build();
+///
+/// cloud.imds().fail_next(1, Fault::Reset); // one reset is survived
+/// instance()?.credentials().await?;
 ///
 /// cloud.imds().fail_on(ImdsCall::Token, Fault::Status(403));
-/// let error = strategy.credentials().await.unwrap_err();
+/// let error = instance()?.credentials().await.unwrap_err();
 /// assert_eq!(error.http_status(), Some(403));
-///
 /// cloud.imds().heal();
-/// cloud.imds().fail_next(1, Fault::Reset); // one reset is survived
-/// strategy.refresh().await?;
 /// # Ok(())
 /// # }
 /// ```
