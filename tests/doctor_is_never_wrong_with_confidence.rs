@@ -366,6 +366,86 @@ fn sts_behind(status: &'static str, headers: &'static str, body: &'static str) -
     Server::start(move |_| reply(status, headers, body))
 }
 
+/// What STS has against a call need not be the credentials, and where it answered nobody has to look whether
+/// it can be reached.
+#[tokio::test]
+async fn a_refused_call_is_not_taken_for_refused_credentials() {
+    for (code, message, remedy) in [
+        (
+            "SignatureDoesNotMatch",
+            "Signature expired: 20260101T000000Z is now earlier than 20260101T000500Z",
+            "clock is off",
+        ),
+        ("RequestTimeTooSkewed", "too large", "clock is off"),
+        (
+            "RegionDisabledException",
+            "STS is not activated in this region",
+            "activate STS in us-east-1",
+        ),
+        ("OptInRequired", "x", "aws sts get-caller-identity"),
+        (
+            "AccessDenied",
+            "User: arn:aws:iam::123456789012:user/a is not authorized to perform: sts:GetCallerIdentity with an explicit deny in a service control policy",
+            "the service control policy of the organization denies it",
+        ),
+    ] {
+        let cloud = LocalCloud::start().await.unwrap();
+        let body = format!(
+            "<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+        );
+        let server = sts_behind(
+            "403 Forbidden",
+            "Content-Type: text/xml",
+            Box::leak(body.into_boxed_str()),
+        );
+        let diagnosis = Doctor::new()
+            .imds(imds(&cloud))
+            .region("us-east-1")
+            .sts_endpoint(&server.endpoint)
+            .examine()
+            .await
+            .unwrap();
+        let recommendation = diagnosis.recommendation();
+        assert_eq!(recommendation.choice(), Choice::Open, "{diagnosis}");
+        assert!(
+            !recommendation.reason().contains("does not accept"),
+            "{diagnosis}"
+        );
+        let said = diagnosis.to_string();
+        assert!(said.contains(remedy) && !said.contains("curl"), "{said}");
+    }
+}
+
+/// Other vendors have no accounts.
+#[tokio::test]
+async fn an_identity_without_an_account_is_one() {
+    let cloud = LocalCloud::start().await.unwrap();
+    let body = "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>urn:ecs:sts::ns:assumed-role/App/s</Arn><UserId/><Account/></GetCallerIdentityResult></GetCallerIdentityResponse>";
+    let server = sts_behind("200 OK", "Content-Type: text/xml", body);
+    let diagnosis = Doctor::new()
+        .imds(imds(&cloud))
+        .region("us-east-1")
+        .sts_endpoint(&server.endpoint)
+        .examine()
+        .await
+        .unwrap();
+    assert!(diagnosis.is_healthy(), "{diagnosis}");
+}
+
+/// One that says OK to whatever it is asked.
+#[tokio::test]
+async fn a_server_that_takes_any_path_is_not_ec2() {
+    let server = Server::start(|_| reply("200 OK", "Content-Type: text/plain", "OK"));
+    let source = ImdsSource::builder()
+        .endpoint(&server.endpoint)
+        .max_attempts(1);
+    let diagnosis = Doctor::new().imds(source).examine().await.unwrap();
+    let recommendation = diagnosis.recommendation();
+    assert_eq!(recommendation.choice(), Choice::Open, "{diagnosis}");
+    assert_eq!(recommendation.code(), None, "{diagnosis}");
+    assert!(!recommendation.reason().contains("Option A"), "{diagnosis}");
+}
+
 #[tokio::test]
 async fn a_page_in_place_of_sts_is_not_what_aws_says_of_the_credentials() {
     let pages = [

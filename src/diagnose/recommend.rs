@@ -132,7 +132,10 @@ pub(super) enum Verdict {
     Passed,
     /// There were no credentials to ask with after all.
     NoCredentials,
+    /// The credentials are not accepted.
     Refused,
+    /// The call is not, for another reason.
+    CallRefused,
     /// STS did not answer, or failed.
     Unanswered,
     /// For this reason.
@@ -187,7 +190,7 @@ pub(super) fn recommend(facts: &Facts<'_>) -> Recommendation {
             Verdict::Unanswered => {
                 unseen.push("whether AWS accepts these credentials: STS gave no answer".to_owned())
             }
-            Verdict::NoCredentials | Verdict::Passed | Verdict::Refused => {}
+            Verdict::CallRefused | Verdict::NoCredentials | Verdict::Passed | Verdict::Refused => {}
         }
     }
     for stand_in in facts.stand_ins {
@@ -199,6 +202,15 @@ pub(super) fn recommend(facts: &Facts<'_>) -> Recommendation {
             Choice::Open,
             format!("AWS does not accept the credentials of {}", found.name()),
             None,
+            None,
+        ),
+        Some(found) if facts.caller == Verdict::CallRefused => (
+            Choice::Open,
+            format!(
+                "STS refuses the call of {}; when the steps above pass, this will do",
+                found.name()
+            ),
+            Some(line_for(found, facts.region)),
             None,
         ),
         Some(found) if facts.caller == Verdict::NoCredentials => (

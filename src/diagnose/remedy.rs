@@ -2,7 +2,7 @@
 
 use crate::arn::{Arn, Partition, without_path};
 use crate::error::{Error, ErrorKind};
-use crate::iam::{PermissionPolicy, Statement, TrustPolicy};
+use crate::iam::{OF_IDENTITY_CENTER, PermissionPolicy, Statement, TrustPolicy};
 use crate::source::{CallerIdentity, Platform, StsSettings, TokenClaims};
 
 pub(super) const CLOCK: &str = "set the clock: sudo chronyc makestep (on EC2 with \
@@ -125,6 +125,9 @@ pub(super) fn no_document(error: &Error, role: Option<&str>, region: Option<&str
 }
 
 pub(super) fn caller(error: &Error, sts: &StsSettings) -> String {
+    if error.code().is_some() {
+        return provider(error);
+    }
     let address = sts.url().unwrap_or_else(|| "ADDRESS".to_owned());
     advice(
         error,
@@ -141,9 +144,12 @@ pub(super) fn assumption(
 ) -> String {
     let fallback =
         "see what AWS says to it: aws sts assume-role --role-arn ROLE --role-session-name test";
-    let (ErrorKind::AccessDenied(_), Some(caller)) = (error.kind(), caller) else {
+    let (ErrorKind::AccessDenied(denied), Some(caller)) = (error.kind(), caller) else {
         return advice(error, fallback);
     };
+    if denied.names_its_policy() {
+        return advice(error, fallback);
+    }
     let principal = principal(&caller.arn);
     let mut trust = TrustPolicy::builder().principal(&principal);
     if let Some(id) = external_id {
@@ -167,9 +173,13 @@ pub(super) fn assumption(
 /// The subcommand that gives the caller a policy.
 fn put_policy(principal: &str) -> String {
     let name = principal.rsplit('/').next().unwrap_or(principal);
-    match principal.contains(":user/") {
-        true => format!("put-user-policy --user-name {name}"),
-        false => format!("put-role-policy --role-name {name}"),
+    if principal.contains(":user/") {
+        format!("put-user-policy --user-name {name}")
+    } else if principal.contains(":role/") {
+        format!("put-role-policy --role-name {name}")
+    } else {
+        // a permission set is IAM Identity Center's to change
+        "put-role-policy --role-name ROLE".to_owned()
     }
 }
 
@@ -181,6 +191,10 @@ fn principal(arn: &str) -> String {
     match session {
         Some((start, (account, role_and_session))) => {
             let role = role_and_session.split('/').next().unwrap_or_default();
+            if role.starts_with(OF_IDENTITY_CENTER) {
+                // its path has the region in it, or has not: no ARN of it would be taken for sure
+                return format!("{start}:iam::{account}:root");
+            }
             format!("{start}:iam::{account}:role/{role}")
         }
         None => arn.to_owned(),

@@ -10,7 +10,7 @@ use super::surroundings::{
     WebIdentity,
 };
 use crate::arn::account_in;
-use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::error::{CredentialFault, Error, ErrorKind, Operation, Result};
 use crate::source::{
     CallerIdentity, CredentialSource, Env, ImdsSource, ImdsSourceBuilder, Platform, ProviderSource,
     StsSettings, StsSource, StsSourceBuilder, TokenCheck, TokenClaims, WebIdentityToken,
@@ -143,7 +143,8 @@ impl<T: FnMut(Progress<'_>) + Send> Visit<T> {
         let own_account = identity
             .as_ref()
             .and_then(|identity| identity.account.clone())
-            .or_else(|| Some(caller.as_ref()?.account.clone()));
+            .or_else(|| Some(caller.as_ref()?.account.clone()))
+            .filter(|account| !account.is_empty());
         let region = asked.sts.region();
         let recommendation = recommend(&Facts {
             host: self.host,
@@ -599,19 +600,24 @@ impl<T: FnMut(Progress<'_>) + Send> Visit<T> {
         self.passed(Role, roles.join(", "));
         self.begin(Document);
         let fetched = source.fetch().await;
-        let stop = |cause, remedy| {
+        let stop = |metadata, cause, remedy| {
             Box::new(Stop {
                 step: Document,
                 cause,
                 remedy,
                 rest: vec![Clock],
                 why: "there are no credentials to use",
-                metadata: Metadata::Ec2,
+                metadata,
             })
         };
         let credentials = fetched.map_err(|error| {
+            let cause = remedy::in_one_line(&error);
+            // EC2's states how long a token lives; who does not, and has no document either, answers anything
+            if token.ttl.is_none() && *error.kind() == ErrorKind::Malformed {
+                return stop(Metadata::Other, cause, remedy::no_role(&error));
+            }
             let remedy = remedy::no_document(&error, source.subject().as_deref(), region);
-            stop(remedy::in_one_line(&error), remedy)
+            stop(Metadata::Ec2, cause, remedy)
         })?;
         let left = credentials
             .expiry()
@@ -621,7 +627,7 @@ impl<T: FnMut(Progress<'_>) + Send> Visit<T> {
                 "the credentials {} have expired",
                 credentials.access_key_id()
             );
-            return Err(stop(cause, remedy::EXPIRED.to_owned()));
+            return Err(stop(Metadata::Ec2, cause, remedy::EXPIRED.to_owned()));
         }
         self.passed(Document, describe(&credentials, now));
         self.clock(token, now);
@@ -773,7 +779,11 @@ struct Stop {
 fn verdict(error: &Error) -> Verdict {
     match error.kind() {
         ErrorKind::Throttled | ErrorKind::Service => Verdict::Unanswered,
-        _ if error.code().is_some() => Verdict::Refused,
+        ErrorKind::Credential(CredentialFault::Expired | CredentialFault::Unrecognized) => {
+            Verdict::Refused
+        }
+        // a clock, a policy, a region that is not enabled
+        _ if error.code().is_some() => Verdict::CallRefused,
         _ => Verdict::Unanswered,
     }
 }

@@ -91,8 +91,8 @@ impl Denied {
     fn trusting(&self) -> String {
         let action = self.action.as_deref().unwrap_or(ASSUME_ROLE);
         let caller = match self.principal.as_deref() {
-            None => Caller::Named("THE CALLER'S ROLE OR USER".to_owned()),
-            Some(principal) => Caller::of(principal),
+            None => Admitted::Named("THE CALLER'S ROLE OR USER".to_owned()),
+            Some(principal) => Admitted::of(principal),
         };
         let actions = if action.starts_with(ASSUME_ROLE) {
             serde_json::json!(action)
@@ -101,8 +101,8 @@ impl Denied {
         };
         let principal = serde_json::json!({ "AWS": caller.principal() });
         let condition = match &caller {
-            Caller::Named(_) => String::new(),
-            Caller::Like { role, .. } => {
+            Admitted::Named(_) => String::new(),
+            Admitted::Like { role, .. } => {
                 let condition = serde_json::json!({ "ArnLike": { "aws:PrincipalArn": role } });
                 format!(r#","Condition":{condition}"#)
             }
@@ -248,14 +248,14 @@ const BESIDE_ASSUMING: [&str; 3] = ["sts:TagSession", "sts:SetSourceIdentity", "
 const BY_TOKEN: [&str; 2] = ["sts:AssumeRoleWithWebIdentity", "sts:AssumeRoleWithSAML"];
 
 /// How a trust policy names a caller.
-enum Caller {
+enum Admitted {
     /// By its own ARN, or that of the role behind its session.
     Named(String),
     /// By its account and a pattern, since the path of its role does not show in the session.
     Like { account: String, role: String },
 }
 
-impl Caller {
+impl Admitted {
     fn of(principal: &str) -> Self {
         let session = || {
             let arn = Arn::split(principal)?;
@@ -266,9 +266,9 @@ impl Caller {
             Some((arn.partition, arn.account, role))
         };
         match session() {
-            None => Caller::Named(principal.to_owned()),
+            None => Admitted::Named(principal.to_owned()),
             Some((partition, account, role)) if role.starts_with(OF_IDENTITY_CENTER) => {
-                Caller::Like {
+                Admitted::Like {
                     account: format!("arn:{partition}:iam::{account}:root"),
                     role: format!(
                         "arn:{partition}:iam::{account}:role/aws-reserved/sso.amazonaws.com*/{role}"
@@ -276,22 +276,22 @@ impl Caller {
                 }
             }
             Some((partition, account, role)) => {
-                Caller::Named(format!("arn:{partition}:iam::{account}:role/{role}"))
+                Admitted::Named(format!("arn:{partition}:iam::{account}:role/{role}"))
             }
         }
     }
 
     fn principal(&self) -> &str {
         match self {
-            Caller::Named(principal) => principal,
-            Caller::Like { account, .. } => account,
+            Admitted::Named(principal) => principal,
+            Admitted::Like { account, .. } => account,
         }
     }
 }
 
 /// Roles of IAM Identity Center begin so, and have a path, with the region or without:
 /// <https://docs.aws.amazon.com/singlesignon/latest/userguide/referencingpermissionsets.html>.
-const OF_IDENTITY_CENTER: &str = "AWSReservedSSO_";
+pub(crate) const OF_IDENTITY_CENTER: &str = "AWSReservedSSO_";
 
 /// What follows the first of the markers that is found.
 fn after<'a>(message: &'a str, markers: &[&str]) -> Option<&'a str> {

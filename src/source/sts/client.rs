@@ -2,7 +2,7 @@
 
 use super::failure::{self, Call};
 use super::observe::Observer;
-use crate::arn::{Partition, is_host_of_aws, is_region_of_aws};
+use crate::arn::{Partition, account_in, is_host_of_aws, is_region_of_aws};
 use crate::error::{Error, Result};
 use crate::jitter;
 use crate::settings::endpoint_url;
@@ -71,11 +71,11 @@ pub(crate) struct Sts {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct CallerIdentity {
-    /// The account id.
+    /// The account id; empty where another vendor's STS knows none.
     pub account: String,
     /// The ARN of the user, role session or federated user.
     pub arn: String,
-    /// The unique id, for a role session `AROA…:session-name`.
+    /// The unique id, for a role session `AROA…:session-name`; empty likewise.
     pub user_id: String,
 }
 
@@ -276,10 +276,14 @@ impl Sts {
                 .filter(|value| !value.is_empty())
                 .ok_or_else(|| call.malformed(format!("the answer of STS lacks {part}")))
         };
+        let arn = present("Arn", output.arn)?;
+        let account = output.account.filter(|account| !account.is_empty());
         Ok(CallerIdentity {
-            account: present("Account", output.account)?,
-            arn: present("Arn", output.arn)?,
-            user_id: present("UserId", output.user_id)?,
+            account: account
+                .or_else(|| account_in(&arn).map(str::to_owned))
+                .unwrap_or_default(),
+            arn,
+            user_id: output.user_id.unwrap_or_default(),
         })
     }
 }

@@ -336,7 +336,9 @@ impl<'a> Call<'a> {
         message: &str,
         signer: &Credentials,
     ) -> Option<Cow<'static, str>> {
-        let role = self.role?;
+        let Some(role) = self.role else {
+            return denied.remedy().map(Into::into);
+        };
         if role.with_mfa && message.contains("MultiFactorAuthentication failed") {
             return Some(
                 "the MFA code was not accepted: each is taken once, and only for half a minute"
