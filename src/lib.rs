@@ -21,7 +21,7 @@
 //! | choose it when | the code runs on EC2 and uses services of the same account | the role is in another account, or a service or external identity has to assume it |
 //!
 //! Anywhere else, [`Provided`] puts the same engine under any provider of the AWS SDK: containers, Lambda, profiles.
-//! **The [guide](guide) has a page for each place where code runs** and for each thing that one wants, and
+//! **The [guide] has a page for each place where code runs** and for each thing that one wants, and
 //! [what an error means](guide::when_it_does_not_work).
 //!
 //! Any client of the SDK takes a strategy ([`sdk`]), in one call:

@@ -214,6 +214,29 @@ fn the_table_of_boto3_is_the_readmes() {
     assert_eq!(boto3(&page), boto3(&readme));
 }
 
+#[test]
+fn every_crate_whose_types_are_public_is_told() {
+    let list = fs::read_to_string(root().join("tests/foreign_types_are_allowed.rs")).unwrap();
+    let list = list
+        .split("const ALLOWED")
+        .nth(1)
+        .unwrap()
+        .split("\n];")
+        .next()
+        .unwrap();
+    let tuples: Vec<_> = list.split('(').skip(2).collect();
+    assert!(tuples.len() > 10, "{}", tuples.len());
+    let page = fs::read_to_string(root().join("src/guide/versions.md")).unwrap();
+    for tuple in tuples {
+        let name = tuple.split('"').nth(1).unwrap();
+        let told = [name.to_owned(), name.replace('_', "-")];
+        assert!(
+            told.iter().any(|name| page.contains(&format!("`{name}`"))),
+            "{name}"
+        );
+    }
+}
+
 /// The product in `from_secs(..)`, in milliseconds, or a plain number; `None` for what is neither.
 fn value_of(expression: &str) -> Option<u64> {
     let product = |text: &str| {

@@ -43,11 +43,12 @@
 //! ```toml
 //! [dependencies]
 //! aws-credential-strategies = { version = "0.1", features = ["local", "pool", "token"] }
-//! aws-config = "1"
-//! aws-sdk-sqs = "1"
+//! aws-config = { version = "1", default-features = false, features = ["rt-tokio"] }
+//! aws-sdk-sqs = { version = "1", default-features = false, features = ["rt-tokio"] }
+//! aws-smithy-async = "1" # the clock of a test
 //! serde = { version = "1", features = ["derive"] }
 //! serde_json = "1"
-//! tokio = { version = "1", features = ["full"] }
+//! tokio = { version = "1", features = ["fs", "macros", "rt-multi-thread", "test-util"] }
 //! ```
 
 /// A page is the text of its file; its code needs all that is in it.
