@@ -18,6 +18,7 @@ use outcome::{
 };
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -375,6 +376,55 @@ fn what_takes_long_says_so_first_on_a_pipe() {
             first.starts_with("… ") && first.ends_with(part),
             "{name}: {first}"
         );
+    }
+}
+
+#[test]
+fn a_script_that_is_asked_for_help_makes_no_roles() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("examples-without-aws");
+    fs::create_dir_all(&folder).unwrap();
+    let aws = folder.join("aws");
+    fs::write(&aws, "#!/bin/sh\nexit 99\n").unwrap();
+    fs::set_permissions(&aws, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    for name in ["option-a.sh", "option-b-caller.sh", "option-b-target.sh"] {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("examples/setup")
+            .join(name);
+        let run = |arguments: &[&str]| {
+            let mut bash = Command::new("bash");
+            bash.arg(&script).args(arguments).env("PATH", &path);
+            ended(bash.output().unwrap())
+        };
+        for help in ["--help", "-h"] {
+            let ended = run(&[help]);
+            assert_eq!((ended.status, ended.err.as_str()), (Some(0), ""), "{name}");
+            for part in ["\ntakes: ", "\ncosts: ", "\n  REGION=us-east-1\n"] {
+                assert!(ended.out.contains(part), "{name}: {part}\n{}", ended.out);
+            }
+            assert_eq!(too_wide(&ended.out), [""; 0], "{name}");
+        }
+        for arguments in [
+            &["--no-such-option"][..],
+            &["i-1234567890abcdef0"],
+            &["--help", "more"],
+            &[""],
+        ] {
+            let ended = run(arguments);
+            assert_eq!(
+                (ended.status, ended.out.as_str()),
+                (Some(2), ""),
+                "{name} {arguments:?}"
+            );
+            assert!(
+                ended.err.contains("is not expected"),
+                "{name}: {}",
+                ended.err
+            );
+            assert!(ended.err.contains("\nsettings, "), "{name}: {}", ended.err);
+        }
+        // without arguments it goes on, to what has no credentials here
+        assert!(run(&[]).err.contains("no AWS credentials"), "{name}");
     }
 }
 

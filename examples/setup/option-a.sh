@@ -3,12 +3,17 @@
 #
 #   REGION=us-east-1 TABLE=MyTable INSTANCE_ID=i-1234567890abcdef0 ./option-a.sh
 #
-# Can be run again: what is there is kept or brought up to date. All settings: settings.sh.
+# Can be run again: what is there is kept or brought up to date. Settings are
+# variables; --help lists them.
+#
+# takes: half a minute
+# costs: nothing, roles and policies are free
 set -euo pipefail
 SETUP_DIRECTORY="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 # shellcheck source-path=SCRIPTDIR source=settings.sh
 source "$SETUP_DIRECTORY/settings.sh"
 
+takes_no_arguments "$@"
 find_account
 check_settings
 

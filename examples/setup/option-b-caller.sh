@@ -1,15 +1,23 @@
 #!/usr/bin/env bash
-# Option B, first half: the role of the instance, which may do nothing but assume the other role.
+# Option B, first half: the role of the instance, which may do nothing but assume
+# the other role.
 #
-#   TARGET_ACCOUNT_ID=123456789012 INSTANCE_ID=i-1234567890abcdef0 ./option-b-caller.sh
+#   TARGET_ACCOUNT_ID=123456789012 INSTANCE_ID=i-1234567890abcdef0 \
+#     ./option-b-caller.sh
 #
-# Run it with the credentials of the account where the instance is. TARGET_ACCOUNT_ID is the account of the
-# table; without it, this one. Then run option-b-target.sh there. Can be run again. All settings: settings.sh.
+# Run it with the credentials of the account where the instance is.
+# TARGET_ACCOUNT_ID is the account of the table; without it, this one. Then run
+# option-b-target.sh there. Can be run again: what is there is kept or brought up
+# to date. Settings are variables; --help lists them.
+#
+# takes: half a minute
+# costs: nothing, roles and policies are free
 set -euo pipefail
 SETUP_DIRECTORY="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 # shellcheck source-path=SCRIPTDIR source=settings.sh
 source "$SETUP_DIRECTORY/settings.sh"
 
+takes_no_arguments "$@"
 find_account
 TARGET_ACCOUNT_ID="${TARGET_ACCOUNT_ID:-$ACCOUNT_ID}"
 check TARGET_ACCOUNT_ID '[0-9]{12}'

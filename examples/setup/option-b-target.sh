@@ -1,16 +1,23 @@
 #!/usr/bin/env bash
-# Option B, second half: the role that may use the table, and that the instance's role may assume.
+# Option B, second half: the role that may use the table, and that the instance's
+# role may assume.
 #
 #   CALLER_ACCOUNT_ID=111122223333 EXTERNAL_ID=partner-7f3a ./option-b-target.sh
 #
-# Run it with the credentials of the account where the table is, after option-b-caller.sh: IAM takes a trust
-# policy only if the role that it names exists. CALLER_ACCOUNT_ID is the account of the instance; without
-# it, this one. Can be run again. All settings: settings.sh.
+# Run it with the credentials of the account where the table is, after
+# option-b-caller.sh: IAM takes a trust policy only if the role that it names
+# exists. CALLER_ACCOUNT_ID is the account of the instance; without it, this one.
+# Can be run again: what is there is kept or brought up to date. Settings are
+# variables; --help lists them.
+#
+# takes: half a minute
+# costs: nothing, roles and policies are free
 set -euo pipefail
 SETUP_DIRECTORY="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 # shellcheck source-path=SCRIPTDIR source=settings.sh
 source "$SETUP_DIRECTORY/settings.sh"
 
+takes_no_arguments "$@"
 find_account
 check_settings
 

@@ -36,6 +36,45 @@ fail() {
   exit 1
 }
 
+# Whoever asks for help, or takes a script for one with options, has not asked for roles.
+# takes_no_arguments "$@"
+takes_no_arguments() {
+  case "$#:${1:-}" in
+    0:) ;;
+    1:--help | 1:-h)
+      usage
+      exit 0
+      ;;
+    *)
+      say "error: \"$1\" is not expected, settings are variables"$'\n'
+      usage >&2
+      exit 2
+      ;;
+  esac
+}
+
+# The comment at the head of the script, and the settings.
+usage() {
+  local line
+  while IFS= read -r line; do
+    case "$line" in
+      '#!'*) ;;
+      '#'*)
+        line="${line#'#'}"
+        printf '%s\n' "${line# }"
+        ;;
+      *) break ;;
+    esac
+  done <"$0"
+  printf '\nsettings, with their defaults:\n'
+  local setting='^([A-Z_]+)="\$\{[A-Z_]+:-([^}]*)\}" *# (.*)$'
+  while IFS= read -r line; do
+    if [[ "$line" =~ $setting ]]; then
+      printf '  %s=%s\n      %s\n' "${BASH_REMATCH[@]:1:3}"
+    fi
+  done <"$SETUP_DIRECTORY/settings.sh"
+}
+
 # check NAME PATTERN: the variable must match the pattern as a whole
 check() {
   local value="${!1}"

@@ -6,13 +6,31 @@ use aws_credential_strategies_reqsign::{CurrentSigner, StrategyCredentials};
 use reqsign_aws_v4::RequestSigner;
 use reqsign_core::{Context, Signer};
 use std::error::Error;
+use std::process::ExitCode;
 use std::time::Duration;
 
+const USAGE: &str = "\
+usage: cargo run --example presign -- REGION BUCKET KEY
+
+Prints a URL of an object that is good for an hour, on an instance of EC2 that
+has a role. The key is percent-encoded.
+
+takes: a moment
+costs: nothing, S3 is not asked";
+
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [region, bucket, key] = &arguments[..] else {
-        return Err("usage: presign REGION BUCKET KEY".into());
+    let (region, bucket, key) = match &arguments[..] {
+        [region, bucket, key] if !region.starts_with('-') => (region, bucket, key),
+        [help] if help == "--help" => {
+            println!("{USAGE}");
+            return Ok(ExitCode::SUCCESS);
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            return Ok(ExitCode::from(2));
+        }
     };
     let strategy = InstanceProfile::new()?;
     let signer = Signer::new(
@@ -26,5 +44,5 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .sign(&mut request, Some(Duration::from_secs(3600)))
         .await?;
     println!("{}", request.uri);
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
