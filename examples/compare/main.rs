@@ -47,10 +47,17 @@ const CONDITIONS: Conditions = Conditions {
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     let given = PROGRAM.read_or_exit();
-    // before the run, so that nobody waits for a page that cannot be written
-    let page = given.value("html").map(|file| match File::create(file) {
-        Ok(open) => (file, open),
-        Err(error) => PROGRAM.refuse_and_exit(&format!("--html {file}: {error}")),
+    // before the run, so that nobody waits for a page that cannot be written; what is there stays until then
+    let page = given.value("html").map(|file| {
+        let open = File::options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(file);
+        match open {
+            Ok(open) => (file, open),
+            Err(error) => PROGRAM.refuse_and_exit(&format!("--html {file}: {error}")),
+        }
     });
     tell!("{}\n", fold(&CONDITIONS.to_string(), WIDTH));
     let lanes = tokio::select! {
@@ -58,13 +65,17 @@ async fn main() -> Result<(), Failure> {
         () = reader_gone() => return Ok(()),
     };
     tell!("{}\n", table(&lanes));
-    let verdict = verdict(&lanes, &CONDITIONS).map_err(Failure::new)?;
+    let verdict = verdict(&lanes, &CONDITIONS);
     if let Some((file, mut open)) = page {
-        let page = page::render(&lanes, &CONDITIONS, &verdict).map_err(Failure::of)?;
-        open.write_all(page.as_bytes())?;
+        let page = match &verdict {
+            Ok(verdict) => page::render(&lanes, &CONDITIONS, verdict),
+            Err(fault) => page::render(&lanes, &CONDITIONS, std::slice::from_ref(fault)),
+        };
+        open.set_len(0)?;
+        open.write_all(page.map_err(Failure::of)?.as_bytes())?;
         tell!("The timeline is drawn in {file}.\n");
     }
-    for paragraph in verdict {
+    for paragraph in verdict.map_err(Failure::new)? {
         tell!("{}", fold(&paragraph, WIDTH));
     }
     Ok(())

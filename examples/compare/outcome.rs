@@ -156,8 +156,8 @@ impl Lane {
 
 /// The heads of [`cells`], and what stands above them.
 pub(crate) const HEADS: [(&str, &str); 7] = [
-    ("asked", "IMDS"),
-    ("asked", "STS"),
+    ("IMDS", "asked"),
+    ("STS", "asked"),
     ("new", "keys"),
     ("", "reads"),
     ("of them", "failed"),

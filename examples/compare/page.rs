@@ -22,7 +22,7 @@ const AWAY: RGBColor = RGBColor(0xd5, 0x5e, 0x00);
 pub(crate) fn render(
     lanes: &[Lane; 2],
     conditions: &Conditions,
-    verdict: &[String; 3],
+    verdict: &[String],
 ) -> Result<String> {
     let bars = lanes.each_ref().map(|lane| bars(lane, conditions));
     let top = bars
