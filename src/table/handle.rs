@@ -24,9 +24,9 @@ use std::time::Duration;
 /// One table; made by [`Dynamo::table`](crate::table::Dynamo::table), cheap to clone.
 ///
 /// ```
-/// use aws_credential_strategies::local::LocalCloud;
+/// # use aws_credential_strategies::local::LocalCloud;
 /// use aws_credential_strategies::table::attr;
-/// use aws_credential_strategies::{Dynamo, InstanceProfile};
+/// # use aws_credential_strategies::{Dynamo, InstanceProfile};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Debug, Deserialize, PartialEq, Serialize)]
