@@ -304,7 +304,7 @@ impl Keys {
         let (kid, key) = self.ec()?;
         // uncompressed: 4, then both coordinates
         let point = key.public_key().as_ref();
-        let coordinate = |range| point.get(range).map(|part| base64url::encode(part));
+        let coordinate = |range| point.get(range).map(base64url::encode);
         let ec = json!({
             "alg": "ES256",
             "crv": "P-256",
