@@ -58,10 +58,10 @@ fn lacking(text: &str) -> Option<&'static str> {
     if !blocks.next().is_some_and(|block| block.starts_with("```")) {
         return Some("code right after its first line");
     }
-    let headings = text.lines().filter(|line| line.starts_with("# "));
     // in code a line that begins so is a hidden one
-    let last = headings.filter(|line| *line == LAST || text.contains(&format!("\n\n{line}\n\n")));
-    if last.last() != Some(LAST) {
+    let is_heading =
+        |line: &&str| line.starts_with("# ") && text.contains(&format!("\n\n{line}\n\n"));
+    if text.lines().rfind(is_heading) != Some(LAST) {
         return Some("a last section \"When it does not work\"");
     }
     let (_, section) = text.rsplit_once(LAST).unwrap();
