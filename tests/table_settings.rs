@@ -104,6 +104,32 @@ async fn host<S: CredentialStrategy>(
     (asked, error)
 }
 
+/// `localhost:8000`: the scheme is forgotten easily. What the SDK says to it quotes the whole request.
+#[tokio::test]
+async fn an_endpoint_without_a_scheme_is_named_and_no_item_is_shown() {
+    for url in [
+        "localhost:8000",
+        "/var/run/x",
+        "http://user:pass-word@127.0.0.1:9",
+    ] {
+        let db = Dynamo::local(Fixed::new(), url);
+        let error = db
+            .table("MyTable")
+            .put(&json!({ "id": "123", "note": "what-nobody-may-see" }))
+            .send()
+            .await
+            .unwrap_err();
+        let said = format!("{error}\n{error:#}\n{error:?}");
+        for hidden in ["what-nobody-may-see", "SdkBody", "pass-word"] {
+            assert!(!said.contains(hidden), "{said}");
+        }
+        if !url.starts_with("http") {
+            assert_eq!(*error.kind(), ErrorKind::Usage, "{said}");
+            assert_eq!(error.field(), Some("endpoint_url"), "{said}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_error_names_the_host_that_credentials_and_table_decide() {
     let arn = "arn:aws:dynamodb:us-east-1:444455556666:table/MyTable";

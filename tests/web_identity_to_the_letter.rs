@@ -113,7 +113,8 @@ fn all_of(error: &Error) -> String {
 async fn the_call_is_unsigned_and_says_what_it_was_told() {
     let sts = Scripted::start(|_| admitted("ASIAEXAMPLE")).await;
     let folder = Folder::new();
-    let file = folder.write("token", format!("{}\r\n", github()));
+    // with the mark that some editors and shells begin a file with
+    let file = folder.write("token", format!("\u{feff}{}\r\n", github()));
     let strategy = role(&sts)
         .web_identity_token_file(&file)
         .duration(Duration::from_secs(7_200))

@@ -7,11 +7,14 @@ use std::time::{Duration, SystemTime};
 /// Nobody means to be left alone for longer.
 const LONGEST: Duration = Duration::from_secs(24 * 3_600);
 
-/// The pause in a header's value: seconds, or a date as HTTP writes it.
+/// The pause in a header's value: seconds, by some with a fraction, or a date as HTTP writes it.
 pub(crate) fn pause(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
-    let pause = match value.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
+    let pause = match value.parse().map(Duration::try_from_secs_f64) {
+        Ok(Ok(pause)) => pause,
+        // less than none
+        Ok(Err(_)) if value.starts_with('-') => return None,
+        Ok(Err(_)) => LONGEST,
         Err(_) => {
             let date = DateTime::from_str(value, Format::HttpDate).ok()?;
             let date = SystemTime::try_from(date).ok()?;
@@ -37,7 +40,9 @@ mod tests {
             Some(Duration::from_secs(100))
         );
         assert_eq!(pause(date, now), Some(Duration::ZERO));
-        for nonsense in ["", "soon", "-1", "1.5"] {
+        assert_eq!(pause("1.5", now), Some(Duration::from_millis(1_500)));
+        assert_eq!(pause("1e99", now), Some(LONGEST));
+        for nonsense in ["", "soon", "-1", "-0.5"] {
             assert_eq!(pause(nonsense, now), None, "{nonsense}");
         }
     }

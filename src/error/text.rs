@@ -390,6 +390,10 @@ const QUOTES_THE_REQUEST: [&str; 5] = [
 /// The text up to where it repeats the request, or the sentence that announces it.
 fn before_the_request(text: &str) -> &str {
     let lower = text.to_ascii_lowercase();
+    // how the SDK says that an endpoint is none
+    if let Some(at) = lower.find(" to request `request {") {
+        return text.get(..at).unwrap_or_default();
+    }
     let quoted = QUOTES_THE_REQUEST
         .iter()
         .filter_map(|sign| lower.find(sign));
@@ -673,6 +677,15 @@ mod tests {
         assert_eq!(
             Quoted::new(text, &Secrets::unknown()).as_str(),
             "The request signature we calculated does not match. Check your key."
+        );
+        assert_eq!(
+            Quoted::new(
+                "failed to apply endpoint `127.0.0.1:8000` to request `Request { body: SdkBody { inner: \
+                 Once(Some(b\"an item\")) } }`",
+                &Secrets::unknown()
+            )
+            .as_str(),
+            "failed to apply endpoint `127.0.0.1:8000`"
         );
         assert_eq!(
             Quoted::first_line("no match\nPOST / AKID", &Secrets::unknown()).as_str(),

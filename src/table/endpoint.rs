@@ -46,6 +46,19 @@ impl EndpointSettings {
         self.region.as_deref()
     }
 
+    /// Whether the URL that was given is none, as one without a scheme.
+    pub(crate) fn is_no_url(&self) -> bool {
+        let is_url = |url: &String| {
+            url.split_once("://").is_some_and(|(scheme, rest)| {
+                ["http", "https"]
+                    .iter()
+                    .any(|known| known.eq_ignore_ascii_case(scheme))
+                    && !rest.is_empty()
+            })
+        };
+        self.url.as_ref().is_some_and(|url| !is_url(url))
+    }
+
     /// The URL by the SDK's own rules.
     pub(crate) fn resolve(
         &self,

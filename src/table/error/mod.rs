@@ -277,6 +277,12 @@ impl<'a> Call<'a> {
                 return new(ErrorKind::Usage, "there is no HTTP client")
                     .hint("enable the feature `https`, or give one in the SdkConfig");
             }
+            _ if self.shared.endpoint.is_no_url() => {
+                return Error::usage(
+                    "endpoint_url",
+                    "expected an http or https URL such as http://localhost:8000; nothing was sent",
+                );
+            }
             _ if self.shared.endpoint.region().is_none() => {
                 return Error::usage("region", "expected one in the SdkConfig; nothing was sent");
             }
