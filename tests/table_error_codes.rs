@@ -159,6 +159,31 @@ async fn a_server_error_without_a_known_code_is_the_services() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_off_is_told_from_a_wrong_secret() {
+    for (code, message, hint) in [
+        (
+            "InvalidSignatureException",
+            "Signature expired: 20260101T000000Z is now earlier than 20260101T000500Z (20260101T001000Z - 5 min.)",
+            "check this host's clock",
+        ),
+        (
+            "RequestTimeTooSkewed",
+            "too large",
+            "check this host's clock",
+        ),
+        (
+            "InvalidSignatureException",
+            "The request signature we calculated does not match the signature you provided.",
+            "almost surely a wrong secret key",
+        ),
+    ] {
+        let error = get(Answer::error(code, message)).await;
+        assert_eq!(*error.kind(), ErrorKind::Credential(Signature), "{error}");
+        assert!(error.to_string().ends_with(hint), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn the_code_is_read_from_every_spelling() {
     let coral = json!({
         "__type": "com.amazon.coral.service#UnrecognizedClientException",
