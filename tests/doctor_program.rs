@@ -153,7 +153,8 @@ async fn the_environment_is_read_as_strictly_as_the_command_line() {
         ("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "1"),
     ];
     let nowhere = closed();
-    let wrong: [(&[(&str, &str)], &[&str], &str); 5] = [
+    type Wrong<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str], &'a str);
+    let wrong: [Wrong<'_>; 5] = [
         (
             &[("AWS_ENDPOINT_URL_STS", "sts.example")],
             &[],

@@ -451,9 +451,9 @@ async fn settings_come_from_the_environment_and_credentials_from_the_strategy() 
         ]);
     // what is blank counts as unset
     let endpoint = cloud.environment().into_iter();
-    let endpoint = endpoint.filter(|(name, _)| *name == "AWS_ENDPOINT_URL_DYNAMODB");
-    if let Some((_, url)) = endpoint.last() {
-        child.env("AWS_ENDPOINT_URL", url.to_string());
+    let mut endpoint = endpoint.filter(|(name, _)| *name == "AWS_ENDPOINT_URL_DYNAMODB");
+    if let Some((_, url)) = endpoint.next() {
+        child.env("AWS_ENDPOINT_URL", &*url);
         child.env("AWS_ENDPOINT_URL_DYNAMODB", "");
     }
     child
