@@ -25,7 +25,7 @@ use std::time::Duration;
 /// |---|---|---|
 /// | `instance_profile` | [`InstanceProfile`] | `profile`, `endpoint`, `connect_timeout_seconds`, `answer_timeout_seconds`, `max_attempts`, `token_ttl_seconds` |
 /// | `assume_role` | [`AssumeRole`] | `role_arn` (required, unless `web_identity_from_env` is `true`), `region` (required, here or in [`build_with`](Self::build_with)); `base` (another configuration), or `web_identity_token_file`, or `web_identity_from_env`; `throttled_spread_seconds`; `session_name`, `external_id`, `source_identity`, `duration_seconds`, `policy` (an object), `policy_arns`, `tags` (an object), `transitive_tags`, `sts_endpoint` |
-/// | `role_pool` | a [`RolePool`](super::RolePool), by [`build_pool`](Self::build_pool), which needs the cargo feature `pool` | `region` (required, as above); `max_roles`, `max_in_flight`; what all its sessions start from: `base`, `session_name`, `external_id`, `source_identity`, `duration_seconds`, `policy`, `policy_arns`, `tags`, `transitive_tags`, `sts_endpoint` |
+/// | `role_pool` | a `RolePool`, by `build_pool`, which needs the cargo feature `pool` | `region` (required, as above); `max_roles`, `max_in_flight`; what all its sessions start from: `base`, `session_name`, `external_id`, `source_identity`, `duration_seconds`, `policy`, `policy_arns`, `tags`, `transitive_tags`, `sts_endpoint` |
 /// | `container`, `environment`, `default_chain` | [`Provided`] | none; they need the cargo feature `env`, as the next two do |
 /// | `profile` | [`Provided`] | `name` (required) |
 /// | `process` | [`Provided`] | `command` (required) |
@@ -385,7 +385,7 @@ impl StrategyConfig {
         self.0.strategy.as_str()
     }
 
-    /// The strategy, without any I/O; a `role_pool` is built by [`build_pool`](Self::build_pool).
+    /// The strategy, without any I/O; a `role_pool` is built by `build_pool`.
     ///
     /// # Errors
     ///

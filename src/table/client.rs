@@ -190,7 +190,7 @@ impl<S: CredentialStrategy + ?Sized> Dynamo<S> {
     }
 
     /// The same client, its connections and its settings, with another strategy's credentials: for a service
-    /// whose tenants each have their own, from a [`RolePool`](crate::strategy::RolePool) for example.
+    /// whose tenants each have their own, from a `RolePool` for example.
     ///
     /// It costs a few small allocations and not a client, so it may be called for each request. Connections
     /// and quotas of retries are shared by all that were made from one; what a strategy's keys went through is
