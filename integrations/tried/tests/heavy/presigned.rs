@@ -1,7 +1,7 @@
 //! Presigning by aws-sdk-s3, with credentials that live as long as the URL says.
 
 use super::{HOUR, started};
-use aws_credential_strategies::{CredentialStrategy, sdk};
+use aws_credential_strategies::sdk;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Builder, Region};
 use aws_sdk_s3::presigning::PresigningConfig;

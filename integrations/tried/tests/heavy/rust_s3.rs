@@ -2,19 +2,14 @@
 //! connections.
 
 use super::{REQUESTS, started};
-use aws_credential_strategies::CredentialStrategy;
 use integrations_s3::{REGION, S3};
 use s3::creds::Credentials;
 use s3::{Bucket, Region};
 
 fn form_of(credentials: &aws_credential_types::Credentials) -> Credentials {
-    Credentials {
-        access_key: Some(credentials.access_key_id().to_owned()),
-        secret_key: Some(credentials.secret_access_key().to_owned()),
-        security_token: None,
-        session_token: credentials.session_token().map(Into::into),
-        expiration: None,
-    }
+    let (key_id, secret) = (credentials.access_key_id(), credentials.secret_access_key());
+    let token = credentials.session_token();
+    Credentials::new(Some(key_id), Some(secret), None, token, None).unwrap()
 }
 
 #[tokio::test]
