@@ -12,6 +12,19 @@ use tokio::time::Instant;
 /// The wall clock is any SDK [`TimeSource`] and may step either way; the monotonic one is tokio's
 /// [`Instant`], which tests pause. Remaining life is the smaller of the two readings, so neither a
 /// suspended host nor a clock set back makes dead credentials look alive.
+///
+/// ```
+/// use aws_credential_strategies::refresh::Clock;
+/// use aws_credential_strategies::{CredentialCache, CredentialSource, RefreshPolicy};
+/// use aws_smithy_async::time::StaticTimeSource;
+///
+/// # fn example(source: impl CredentialSource) {
+/// // a test that wants a wall clock that stands still
+/// let wall = StaticTimeSource::from_secs(1_800_000_000);
+/// let cache = CredentialCache::new(source, RefreshPolicy::default())
+///     .with_clock(Clock::with_wall(wall));
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Clock {
     wall: SharedTimeSource,
@@ -78,6 +91,17 @@ impl Now {
 ///
 /// The default is seeded by the operating system, not by the clock, so that hosts that fail together do
 /// not retry together.
+///
+/// ```
+/// use aws_credential_strategies::refresh::Jitter;
+/// use aws_credential_strategies::{CredentialCache, CredentialSource, RefreshPolicy};
+///
+/// # fn example(source: impl CredentialSource) {
+/// // a test that wants each pause to be the middle of its range
+/// let cache = CredentialCache::new(source, RefreshPolicy::default())
+///     .with_jitter(Jitter::from_fn(|| 0.5));
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Jitter(Arc<dyn Fn() -> f64 + Send + Sync>);
 

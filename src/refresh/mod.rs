@@ -1,5 +1,20 @@
 //! When credentials are refreshed, and what a caller gets meanwhile.
 //!
+//! ```
+//! use aws_credential_strategies::{CredentialCache, CredentialSource, RefreshMode, RefreshPolicy};
+//! use std::time::Duration;
+//!
+//! # async fn example(source: impl CredentialSource) -> aws_credential_strategies::Result<()> {
+//! let policy = RefreshPolicy::default()
+//!     .mode(RefreshMode::OnDemand)
+//!     .wait_timeout(Duration::from_secs(5));
+//! let cache = CredentialCache::new(source, policy);
+//! let credentials = cache.credentials().await?;
+//! println!("{:?} until {:?}", cache.status().stage, credentials.expiry());
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! In one sentence: while credentials are valid nobody waits and nobody fails, and the source is asked
 //! by one task at a pace it can bear; once they are not, everybody waits for the same single fetch, for
 //! a bounded time, and learns why it failed.

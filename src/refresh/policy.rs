@@ -138,6 +138,14 @@ pub enum RefreshMode {
 }
 
 /// How long the source is left alone after a failed attempt.
+///
+/// ```
+/// use aws_credential_strategies::RefreshPolicy;
+/// use aws_credential_strategies::refresh::Backoff;
+/// use std::time::Duration;
+///
+/// let policy = RefreshPolicy::default().backoff(Backoff::fixed(Duration::from_secs(30)));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Backoff(pub(super) Option<Duration>);
 

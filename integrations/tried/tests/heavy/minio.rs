@@ -2,11 +2,11 @@
 
 use super::{REQUESTS, started};
 use aws_credential_strategies::CredentialStrategy;
-use integrations_s3::S3;
+use integrations_s3::{REGION, S3};
 use minio::s3::client::{MinioClient, MinioClientBuilder};
 use minio::s3::creds::{Credentials, Provider};
 use minio::s3::http::BaseUrl;
-use minio::s3::types::S3Api;
+use minio::s3::types::{Region, S3Api};
 
 /// Await `strategy.credentials()` once before the client is made, so that there are credentials.
 #[derive(Debug)]
@@ -29,7 +29,9 @@ impl<S: CredentialStrategy> Provider for Current<S> {
 async fn a_provider_answers_from_memory() {
     let (s3, strategy) = started().await;
     strategy.credentials().await.unwrap();
-    let url: BaseUrl = s3.url().parse().unwrap();
+    let mut url: BaseUrl = s3.url().parse().unwrap();
+    // else it asks for the bucket's
+    url.region = Region::new(REGION).unwrap();
     let client: MinioClient = MinioClientBuilder::new(url)
         .provider(Some(Current(strategy)))
         .build()
