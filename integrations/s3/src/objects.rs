@@ -35,10 +35,8 @@ impl Objects {
     /// for 10,000.
     fn page(&self, input: ListObjectsV2Input) -> ListObjectsV2Output {
         let prefix = input.prefix.clone().unwrap_or_default();
-        let after = input
-            .continuation_token
-            .as_ref()
-            .or_else(|| input.start_after.as_ref());
+        let after = input.continuation_token.as_ref();
+        let after = after.or(input.start_after.as_ref());
         let named = |file: DirEntry| Some((file.file_name().into_string().ok()?, file));
         let files = fs::read_dir(self.root.join(&input.bucket)).unwrap();
         let mut files: Vec<_> = files
