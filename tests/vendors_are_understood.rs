@@ -701,6 +701,20 @@ async fn a_document_is_read_in_whatever_form_its_date_is_written() {
     }
 }
 
+/// A secret signs, and stands in no request: vendors let people choose theirs.
+#[tokio::test]
+async fn a_secret_may_hold_what_no_header_can() {
+    let secret = "pass word \u{fc}";
+    let document = DOCUMENT.replace("SECRET", secret) + "}";
+    let server = StandIn::start(move |request| healthy(request, &document)).await;
+    let credentials = imds(&server).build().unwrap().fetch().await.unwrap();
+    assert_eq!(credentials.secret_access_key(), secret);
+    let body = session("", MINIO_USER).replace("SECRET", secret);
+    let server = StandIn::start(move |_| answer(200, &[], &body)).await;
+    let credentials = sts(&server, ROLE).build().unwrap().fetch().await.unwrap();
+    assert_eq!(credentials.secret_access_key(), secret);
+}
+
 /// An agent in EC2's place that says no in its own way.
 #[tokio::test]
 async fn a_document_that_is_an_error_is_quoted() {

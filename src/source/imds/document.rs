@@ -162,7 +162,7 @@ impl Document<'_> {
             tracing::debug!("AccountId of the credential document is not a string");
         }
         let access_key_id = part("AccessKeyId", access_key_id)?;
-        let secret_access_key = part("SecretAccessKey", secret_access_key)?;
+        let secret_access_key = present("SecretAccessKey", secret_access_key)?;
         let token = part("Token", token)?;
         let expiration = expiration.map(|moment| match moment {
             Moment::Text(text) => text,
@@ -199,7 +199,7 @@ fn present(field: &'static str, value: Option<Cow<'_, str>>) -> Result<String> {
     }
 }
 
-/// What goes into the headers of requests.
+/// What stands in the headers of requests, as the secret does not.
 fn part(field: &'static str, value: Option<Cow<'_, str>>) -> Result<String> {
     let value = present(field, value)?;
     match sendable(&value) {

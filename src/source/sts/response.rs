@@ -42,7 +42,7 @@ fn whole(
 ) -> Result<Credentials> {
     let given = given.ok_or_else(|| lacks("Credentials"))?;
     let access_key_id = part("Credentials.AccessKeyId", &given.access_key_id)?;
-    let secret_access_key = part("Credentials.SecretAccessKey", &given.secret_access_key)?;
+    let secret_access_key = present("Credentials.SecretAccessKey", &given.secret_access_key)?;
     let session_token = part("Credentials.SessionToken", &given.session_token)?;
     // Go's zero time is in the year 1
     if given.expiration.secs() <= 0 {
@@ -69,14 +69,18 @@ fn whole(
     Ok(credentials)
 }
 
-/// What goes into the headers of requests.
-fn part(name: &'static str, value: &str) -> Result<String> {
-    let value = value.trim();
-    if value.is_empty() {
-        return Err(lacks(name));
+fn present(name: &'static str, value: &str) -> Result<String> {
+    match value.trim() {
+        "" => Err(lacks(name)),
+        value => Ok(value.to_owned()),
     }
-    match sendable(value) {
-        true => Ok(value.to_owned()),
+}
+
+/// What stands in the headers of requests, as the secret does not.
+fn part(name: &'static str, value: &str) -> Result<String> {
+    let value = present(name, value)?;
+    match sendable(&value) {
+        true => Ok(value),
         false => Err(malformed(format!(
             "{name} in the answer of STS holds characters that no request can"
         ))),
