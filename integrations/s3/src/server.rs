@@ -2,12 +2,16 @@
 
 use crate::objects::Objects;
 use crate::sessions::{Ends, Refused, Sessions, Source};
+use http::Request;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
-use s3s::service::S3ServiceBuilder;
-use s3s::{S3Result, s3_error};
+use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::{Body, HttpError, HttpResponse, S3Result, s3_error};
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -46,7 +50,8 @@ impl S3 {
                 let service = service.clone();
                 tokio::spawn(async move {
                     let server = auto::Builder::new(TokioExecutor::new());
-                    let _ = server.serve_connection(TokioIo::new(socket), service).await;
+                    let answer = service_fn(|request| answer(service.clone(), request));
+                    let _ = server.serve_connection(TokioIo::new(socket), answer).await;
                 });
             }
         });
@@ -103,6 +108,19 @@ impl Drop for S3 {
     fn drop(&mut self) {
         self.accepting.abort();
     }
+}
+
+/// A request is read whole before it is refused: a connection that ends while a client still writes tells it
+/// nothing of why.
+async fn answer(service: S3Service, request: Request<Incoming>) -> Result<HttpResponse, HttpError> {
+    let (head, body) = request.into_parts();
+    let body = body
+        .collect()
+        .await
+        .map_err(|error| HttpError::new(Box::new(error)))?;
+    service
+        .call(Request::from_parts(head, Body::from(body.to_bytes())))
+        .await
 }
 
 #[async_trait::async_trait]

@@ -16,8 +16,9 @@ pub const REGION: &str = "us-east-1";
 pub enum Ends {
     /// With the time in it.
     AtItsEnd,
-    /// After so many requests, and not before each request that an earlier end struck has been admitted:
-    /// a client that repeats once is never struck twice.
+    /// After so many requests, and not before each request that an earlier end struck has been admitted. Only the
+    /// last session that ended is refused, one before it no longer: a client that repeats once is never struck twice,
+    /// however late its requests arrive.
     AfterRequests(usize),
 }
 
@@ -142,7 +143,11 @@ impl Sessions {
             state.ended = last;
         }
         let over = |end: &SystemTime| *end <= SystemTime::now();
-        if number <= state.ended || state.ends.get(&number).is_some_and(over) {
+        let ended = match self.0.ends {
+            Ends::AtItsEnd => number <= state.ended,
+            Ends::AfterRequests(_) => number == state.ended,
+        };
+        if ended || state.ends.get(&number).is_some_and(over) {
             state.rejected += 1;
             state.struck.insert(what);
             return Some(match number % 3 {
