@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use aws_credential_strategies::{
-    CredentialCache, CredentialSource, Credentials, RefreshPolicy, Result,
+    CredentialCache, CredentialSource, Credentials, RefreshPolicy, Rejection, Result,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -100,4 +100,42 @@ fn nothing_is_torn_nothing_has_expired_and_no_two_fetches_are_alive() {
     assert_eq!(source.together.load(Ordering::SeqCst), 0, "alive at once");
     let fetches = source.fetches.load(Ordering::SeqCst);
     assert!(fetches > 3, "sessions and keys were replaced: {fetches}");
+}
+
+/// The answer of the one fetch may come in the middle of anybody's rejection: whoever rejects the key that it
+/// replaces is told to repeat.
+#[test]
+fn who_rejects_while_the_replacement_comes_is_told_to_repeat() {
+    const ROUNDS: usize = 400;
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let mut told = [0; 2];
+    for _ in 0..ROUNDS {
+        let cache = CredentialCache::new(Short::default(), RefreshPolicy::default());
+        let first = runtime.block_on(cache.credentials()).unwrap();
+        let rejecting: Vec<_> = (0..2)
+            .map(|_| {
+                let (cache, key) = (cache.clone(), first.access_key_id().to_owned());
+                std::thread::spawn(move || {
+                    loop {
+                        match cache.invalidate(&key) {
+                            Rejection::Invalidated => std::hint::spin_loop(),
+                            other => return other,
+                        }
+                    }
+                })
+            })
+            .collect();
+        runtime.block_on(cache.credentials()).unwrap();
+        for thread in rejecting {
+            match thread.join().unwrap() {
+                Rejection::NotCurrent => told[0] += 1,
+                _ => told[1] += 1,
+            }
+        }
+    }
+    assert_eq!(told, [2 * ROUNDS, 0], "to repeat, not to repeat");
 }

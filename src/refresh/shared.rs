@@ -422,15 +422,19 @@ impl<F: CredentialSource> Shared<F> {
     pub(super) fn invalidate(&self, rejected: &str) -> Rejection {
         let now = self.clock.now();
         let jitter = self.jitter.unit();
-        let (changed, said) =
-            self.change(|state| state.invalidate(rejected, &self.policy, (now, jitter)));
-        let Some(state) = changed else {
-            // Known already. A repeat is signed with another key only if it would wait for one.
-            let waits = || decide(&self.state.load(), &self.policy, now).waits;
-            return match said {
+        let (changed, said) = self.change(|state| {
+            let (next, said) = state.invalidate(rejected, &self.policy, (now, jitter));
+            // Known already: a repeat is signed with another key only if it would wait for one. By the same state,
+            // since in the next one that key may be there.
+            let waits = || next.is_some() || decide(state, &self.policy, now).waits;
+            let said = match said {
                 Rejection::Invalidated if !waits() => Rejection::SameKeyAgain,
                 said => said,
             };
+            (next, said)
+        });
+        let Some(state) = changed else {
+            return said;
         };
         let suspected = said == Rejection::Suspected;
         warn_of_rejection(self.source.name(), rejected, &state, suspected);
