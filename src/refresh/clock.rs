@@ -1,7 +1,7 @@
 //! Time, from outside: a wall clock, a monotonic clock, and random numbers.
 
 use crate::jitter;
-use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource, TimeSource};
+use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -27,21 +27,22 @@ use tokio::time::Instant;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Clock {
-    wall: SharedTimeSource,
+    /// Another than the host's, which is read with no call in between.
+    wall: Option<SharedTimeSource>,
 }
 
 impl Clock {
     /// The clock of this host.
     #[must_use]
     pub fn system() -> Self {
-        Clock::with_wall(SystemTimeSource::new())
+        Clock { wall: None }
     }
 
     /// A wall clock of your own, beside tokio's monotonic one.
     #[must_use]
     pub fn with_wall(wall: impl TimeSource + 'static) -> Self {
         Clock {
-            wall: SharedTimeSource::new(wall),
+            wall: Some(SharedTimeSource::new(wall)),
         }
     }
 
@@ -49,7 +50,10 @@ impl Clock {
     #[inline]
     pub(crate) fn now(&self) -> Now {
         Now {
-            wall: self.wall.now(),
+            wall: self
+                .wall
+                .as_ref()
+                .map_or_else(SystemTime::now, TimeSource::now),
             mono: Instant::now(),
         }
     }

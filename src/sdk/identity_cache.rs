@@ -131,7 +131,6 @@ fn uncached<'a>(
 /// What another service rejected while the one that this operation goes to has accepted keys and has not refused
 /// this one. Each is believed about itself, so that one which refuses every key lets nobody wait but its own
 /// clients; where the key is dead the request shows it, and its repeat waits.
-#[cold]
 fn undisputed_there<S: CredentialStrategy + ?Sized>(
     strategy: &S,
     config_bag: &ConfigBag,
@@ -143,20 +142,30 @@ fn undisputed_there<S: CredentialStrategy + ?Sized>(
 }
 
 /// What a strategy holds, at once; else what it waits for.
+#[inline]
 pub(super) fn resolve_from<'a, S: CredentialStrategy + ?Sized>(
-    strategy: Arc<S>,
+    strategy: &Arc<S>,
     config_bag: &ConfigBag,
 ) -> IdentityFuture<'a> {
-    let at_once = strategy
-        .current_identity()
-        .or_else(|| undisputed_there(&*strategy, config_bag));
-    match at_once {
+    match strategy.current_identity() {
         Some(identity) => IdentityFuture::ready(Ok(identity)),
-        None => IdentityFuture::new(async move {
-            let credentials = strategy.credentials().await.map_err(provider_error)?;
-            Ok(identity_of(&*strategy, credentials))
-        }),
+        None => wait_for(strategy, config_bag),
     }
+}
+
+#[cold]
+fn wait_for<'a, S: CredentialStrategy + ?Sized>(
+    strategy: &Arc<S>,
+    config_bag: &ConfigBag,
+) -> IdentityFuture<'a> {
+    if let Some(identity) = undisputed_there(&**strategy, config_bag) {
+        return IdentityFuture::ready(Ok(identity));
+    }
+    let strategy = Arc::clone(strategy);
+    IdentityFuture::new(async move {
+        let credentials = strategy.credentials().await.map_err(provider_error)?;
+        Ok(identity_of(&*strategy, credentials))
+    })
 }
 
 impl<S: CredentialStrategy> ResolveCachedIdentity for StrategyIdentityCache<S> {
@@ -172,7 +181,7 @@ impl<S: CredentialStrategy> ResolveCachedIdentity for StrategyIdentityCache<S> {
         let Some(strategy) = self.strategy.upgrade() else {
             return uncached(resolver, runtime_components, config_bag);
         };
-        resolve_from(strategy, config_bag)
+        resolve_from(&strategy, config_bag)
     }
 
     fn validate_base_client_config(
