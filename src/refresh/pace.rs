@@ -16,14 +16,16 @@ const SHORTEST_LIMITED: Duration = Duration::from_secs(60);
 /// and the metadata service give.
 const COMFORTABLE: Duration = Duration::from_secs(15 * 60);
 
-/// When the source was asked last, the oldest first.
+/// When the source was asked in the last ten minutes, the oldest first, and when last.
 ///
-/// It is copied with each change of the state and held by each cache, idle or not: a word a start.
-#[derive(Clone, Debug)]
+/// It is copied with each change of the state and held by each cache, idle or not: a word a start, and mostly there
+/// is one.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Pace {
     /// What the starts are counted from.
     origin: Option<Instant>,
-    starts: [Packed; MAX_ATTEMPTS_IN_PERIOD],
+    /// At most [`MAX_ATTEMPTS_IN_PERIOD`].
+    starts: Vec<Packed>,
 }
 
 /// How long sessions last, as far as pace goes.
@@ -63,7 +65,6 @@ struct Start {
 }
 
 impl Packed {
-    const NONE: Packed = Packed(u64::MAX);
     const EXTRA: u64 = 1;
     const SHORT: u64 = 2;
     const BRIEF: u64 = 4;
@@ -71,7 +72,7 @@ impl Packed {
 
     fn of(start: Start, origin: Instant) -> Self {
         let nanos = start.at.saturating_duration_since(origin).as_nanos();
-        let most = (u64::MAX >> Self::FLAGS) - 1;
+        let most = u64::MAX >> Self::FLAGS;
         let nanos = u64::try_from(nanos).unwrap_or(most).min(most);
         let extra = if start.extra { Self::EXTRA } else { 0 };
         let sessions = match start.sessions {
@@ -82,8 +83,8 @@ impl Packed {
         Packed(nanos << Self::FLAGS | extra | sessions)
     }
 
-    fn start(self, origin: Instant) -> Option<Start> {
-        (self != Self::NONE).then(|| Start {
+    fn start(self, origin: Instant) -> Start {
+        Start {
             at: origin + Duration::from_nanos(self.0 >> Self::FLAGS),
             extra: self.0 & Self::EXTRA != 0,
             sessions: match self.0 & (Self::SHORT | Self::BRIEF) {
@@ -91,15 +92,6 @@ impl Packed {
                 Self::BRIEF => Sessions::Brief,
                 _ => Sessions::Short,
             },
-        })
-    }
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Pace {
-            origin: None,
-            starts: [Packed::NONE; MAX_ATTEMPTS_IN_PERIOD],
         }
     }
 }
@@ -109,17 +101,20 @@ impl Pace {
     pub(super) fn start(&mut self, now: Instant, extra: bool, sessions: Sessions) -> Instant {
         let at = self.earliest().map_or(now, |earliest| earliest.max(now));
         let origin = *self.origin.get_or_insert(at);
-        self.starts.rotate_left(1);
-        if let Some(last) = self.starts.last_mut() {
-            *last = Packed::of(
-                Start {
-                    at,
-                    extra,
-                    sessions,
-                },
-                origin,
-            );
-        }
+        let over = |start: &Packed| {
+            now.saturating_duration_since(start.start(origin).at) >= ATTEMPT_PERIOD
+        };
+        let full = self.starts.len() >= MAX_ATTEMPTS_IN_PERIOD;
+        let over = self.starts.iter().take_while(|start| over(start)).count();
+        self.starts.drain(..over.max(usize::from(full)));
+        self.starts.push(Packed::of(
+            Start {
+                at,
+                extra,
+                sessions,
+            },
+            origin,
+        ));
         at
     }
 
@@ -139,32 +134,27 @@ impl Pace {
     }
 
     fn newest(&self) -> Option<Start> {
-        self.nth(MAX_ATTEMPTS_IN_PERIOD - 1)
-    }
-
-    /// The start in this place, the oldest in place 0.
-    fn nth(&self, place: usize) -> Option<Start> {
-        self.starts.get(place)?.start(self.origin?)
+        self.all().next()
     }
 
     /// All of them, the newest first.
     fn all(&self) -> impl Iterator<Item = Start> {
-        let origin = self.origin;
-        let newest_first = self.starts.iter().rev();
-        newest_first.map_while(move |packed| packed.start(origin?))
+        let newest_first = self.starts.iter().rev().zip(self.origin.iter().cycle());
+        newest_first.map(|(packed, origin)| packed.start(*origin))
     }
 
     /// When the next attempt may start, whatever the clocks do.
     fn earliest(&self) -> Option<Instant> {
         let spaced = self.last()? + MIN_ATTEMPT_SPACING;
-        let eighth = self.nth(MAX_ATTEMPTS_IN_PERIOD - MAX_ATTEMPTS_PER_SECOND);
+        let eighth = self.all().nth(MAX_ATTEMPTS_PER_SECOND - 1);
         Some(eighth.map_or(spaced, |start| spaced.max(start.at + SECOND)))
     }
 
     /// How long until the attempts of the last ten minutes leave room for one more.
     pub(super) fn until_room(&self, now: Instant) -> Duration {
         let oldest = self
-            .nth(0)
+            .all()
+            .nth(MAX_ATTEMPTS_IN_PERIOD - 1)
             .filter(|_| self.all().all(|start| start.counts()));
         oldest.map_or(Duration::ZERO, |start| {
             (start.at + ATTEMPT_PERIOD).saturating_duration_since(now)
@@ -245,11 +235,9 @@ mod tests {
                     sessions,
                 };
                 let back = Packed::of(start, origin).start(origin);
-                let back = back.map(|back| (back.at, back.extra, back.sessions));
-                assert_eq!(back, Some((at, extra, sessions)));
+                assert_eq!((back.at, back.extra, back.sessions), (at, extra, sessions));
             }
         }
-        assert!(Packed::NONE.start(origin).is_none());
     }
 
     /// How many attempts that are not by the plan there is room for, one a second.
