@@ -1,5 +1,5 @@
 //! Promise: on real threads, with sessions of seconds and services that reject keys, no answer is torn, none
-//! has expired, and no two fetches are alive at once.
+//! has expired, no two fetches are alive at once, and who rejects a key while another comes is told so.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use aws_credential_strategies::{

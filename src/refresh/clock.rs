@@ -27,7 +27,7 @@ use tokio::time::Instant;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Clock {
-    /// Another than the host's, which is read with no call in between.
+    /// `None` for the host's, which is read without a call through the interface.
     wall: Option<SharedTimeSource>,
 }
 

@@ -101,11 +101,15 @@ impl Pace {
     pub(super) fn start(&mut self, now: Instant, extra: bool, sessions: Sessions) -> Instant {
         let at = self.earliest().map_or(now, |earliest| earliest.max(now));
         let origin = *self.origin.get_or_insert(at);
-        let over = |start: &Packed| {
+        let is_over = |start: &Packed| {
             now.saturating_duration_since(start.start(origin).at) >= ATTEMPT_PERIOD
         };
+        let over = self
+            .starts
+            .iter()
+            .take_while(|start| is_over(start))
+            .count();
         let full = self.starts.len() >= MAX_ATTEMPTS_IN_PERIOD;
-        let over = self.starts.iter().take_while(|start| over(start)).count();
         self.starts.drain(..over.max(usize::from(full)));
         self.starts.push(Packed::of(
             Start {

@@ -1,7 +1,7 @@
 //! The identity cache that is the strategy's own cache.
 
 use super::provider::{FindingOut, is_from_strategy, key_id_of, provider_error};
-use super::recovery::GoesTo;
+use super::recovery::{GoesTo, Repeat};
 use super::service::KeyMark;
 use crate::strategy::{CredentialStrategy, identity_of};
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -130,7 +130,8 @@ fn uncached<'a>(
 
 /// What another service rejected while the one that this operation goes to has accepted keys and has not refused
 /// this one. Each is believed about itself, so that one which refuses every key lets nobody wait but its own
-/// clients; where the key is dead the request shows it, and its repeat waits.
+/// clients; where the key is dead the request shows it, and its repeat waits, even if the service takes the key of
+/// another request meanwhile: not all of its hosts hear of a revocation at once.
 fn undisputed_there<S: CredentialStrategy + ?Sized>(
     strategy: &S,
     config_bag: &ConfigBag,
@@ -138,7 +139,8 @@ fn undisputed_there<S: CredentialStrategy + ?Sized>(
     let GoesTo(service) = config_bag.load::<GoesTo>()?;
     let identity = strategy.disputed_identity()?;
     let key = KeyMark::of(key_id_of(&identity)?);
-    service.may_accept(key).then_some(identity)
+    let rejected = config_bag.load::<Repeat>().map(|repeat| repeat.rejected);
+    (rejected != Some(key) && service.may_accept(key)).then_some(identity)
 }
 
 /// What a strategy holds, at once; else what it waits for.

@@ -143,8 +143,8 @@ impl Storable for GoesTo {
 
 /// This operation has its repeat, because of this rejection.
 #[derive(Debug)]
-struct Repeat {
-    rejected: KeyMark,
+pub(super) struct Repeat {
+    pub(super) rejected: KeyMark,
     code: String,
     http_status: u16,
     /// The client's own, while the decision about the repeat is made with the free one.

@@ -284,15 +284,23 @@ impl fmt::Debug for Service {
 /// A service in memory, for what takes a thousand requests, or retries on a clock that jumps.
 #[derive(Clone)]
 pub struct Recorded {
-    rule: Arc<dyn Fn(&Seen) -> Answer + Send + Sync>,
+    rule: Arc<Rule>,
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
 impl Recorded {
     /// Answers each request by this rule.
     pub fn answering(rule: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Self {
+        Recorded::answering_later(move |seen| ready(rule(&seen)))
+    }
+
+    /// The same, in its own time.
+    pub fn answering_later<F>(rule: impl Fn(Seen) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Answer> + Send + 'static,
+    {
         Recorded {
-            rule: Arc::new(rule),
+            rule: Arc::new(move |seen| Box::pin(rule(seen))),
             seen: Arc::default(),
         }
     }
@@ -335,16 +343,17 @@ impl HttpConnector for Recorded {
             target,
             headers,
         };
-        let answer = (self.rule)(&seen);
-        self.seen.lock().unwrap().push(seen);
-        let status = answer.status.try_into().unwrap();
-        let mut response = HttpResponse::new(status, SdkBody::from(answer.body));
-        for (name, value) in answer.headers {
-            response.headers_mut().append(name, value);
-        }
+        self.seen.lock().unwrap().push(seen.clone());
+        let answer = (self.rule)(seen);
         HttpConnectorFuture::new(async move {
             // So that requests made at once are all sent before the first is answered.
             yield_now().await;
+            let answer = answer.await;
+            let status = answer.status.try_into().unwrap();
+            let mut response = HttpResponse::new(status, SdkBody::from(answer.body));
+            for (name, value) in answer.headers {
+                response.headers_mut().append(name, value);
+            }
             Ok(response)
         })
     }
