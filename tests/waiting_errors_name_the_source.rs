@@ -2,11 +2,15 @@
 //! it was doing last and what failed in it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use aws_credential_strategies::refresh::DEFAULT_WAIT_TIMEOUT;
 use aws_credential_strategies::source::{report_failure, report_step};
 use aws_credential_strategies::{
-    CredentialCache, CredentialSource, Credentials, ErrorKind, RefreshPolicy, Result,
+    CredentialCache, CredentialSource, Credentials, Error, ErrorKind, RefreshPolicy, Result,
 };
 use std::future::pending;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Connects, is reset once, connects again, and hangs.
 #[derive(Debug)]
@@ -48,4 +52,37 @@ async fn all_that_is_known_of_the_attempt_stands_in_one_line() {
     }
     let forced = cache.refresh().await.unwrap_err();
     assert!(forced.to_string().contains("via Stuck"), "{forced}");
+}
+
+/// Fails at first, for good by its word, and hangs from then on.
+#[derive(Debug, Default)]
+struct FailsThenHangs(AtomicBool);
+
+impl CredentialSource for FailsThenHangs {
+    fn name(&self) -> &'static str {
+        "FailsThenHangs"
+    }
+
+    async fn fetch(&self) -> Result<Credentials> {
+        if self.0.swap(true, Ordering::SeqCst) {
+            pending().await
+        }
+        Err(Error::terminal("access denied"))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waited_for_this_attempt_is_not_told_of_the_one_before() {
+    let cache = CredentialCache::new(FailsThenHangs::default(), RefreshPolicy::default());
+    let first = cache.credentials().await.unwrap_err();
+    assert!(first.is_terminal(), "{first}");
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    let waited = Instant::now();
+    let error = cache.credentials().await.unwrap_err();
+    assert_eq!(waited.elapsed(), DEFAULT_WAIT_TIMEOUT);
+    assert_eq!(*error.kind(), ErrorKind::Timeout, "{error}");
+    assert!(
+        error.to_string().contains("attempt 2 is 10.0 s old"),
+        "{error}"
+    );
 }

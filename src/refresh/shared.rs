@@ -187,7 +187,8 @@ impl<F: CredentialSource> Shared<F> {
             };
             match waited {
                 Ok(Waited::Gone | Waited::Landed { judged: false }) => {}
-                Ok(Waited::Landed { judged: true } | Waited::TooLong) => return self.reply(),
+                Ok(Waited::Landed { judged: true }) => return self.reply(),
+                Ok(Waited::TooLong) => return self.reply_in_vain(),
                 Err(error) => return self.reply().map_err(|_| error),
             }
         }
@@ -208,7 +209,7 @@ impl<F: CredentialSource> Shared<F> {
                 Waited::Landed { .. } => {
                     return self.last_answer(|held| Arc::clone(&held.credentials));
                 }
-                Waited::TooLong => return Err(self.still_waiting()),
+                Waited::TooLong => return Err(self.still_waiting(&self.load())),
                 Waited::Gone => {}
             }
         }
@@ -240,7 +241,7 @@ impl<F: CredentialSource> Shared<F> {
                     }
                     return Err(self.too_short(min, life));
                 }
-                Waited::TooLong => return Err(self.still_waiting()),
+                Waited::TooLong => return Err(self.still_waiting(&self.load())),
                 Waited::Gone => {}
             }
         }
@@ -273,24 +274,37 @@ impl<F: CredentialSource> Shared<F> {
         match (&state.failure, &state.held) {
             (Some(failure), _) => Err(failure.error.clone()),
             (None, Some(held)) => Ok(part(held)),
-            (None, None) => Err(self.still_waiting()),
+            (None, None) => Err(self.still_waiting(&state)),
         }
     }
 
     /// The answer that the state calls for now.
     fn reply(&self) -> Result<Arc<Credentials>> {
-        let now = self.clock.now();
         let state = self.state.load();
-        match answer(&state, &self.policy, now) {
-            Ok(credentials) => {
-                if state.stage(now) == Stage::Expired {
-                    self.served_expired.fetch_add(1, Ordering::Relaxed);
-                }
-                Ok(credentials)
-            }
-            Err(Unanswered::Because(error)) => Err(error),
-            Err(Unanswered::StillWaiting) => Err(self.still_waiting()),
+        self.reply_by(&state)
+            .map_err(|unanswered| match unanswered {
+                Unanswered::Because(error) => error,
+                Unanswered::StillWaiting => self.still_waiting(&state),
+            })
+    }
+
+    /// The same after a wait for an attempt that goes on: an error of one before it says nothing of it.
+    fn reply_in_vain(&self) -> Result<Arc<Credentials>> {
+        let state = self.state.load();
+        self.reply_by(&state)
+            .map_err(|unanswered| match unanswered {
+                Unanswered::Because(error) if state.attempt.is_none() => error,
+                _ => self.still_waiting(&state),
+            })
+    }
+
+    fn reply_by(&self, state: &State) -> Result<Arc<Credentials>, Unanswered> {
+        let now = self.clock.now();
+        let credentials = answer(state, &self.policy, now)?;
+        if state.stage(now) == Stage::Expired {
+            self.served_expired.fetch_add(1, Ordering::Relaxed);
         }
+        Ok(credentials)
     }
 
     /// Waits until this attempt is over or its task is gone, as long as the call and the attempt allow.
@@ -570,9 +584,8 @@ impl<F: CredentialSource> Shared<F> {
     }
 
     /// Nobody has been answered in time: what was waited for, where, and what it was doing last.
-    fn still_waiting(&self) -> Error {
+    fn still_waiting(&self, state: &State) -> Error {
         let waited = self.policy.wait_timeout;
-        let state = self.state.load();
         let message = match &state.attempt {
             None => format!("the source has not answered within {waited:?}"),
             Some(attempt) => {
