@@ -734,6 +734,50 @@ async fn a_stream_of_writes_is_taken_as_requests_go_out_and_left_alone_when_the_
         "{}",
         puts.len()
     );
+
+    // also where it may be of several tables, of which others could go on
+    let transport = Transport::new(|_| Answer::error("AccessDeniedException", "no"));
+    let db = transport.dynamo();
+    let table = db.table("MyTable");
+    let mut puts = (0..100_000).map(|n| table.put(&json!({ "id": format!("i{n}") })));
+    let report = db.batch_write().send_iter(&mut puts).await.unwrap();
+    assert_eq!(report.written, 0);
+    assert_eq!(report.unprocessed.len() + puts.len(), 100_000);
+    assert!(report.unprocessed.len() <= 25 * 4 * DEFAULT_BATCH_CONCURRENCY);
+    let error = report.complete().unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::AccessDenied(_)),
+        "{error}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_stopped_it_is_told_and_not_what_passed() {
+    let passing = AtomicUsize::new(0);
+    let transport = Transport::new(move |sent| {
+        let tables = sent.body["RequestItems"].as_object().unwrap();
+        if tables.contains_key("Missing") {
+            return Answer::error("ResourceNotFoundException", "not found");
+        }
+        // each request to the other table fails once, before and after the refusal
+        if passing.fetch_add(1, Ordering::SeqCst) < 3 {
+            return Answer::error("ThrottlingException", "slow down");
+        }
+        Answer::ok(json!({ "UnprocessedItems": {} }))
+    });
+    let db = transport.dynamo();
+    let (users, missing) = (db.table("Users"), db.table("Missing"));
+    let put = |n: usize| (n < 5, json!({ "id": format!("i{n}") }));
+    let puts = (0..60).map(put).map(|(lost, item)| {
+        let table = if lost { &missing } else { &users };
+        table.put(&item)
+    });
+    let report = db.batch_write().writes(puts).send().await.unwrap();
+    assert_eq!((report.written, report.unprocessed.len()), (55, 5));
+    assert_eq!(
+        *report.complete().unwrap_err().kind(),
+        ErrorKind::NoSuchTable
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -131,7 +131,8 @@ impl<K: Kind> Schedule<K> {
     }
 
     /// Sends what was given, and `more` as it comes, of which no more than a few requests are in memory.
-    /// When the batch ends before that, the rest is left in it.
+    /// When the batch ends before that, the rest is left in it, as it is when too much of it is for a table that
+    /// nothing is sent to any more.
     pub(super) async fn run(
         mut self,
         mut more: Option<Pin<&mut (dyn Stream<Item = Given<K>> + Send)>>,
@@ -209,7 +210,13 @@ impl<K: Kind> Schedule<K> {
             };
             came = true;
             match entry {
-                Some(Ok(entry)) if self.is_stopped(&entry) => self.account.unprocessed.push(entry),
+                Some(Ok(entry)) if self.is_stopped(&entry) => {
+                    self.account.unprocessed.push(entry);
+                    // others may follow, but not at the cost of all that cannot be sent
+                    if self.account.unprocessed.len() >= self.most_waiting {
+                        *more = None;
+                    }
+                }
                 Some(Ok(entry)) => self.fresh.push_back(entry),
                 Some(Err(problem)) => self.account.invalid.push(problem),
                 None => *more = None,
@@ -310,7 +317,11 @@ impl<K: Kind> Schedule<K> {
             Err(error) if error.is_retryable() => {
                 self.pace.answered(now, ticket, 0, given);
                 self.left.extend(entries);
-                self.account.error = Some(error);
+                // what passes does not take the place of what stopped a table
+                let stopped = |error: &Error| !error.is_retryable();
+                if !self.account.error.as_ref().is_some_and(stopped) {
+                    self.account.error = Some(error);
+                }
             }
             Err(error) => {
                 self.pace.refused();

@@ -223,8 +223,9 @@ impl BatchWrite {
     /// Writes what was added, and then what an iterator gives, which is asked for more as requests go
     /// out: no more than a few requests are in memory.
     ///
-    /// Items that cannot be written are among [`BatchReport::refused`]. When the batch ends early the rest
-    /// of the iterator is not asked for; give `&mut iterator` to go on with it.
+    /// Items that cannot be written are among [`BatchReport::refused`]. When the batch ends early, or a few requests'
+    /// worth of items are for a table that refuses them, the rest of the iterator is not asked for; give
+    /// `&mut iterator` to go on with it.
     ///
     /// # Errors
     ///
