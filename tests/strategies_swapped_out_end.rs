@@ -9,7 +9,7 @@ mod support;
 use aws_credential_strategies::sdk::{self, Recovery, SdkProvider};
 use aws_credential_strategies::{
     CredentialCache, CredentialSource, CredentialStrategy, Credentials, Dynamo, RefreshPolicy,
-    Result, SdkConfig,
+    Result, SdkConfig, Table,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use recovery_support::{Answer, Issuer, Recorded};
@@ -137,6 +137,30 @@ async fn a_table_client_made_of_another() {
     watch.assert_ended().await;
     of_over().send::<()>().await.unwrap();
     of_second.assert_alive().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_of_many_that_share_a_table_client() {
+    let ((first, of_first), (second, of_second)) = (mortal(), mortal());
+    let empty = r#"{"Responses":{},"UnprocessedKeys":{}}"#;
+    let service = Recorded::answering(move |_| Answer::new(200, empty));
+    let db = Dynamo::new(
+        Issuer::new().cache(RefreshPolicy::default()),
+        &service.settings(),
+    );
+    let one = async |table: Table<CredentialCache<Mortal>>| {
+        let key = [("id", "1")];
+        let got = table.batch_get(key).send::<()>().await.unwrap();
+        got.complete().unwrap();
+    };
+    // what all batches share is made for the first of them
+    let first = db.with_strategy(first);
+    one(first.table("MyTable")).await;
+    of_first.assert_alive().await;
+    drop(first);
+    of_first.assert_ended().await;
+    one(db.with_strategy(second).table("MyTable")).await;
+    of_second.assert_ended().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -53,7 +53,7 @@ pub use client_config::client_config;
 pub use provider::SdkProvider;
 pub use recovery::Recovery;
 #[cfg(feature = "table")]
-pub(crate) use recovery::{LastRefresh, REPEAT};
+pub(crate) use recovery::{LastRefresh, MarkedForRepeat, REPEAT};
 pub use rejection::{REJECTION_CODES, rejection_code};
 pub use service::{FRESH_KEYS_REFUSED, HELD_BACK_FOR};
 pub use signature::SigningScope;

@@ -498,8 +498,26 @@ impl Intercept for Recovery {
     }
 }
 
-/// Pure: the SDK asks it more than once about the same response.
 impl ClassifyRetry for Recovery {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        MarkedForRepeat.classify_retry(context)
+    }
+
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn priority(&self) -> RetryClassifierPriority {
+        MarkedForRepeat.priority()
+    }
+}
+
+/// Repeats what a recovery has marked, whichever it was, and so keeps no strategy.
+#[derive(Debug)]
+pub(crate) struct MarkedForRepeat;
+
+/// Pure: the SDK asks it more than once about the same response.
+impl ClassifyRetry for MarkedForRepeat {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
         let marked = context
             .response()

@@ -47,7 +47,7 @@ impl Shared {
     /// The same client without retries, but for the one after rejected credentials.
     pub(crate) fn batch_client(&self) -> &Client {
         self.without_retries
-            .get_or_init(|| without_retries(&self.client, self.recovery.clone()))
+            .get_or_init(|| without_retries(&self.client))
     }
 }
 
