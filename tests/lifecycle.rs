@@ -674,6 +674,51 @@ fn fetches_run_where_they_are_pinned_to() {
     assert_eq!(served.access_key_id(), "KEY-2");
 }
 
+fn paused_runtime() -> Runtime {
+    Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap()
+}
+
+#[test]
+fn a_chosen_runtime_that_stood_still_once_keeps_the_timer() {
+    let chosen = paused_runtime();
+    let cache = CredentialCache::new(Counting::default(), RefreshPolicy::default())
+        .on(chosen.handle().clone());
+    // Not driven at the first call, which fetches where it is made: on a runtime that is never driven again.
+    let here = paused_runtime();
+    here.block_on(cache.credentials()).unwrap();
+    chosen.block_on(pass(HOUR));
+    assert_eq!(cache.source().0.load(Ordering::SeqCst), 2, "one refresh");
+}
+
+#[test]
+fn a_timer_that_is_not_driven_any_more_is_replaced_by_the_call_that_does_its_work() {
+    let cache = CredentialCache::new(Counting::default(), RefreshPolicy::default());
+    let first = paused_runtime();
+    first.block_on(cache.credentials()).unwrap();
+    let second = paused_runtime();
+    second.block_on(async {
+        pass(seconds(3300)).await;
+        let served = cache
+            .credentials()
+            .now_or_never()
+            .expect("at once")
+            .unwrap();
+        assert_eq!(served.access_key_id(), "KEY-1");
+        settle().await;
+        assert_eq!(cache.current().unwrap().access_key_id(), "KEY-2");
+        // Nobody calls.
+        pass(HOUR).await;
+    });
+    assert_eq!(cache.source().0.load(Ordering::SeqCst), 3);
+    // The first one's has nothing to do when it is driven again.
+    first.block_on(settle());
+    assert_eq!(first.metrics().num_alive_tasks(), 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_nobody_asks_for_is_left_alone_until_somebody_does() {
     let idle = RefreshPolicy::default().idle_after(seconds(600));

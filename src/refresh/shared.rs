@@ -84,6 +84,15 @@ enum Waited {
     Gone,
 }
 
+/// What an attempt was found not to run, when it was begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum StoodStill {
+    /// The attempt before it.
+    Attempt,
+    /// Whatever should have begun it earlier.
+    Timer,
+}
+
 /// An attempt that a call has begun or joined.
 struct Joined {
     attempt: Attempt,
@@ -181,6 +190,11 @@ impl<F: CredentialSource> Shared<F> {
             let waited = match joined {
                 Ok(Some(joined)) if verdict.waits => {
                     self.wait(&joined, state.need(now), &mut call).await
+                }
+                // What it would have joined has been taken over meanwhile: by another state, another verdict.
+                Ok(None) if verdict.waits && !verdict.starts => {
+                    yield_now().await;
+                    Ok(Waited::Gone)
                 }
                 Ok(_) => return self.reply(),
                 Err(error) => Err(error),
@@ -369,27 +383,28 @@ impl<F: CredentialSource> Shared<F> {
         let now = self.clock.now();
         let jitter = self.jitter.unit();
         let current = Handle::try_current().ok();
-        let (begun, (attempt, took_over)) = self.change(|state| {
-            let gone = match &state.attempt {
-                None => false,
-                Some(under_way) if !under_way.pulse.is_gone(now.mono) => {
-                    return (None, (Some(under_way.clone()), false));
-                }
-                Some(_) => true,
-            };
+        let (begun, (attempt, stood_still)) = self.change(|state| {
+            // One that shows a pulse is joined, be it that it shows it only now: its task may be polled between
+            // any two looks.
+            let alive = || state.attempt(now).cloned();
+            if let Some(under_way) = alive() {
+                return (None, (Some(under_way), None));
+            }
             if !is_wanted(self, state, now) || (current.is_none() && self.runtime.is_none()) {
-                return (None, (None, false));
+                return (None, (alive(), None));
             }
-            if let Some(under_way) = state.attempt.as_ref().filter(|_| gone)
-                && !under_way.pulse.take(now.mono)
-            {
-                return (None, (Some(under_way.clone()), false));
-            }
+            let stood_still = match &state.attempt {
+                Some(under_way) if !under_way.pulse.take(now.mono) => {
+                    return (None, (Some(under_way.clone()), None));
+                }
+                Some(_) => Some(StoodStill::Attempt),
+                None => state.is_late(now).then_some(StoodStill::Timer),
+            };
             let (next, attempt) = state.begin(cause, (now, jitter));
-            (Some(next), (Some(attempt), gone))
+            (Some(next), (Some(attempt), stood_still))
         });
         // What was dropped, or is not driven, where attempts should run is begun where the call is made.
-        let runtime = if here || took_over {
+        let runtime = if here || stood_still == Some(StoodStill::Attempt) {
             current.or_else(|| self.runtime.clone())
         } else {
             self.runtime.clone().or(current)
@@ -414,7 +429,7 @@ impl<F: CredentialSource> Shared<F> {
             self.policy.fetch_timeout,
             self.news.subscribe(),
         ));
-        self.run_timer(&runtime, took_over);
+        self.run_timer(&runtime, stood_still.is_some() && self.runtime.is_none());
         Ok(Some(Joined { attempt, own: true }))
     }
 
@@ -558,8 +573,9 @@ impl<F: CredentialSource> Shared<F> {
         self.born.checked_add(Duration::from_millis(noted))
     }
 
-    /// Starts the timer, unless one runs or the policy has none. Where an attempt had to be taken over, the
-    /// timer may be where that was: another takes its place.
+    /// Starts the timer, unless one runs or the policy has none. Where an attempt had to be taken over, or is
+    /// begun by a call because it is overdue, the timer may be where nothing is driven: another takes its place,
+    /// unless its runtime was chosen, which goes on with it as soon as it is driven.
     fn run_timer(self: &Arc<Self>, runtime: &Handle, anew: bool) {
         if !self.policy.has_timer() {
             return;
@@ -762,4 +778,47 @@ fn no_runtime() -> Error {
         "there is no tokio runtime to fetch on",
     )
     .hint("make the first call from within a tokio runtime")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::runtime::Builder;
+    use tokio::time::advance;
+
+    #[derive(Debug)]
+    struct NeverAsked;
+
+    impl CredentialSource for NeverAsked {
+        fn name(&self) -> &'static str {
+            "NeverAsked"
+        }
+
+        async fn fetch(&self) -> Result<Credentials> {
+            std::future::pending().await
+        }
+    }
+
+    #[test]
+    fn an_attempt_that_shows_a_pulse_between_two_looks_is_joined() {
+        let runtime = || {
+            let mut builder = Builder::new_current_thread();
+            builder.enable_all().start_paused(true).build().unwrap()
+        };
+        let (undriven, here) = (runtime(), runtime());
+        let settings = (Clock::system(), Jitter::random());
+        let on = Some(undriven.handle().clone());
+        let policy = RefreshPolicy::default();
+        let cache = Arc::new(Shared::new(Arc::new(NeverAsked), policy, settings, on));
+        let joined = here.block_on(async {
+            cache.begin_by_call(false).unwrap();
+            advance(RUNNING_WITHIN).await;
+            let polled_meanwhile = |cache: &Shared<NeverAsked>, state: &State, now| {
+                state.attempt.as_ref().unwrap().pulse.enter();
+                cache.is_wanted_by_a_call(state, now)
+            };
+            cache.begin(Cause::Plan, false, polled_meanwhile).unwrap()
+        });
+        assert_eq!(joined.expect("joined").attempt.number, 1);
+    }
 }

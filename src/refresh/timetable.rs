@@ -2,7 +2,8 @@
 //! and there is none while nothing is due.
 
 use super::clock::{Clock, Now};
-use super::policy::MAX_TIMER_SLEEP;
+use super::policy::{MAX_TIMER_SLEEP, OVERDUE};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -92,7 +93,13 @@ impl Timetable {
         nap: impl FnOnce() -> Option<Duration>,
     ) {
         let mut plan = self.plan();
-        let at = nap().and_then(|nap| Instant::now().checked_add(nap));
+        let now = Instant::now();
+        let at = nap().and_then(|nap| now.checked_add(nap));
+        // A task that lets somebody wait so long may be where nothing is driven: another takes its place, unless
+        // its runtime was chosen.
+        let is_late = |(first, _): &(Instant, u64)| now.saturating_duration_since(*first) > OVERDUE;
+        let stands_still =
+            self.runtime.is_none() && plan.entries.keys().next().is_some_and(is_late);
         if let Some(before) = plan.at.remove(&number) {
             plan.entries.remove(&(before, number));
         }
@@ -100,7 +107,7 @@ impl Timetable {
         plan.at.insert(number, at);
         plan.entries.insert((at, number), Weak::clone(member));
         let is_first = plan.entries.keys().next() == Some(&(at, number));
-        if plan.task.is_some() {
+        if plan.task.is_some() && !stands_still {
             if is_first {
                 self.news.notify_one();
             }
@@ -109,6 +116,7 @@ impl Timetable {
         // Outside a runtime nobody can follow it; a call finds what is overdue.
         let runtime = self.runtime.clone().or_else(|| Handle::try_current().ok());
         let Some(runtime) = runtime else { return };
+        // If there is another, it ends when it finds itself replaced.
         plan.tasks += 1;
         let task = plan.tasks;
         plan.task = Some(task);
@@ -132,7 +140,7 @@ impl Timetable {
     }
 
     /// Takes out those whose time has come, or all of them.
-    fn take(&self, all: bool) -> Vec<Weak<dyn Due>> {
+    fn take(self: &Arc<Self>, all: bool) -> Taken {
         let mut plan = self.plan();
         plan.wake_ups += 1;
         let later = if all {
@@ -144,7 +152,10 @@ impl Timetable {
         for (_, number) in due.keys() {
             plan.at.remove(number);
         }
-        due.into_values().collect()
+        Taken {
+            from: Arc::downgrade(self),
+            left: due,
+        }
     }
 }
 
@@ -193,6 +204,37 @@ impl Drop for Turn {
     }
 }
 
+/// Those whose time has come, taken out of the plan; who has not been woken when this is dropped, as with the
+/// task's runtime, is put back.
+struct Taken {
+    from: Weak<Timetable>,
+    left: BTreeMap<(Instant, u64), Weak<dyn Due>>,
+}
+
+impl Iterator for Taken {
+    type Item = Weak<dyn Due>;
+
+    fn next(&mut self) -> Option<Weak<dyn Due>> {
+        self.left.pop_first().map(|(_, member)| member)
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        let Some(from) = self.from.upgrade().filter(|_| !self.left.is_empty()) else {
+            return;
+        };
+        let mut plan = from.plan();
+        for ((at, number), member) in std::mem::take(&mut self.left) {
+            // who has planned anew meanwhile has seen more
+            if let Entry::Vacant(vacant) = plan.at.entry(number) {
+                vacant.insert(at);
+                plan.entries.insert((at, number), member);
+            }
+        }
+    }
+}
+
 async fn follow(turn: Turn, news: Arc<Notify>, mut seen: Now) {
     loop {
         let nap = turn.of.upgrade().and_then(|of| of.until_next(turn.task));
@@ -204,16 +246,16 @@ async fn follow(turn: Turn, news: Arc<Notify>, mut seen: Now) {
             return;
         };
         let now = timetable.clock.now();
-        let due = timetable.take(have_run_apart(seen, now));
+        let mut due = timetable.take(have_run_apart(seen, now));
         seen = now;
         drop(timetable);
-        for (n, member) in due.into_iter().enumerate() {
-            if n % AT_A_TIME == AT_A_TIME - 1 {
-                yield_now().await;
+        while !due.left.is_empty() {
+            for member in due.by_ref().take(AT_A_TIME) {
+                if let Some(of) = member.upgrade() {
+                    of.due();
+                }
             }
-            if let Some(of) = member.upgrade() {
-                of.due();
-            }
+            yield_now().await;
         }
     }
 }
@@ -223,5 +265,82 @@ fn have_run_apart(before: Now, now: Now) -> bool {
     match now.wall.duration_since(before.wall) {
         Ok(wall) => wall.abs_diff(mono) > MAX_DRIFT,
         Err(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::runtime::{Builder, Runtime};
+
+    /// Counts how often it was woken.
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Due for Woken {
+        fn due(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// So many of them, each with a plan for now.
+    fn members(timetable: &Arc<Timetable>, number: usize) -> Vec<(Arc<Woken>, Membership)> {
+        let member = || {
+            let woken = Arc::new(Woken::default());
+            let weak: Weak<Woken> = Arc::downgrade(&woken);
+            let membership = timetable.join(weak);
+            membership.plan(|| Some(Duration::ZERO));
+            (woken, membership)
+        };
+        std::iter::repeat_with(member).take(number).collect()
+    }
+
+    fn woken(members: &[(Arc<Woken>, Membership)]) -> usize {
+        let woken = members.iter().map(|(of, _)| of.0.load(Ordering::Relaxed));
+        woken.sum()
+    }
+
+    fn runtime() -> Runtime {
+        let mut builder = Builder::new_current_thread();
+        builder.enable_all().start_paused(true).build().unwrap()
+    }
+
+    #[test]
+    fn who_was_not_woken_before_the_runtime_ended_is_woken_on_the_next() {
+        let timetable = Arc::new(Timetable::new(Clock::system(), None));
+        let ends = runtime();
+        let members = ends.block_on(async {
+            let members = members(&timetable, 2 * AT_A_TIME);
+            while woken(&members) == 0 {
+                yield_now().await;
+            }
+            members
+        });
+        drop(ends);
+        assert_eq!(woken(&members), AT_A_TIME);
+        runtime().block_on(async {
+            let (_, last) = members.last().unwrap();
+            last.plan(|| Some(Duration::from_secs(1)));
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        });
+        assert_eq!(woken(&members), 2 * AT_A_TIME, "each of them, once");
+    }
+
+    #[test]
+    fn a_runtime_that_is_not_driven_leaves_the_plan_to_the_next_that_plans() {
+        let timetable = Arc::new(Timetable::new(Clock::system(), None));
+        let (undriven, next) = (runtime(), runtime());
+        let members = undriven.block_on(async { members(&timetable, 2) });
+        next.block_on(async {
+            tokio::time::advance(OVERDUE + Duration::from_secs(1)).await;
+            let (_, last) = members.last().unwrap();
+            last.plan(|| Some(Duration::ZERO));
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        });
+        assert_eq!(woken(&members), 2);
+        // The first task finds itself replaced.
+        undriven.block_on(async { tokio::time::sleep(Duration::from_secs(1)).await });
+        assert_eq!(undriven.metrics().num_alive_tasks(), 0);
     }
 }
