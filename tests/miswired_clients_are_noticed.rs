@@ -21,6 +21,8 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use pace::Log;
 use recovery_support::{Issuer, LIFE, Service, StillTime, list};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use support::{seconds, session};
 
 const FOREIGN: &str = "FOREIGN-KEY";
@@ -157,6 +159,50 @@ async fn only_a_provider_and_key_after_key_is_revoked() {
     drop(guard);
 }
 
+/// Beside a client that signs with the strategy: the neighbour has the new key first, and shows it.
+async fn only_a_provider_beside_one_that_is_wired() {
+    let revoked = Arc::new(AtomicBool::new(false));
+    let is_revoked = Arc::clone(&revoked);
+    let service = Service::answering(move |seen| {
+        if seen.key == "KEY-1" && is_revoked.load(Ordering::SeqCst) {
+            recovery_support::Answer::error(recovery_support::UNKNOWN)
+        } else {
+            recovery_support::Answer::ok()
+        }
+    });
+    let scene = Scene {
+        service: service.await,
+        ..Scene::refusing([]).await
+    };
+    let guard = scene.log.collecting(tracing::Level::WARN);
+    let settings = scene.service.settings().into_builder();
+    let settings = settings.time_source(scene.issuer.wall()).build();
+    let recovery = Recovery::new(scene.cache.clone());
+    let client_of = |settings, wire: &dyn Fn(Builder) -> Builder| {
+        let builder = Builder::from(&settings)
+            .interceptor(recovery.clone())
+            .retry_classifier(recovery.clone());
+        aws_sdk_sqs::Client::from_conf(wire(builder).build())
+    };
+    let wired = client_of(sdk::config(&settings, scene.cache.clone()), &|builder| {
+        builder
+    });
+    let lags = client_of(settings, &|builder| {
+        builder.credentials_provider(scene.provider())
+    });
+    scene.list(&lags).await.unwrap();
+    revoked.store(true, Ordering::SeqCst);
+    scene.list(&wired).await.unwrap();
+    scene.list(&lags).await.unwrap();
+    assert_eq!(
+        scene.service.keys(),
+        ["KEY-1", "KEY-1", "KEY-2", "KEY-1", "KEY-2"]
+    );
+    assert_eq!(scene.issuer.fetches(), 2);
+    assert_eq!(scene.warnings_of_wiring(), 1);
+    drop(guard);
+}
+
 /// Of settings with the strategy's cache the builder may have the provider once more: nothing is amiss.
 async fn a_provider_beside_the_settings_that_have_it() {
     let scene = Scene::refusing(["KEY-1"]).await;
@@ -250,6 +296,7 @@ async fn only_a_provider_and_signed_bodies() {
 async fn however_a_client_is_wired() {
     only_a_provider().await;
     only_a_provider_and_key_after_key_is_revoked().await;
+    only_a_provider_beside_one_that_is_wired().await;
     a_provider_beside_the_settings_that_have_it().await;
     a_provider_beside_a_configuration_that_has_it().await;
     another_provider().await;

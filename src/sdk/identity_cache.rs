@@ -163,6 +163,9 @@ fn wait_for<'a, S: CredentialStrategy + ?Sized>(
     if let Some(identity) = undisputed_there(&**strategy, config_bag) {
         return IdentityFuture::ready(Ok(identity));
     }
+    if let Some(repeat) = config_bag.load::<Repeat>() {
+        repeat.note_wait();
+    }
     let strategy = Arc::clone(strategy);
     IdentityFuture::new(async move {
         let credentials = strategy.credentials().await.map_err(provider_error)?;

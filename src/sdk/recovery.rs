@@ -23,6 +23,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -149,6 +150,15 @@ pub(super) struct Repeat {
     http_status: u16,
     /// The client's own, while the decision about the repeat is made with the free one.
     quota: Option<TokenBucket>,
+    /// The client waited for the refresh, as one does that signs with the strategy.
+    waited: AtomicBool,
+}
+
+impl Repeat {
+    /// Noted by who waits, before the repeat is signed; all of one operation happens in one order.
+    pub(super) fn note_wait(&self) {
+        self.waited.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Storable for Repeat {
@@ -279,8 +289,13 @@ impl Recovery {
         }
     }
 
-    /// The repeat of a client that signs with something else than what the strategy holds.
+    /// A repeat that is signed with something else than what the strategy holds.
     fn signed_by(&self, identity: &Identity, signed: &SignedWith, repeat: &Repeat) -> Instead {
+        if repeat.waited.load(Ordering::Relaxed) {
+            // It waited in vain, and the new key came between the end of its wait and here.
+            let error = self.not_repeated(signed, repeat, "another came too late for this request");
+            return Instead::SignedBy(identity.clone(), Some(error));
+        }
         self.warn_miswired(signed);
         let not_repeated = |why| self.not_repeated(signed, repeat, why).hint(WIRE_IT);
         if signed.service.was_held(signed.key) {
@@ -491,6 +506,7 @@ impl Intercept for Recovery {
             code,
             http_status: response.status().as_u16(),
             quota: None,
+            waited: AtomicBool::new(false),
         };
         cfg.interceptor_state().store_put(repeat);
         self.lift_quota(cfg);

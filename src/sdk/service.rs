@@ -7,6 +7,7 @@ use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_types::endpoint_config::EndpointUrl;
 use aws_types::region::Region;
+use std::collections::VecDeque;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZeroU64;
@@ -25,6 +26,10 @@ pub const HELD_BACK_FOR: Duration = Duration::from_secs(600);
 ///
 /// One may be refused because it was revoked too, or has not reached the service yet.
 pub const FRESH_KEYS_REFUSED: usize = 2;
+
+/// So many keys are remembered beside the last one. A client whose own cache lags by more than these is told how
+/// to be wired, instead of being helped.
+const REMEMBERED_KEYS: usize = 4;
 
 /// More services than a program talks to; who makes up endpoints at run time starts anew then.
 const SERVICES: usize = 256;
@@ -108,11 +113,25 @@ impl AtomicMark {
     fn set(&self, key: KeyMark) {
         self.0.store(key.0.get(), Ordering::Relaxed);
     }
+}
 
-    fn forget(&self, key: KeyMark) {
-        let _ = self
-            .0
-            .compare_exchange(key.0.get(), 0, Ordering::Relaxed, Ordering::Relaxed);
+/// A few keys, the last ones.
+#[derive(Debug, Default)]
+struct LastKeys(VecDeque<KeyMark>);
+
+impl LastKeys {
+    fn add(&mut self, key: KeyMark) {
+        self.forget(key);
+        self.0.truncate(REMEMBERED_KEYS - 1);
+        self.0.push_front(key);
+    }
+
+    fn forget(&mut self, key: KeyMark) {
+        self.0.retain(|known| *known != key);
+    }
+
+    fn contains(&self, key: KeyMark) -> bool {
+        self.0.contains(&key)
     }
 }
 
@@ -123,10 +142,8 @@ pub(super) struct Service {
     endpoint: Option<String>,
     /// The key that was last accepted. Changed under the lock of `past`.
     accepted: AtomicMark,
-    /// The key that was last seen to be both the strategy's and a request's.
+    /// The key that was last seen to be both the strategy's and a request's. Changed under the lock of `past`.
     shared: AtomicMark,
-    /// The key that was last refused, unless it was accepted since.
-    refused: AtomicMark,
     /// A refused key that a client signs with although the strategy holds another by now.
     stale: AtomicMark,
     /// Whether `past` has anything that an acceptance ends. Changed under its lock; read without it, so an
@@ -142,6 +159,12 @@ struct Past {
     accepted_before: Option<KeyMark>,
     /// New keys refused since the last acceptance, [`FRESH_KEYS_REFUSED`] at most.
     refused: Vec<KeyMark>,
+    /// The keys that were last refused and not accepted since: the answers to requests with an older one may come
+    /// after those with the next.
+    lately_refused: LastKeys,
+    /// Keys that were `shared` before, the last ones: a client with a cache of its own goes on to sign with one
+    /// while its neighbours have the next.
+    shared: LastKeys,
     held_back_since: Option<Instant>,
 }
 
@@ -164,7 +187,6 @@ impl Service {
             endpoint: asked.endpoint.map(str::to_owned),
             accepted: AtomicMark::default(),
             shared: AtomicMark::default(),
-            refused: AtomicMark::default(),
             stale: AtomicMark::default(),
             refusing: AtomicBool::new(false),
             miswired: AtomicBool::new(false),
@@ -190,7 +212,7 @@ impl Service {
             let mut past = self.past();
             past.refused.clear();
             past.held_back_since = None;
-            self.refused.forget(key);
+            past.lately_refused.forget(key);
             self.refusing.store(false, Ordering::Relaxed);
         }
         !self.accepted.is(key) && self.accept_new(key)
@@ -212,7 +234,7 @@ impl Service {
     /// The same key again is no further evidence, and neither is one that was accepted: it has been revoked.
     pub(super) fn refuse(&self, key: KeyMark, now: Instant) -> Refusal {
         let mut past = self.past();
-        self.refused.set(key);
+        past.lately_refused.add(key);
         self.refusing.store(true, Ordering::Relaxed);
         if let Some(since) = past.held_back_since {
             if now.saturating_duration_since(since) < HELD_BACK_FOR {
@@ -238,19 +260,31 @@ impl Service {
     /// Whether this key may be shown to it although another service rejects it: it takes the strategy's keys,
     /// and has not refused this one.
     pub(super) fn may_accept(&self, key: KeyMark) -> bool {
-        self.accepted.is_any() && !self.refused.is(key)
+        self.accepted.is_any() && !self.past().lately_refused.contains(key)
     }
 
     /// Notes the key of a request if `held` says that it is the strategy's; asked once per key.
     pub(super) fn note_if_held(&self, key: KeyMark, held: impl FnOnce() -> bool) {
-        if !self.shared.is(key) && held() {
-            self.shared.set(key);
+        if !self.shared.is(key) {
+            self.note_other_if_held(key, held);
         }
     }
 
-    /// Whether this key, of a request, was the strategy's when it was last looked at.
+    #[cold]
+    fn note_other_if_held(&self, key: KeyMark, held: impl FnOnce() -> bool) {
+        if self.was_held(key) || !held() {
+            return;
+        }
+        let mut past = self.past();
+        let before = self.shared.0.swap(key.0.get(), Ordering::Relaxed);
+        if let Some(before) = NonZeroU64::new(before).map(KeyMark) {
+            past.shared.add(before);
+        }
+    }
+
+    /// Whether this key, of a request, was the strategy's when it was looked at.
     pub(super) fn was_held(&self, key: KeyMark) -> bool {
-        self.shared.is(key)
+        self.shared.is(key) || self.past().shared.contains(key)
     }
 
     pub(super) fn mark_stale(&self, key: KeyMark) {
@@ -333,6 +367,31 @@ mod tests {
         assert_eq!(service.refuse(key(4), after(603)), HoldBack);
         assert_eq!(service.refuse(key(4), after(1201)), HoldBack);
         assert_eq!(service.refuse(key(4), after(1202)), PassOn);
+    }
+
+    #[test]
+    fn keys_that_were_the_strategys_are_known_for_a_while() {
+        let service = service();
+        for number in 1..=6 {
+            service.note_if_held(key(number), || true);
+        }
+        service.note_if_held(key(3), || panic!("is known"));
+        service.note_if_held(key(7), || false);
+        let known: Vec<_> = (1..=7).filter(|n| service.was_held(key(*n))).collect();
+        assert_eq!(known, [2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn a_late_refusal_of_the_key_before_leaves_the_next_one_refused() {
+        let (service, now) = (service(), Instant::now());
+        service.accept(key(1));
+        for refused in [1, 2, 1] {
+            service.refuse(key(refused), now);
+        }
+        assert!(!service.may_accept(key(1)) && !service.may_accept(key(2)));
+        assert!(service.may_accept(key(3)));
+        service.accept(key(2));
+        assert!(service.may_accept(key(2)), "an acceptance is newer");
     }
 
     #[test]
