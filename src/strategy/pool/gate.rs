@@ -35,6 +35,12 @@ const UNUSED: f64 = 2.0;
 /// One turn in so many is for refreshes ahead of time, however many fetches are waited for: else they would be put
 /// off until somebody has to wait for them.
 const TURNS_A_REFRESH: u64 = 8;
+/// So often who is in the queue shows that it is alive, and looks whether those before it are.
+const PATROL: Duration = Duration::from_secs(1);
+/// Who has not shown it for so long is passed over until it does: its runtime stands still.
+const ASLEEP_AFTER: Duration = Duration::from_secs(2);
+/// What a call may take beyond its time limit. A runtime that stands still ends none; then it counts as over.
+const GRACE: Duration = Duration::from_secs(1);
 /// Timers are late by a millisecond or so; what they lose is made up.
 const CATCH_UP: Duration = Duration::from_millis(20);
 
@@ -49,13 +55,15 @@ enum Class {
 
 pub(super) struct Gate {
     max_in_flight: usize,
+    call_timeout: Duration,
     state: Mutex<State>,
     lines: AtomicU64,
 }
 
 struct State {
-    in_flight: usize,
-    queue: BTreeMap<(Class, u64), Arc<Notify>>,
+    /// The calls under way, by their numbers, and since when.
+    in_flight: BTreeMap<u64, Instant>,
+    queue: BTreeMap<(Class, u64), Queued>,
     places: u64,
     pace: Option<Pace>,
     /// The last role that was throttled.
@@ -63,6 +71,13 @@ struct State {
     calls: Meter,
     answers: Meter,
     total: Totals,
+}
+
+/// Somebody in the queue.
+struct Queued {
+    called: Arc<Notify>,
+    /// When its task was last polled.
+    seen: Instant,
 }
 
 /// How fast calls follow each other, since STS has throttled.
@@ -108,6 +123,7 @@ pub(super) struct Waiting<'a>(&'a Line);
 /// One call may be made, until this is dropped.
 pub(super) struct Permit<'a> {
     gate: &'a Gate,
+    call: u64,
 }
 
 /// A place in the queue, left when it is dropped.
@@ -119,7 +135,8 @@ struct Place<'a> {
 }
 
 enum Turn {
-    Come,
+    /// For the call with this number.
+    Come(u64),
     /// First in the queue, and too early.
     At(Instant),
     /// Called when it is first, or a call has ended.
@@ -127,12 +144,14 @@ enum Turn {
 }
 
 impl Gate {
-    pub(super) fn new(max_in_flight: usize) -> Self {
+    /// At most so many calls under way, none of which takes longer than this.
+    pub(super) fn new(max_in_flight: usize, call_timeout: Duration) -> Self {
         let now = Instant::now();
         Gate {
             max_in_flight,
+            call_timeout,
             state: Mutex::new(State {
-                in_flight: 0,
+                in_flight: BTreeMap::new(),
                 queue: BTreeMap::new(),
                 places: 0,
                 pace: None,
@@ -176,13 +195,13 @@ impl Gate {
     pub(super) async fn permit(&self, line: &Line, place: &mut Option<u64>) -> Permit<'_> {
         let place = self.place(line, place);
         loop {
-            match self.turn(&place) {
-                Turn::Come => return Permit { gate: self },
-                Turn::At(at) => {
-                    let _ = timeout_at(at, place.called.notified()).await;
-                }
-                Turn::Wait => place.called.notified().await,
-            }
+            let patrol = Instant::now() + PATROL;
+            let until = match self.turn(&place) {
+                Turn::Come(call) => return Permit { gate: self, call },
+                Turn::At(at) => at.min(patrol),
+                Turn::Wait => patrol,
+            };
+            let _ = timeout_at(until, place.called.notified()).await;
         }
     }
 
@@ -194,12 +213,6 @@ impl Gate {
             state.places
         });
         line.place.store(number, Ordering::SeqCst);
-        let class = if line.waiting.load(Ordering::SeqCst) > 0 {
-            Class::InUse
-        } else {
-            Class::Ahead
-        };
-        state.queue.insert((class, number), Arc::clone(&called));
         drop(state);
         Place {
             gate: self,
@@ -212,21 +225,31 @@ impl Gate {
     fn turn(&self, place: &Place<'_>) -> Turn {
         let now = Instant::now();
         let mut state = self.state();
+        state.show(place, now);
+        state.end_lost_calls(now, self.call_timeout.saturating_add(GRACE));
+        let passed_over = state.pass_over_sleepers(now);
         let Some(first) = state.first() else {
             return Turn::Wait;
         };
-        if first.1 != place.number || state.in_flight >= self.max_in_flight {
+        if first.1 != place.number {
+            if passed_over {
+                state.call_first();
+            }
+            return Turn::Wait;
+        }
+        if state.in_flight.len() >= self.max_in_flight {
             return Turn::Wait;
         }
         if let Some(at) = state.paced_until(now) {
             return Turn::At(at);
         }
         state.queue.remove(&first);
-        state.in_flight += 1;
         state.total.calls += 1;
+        let call = state.total.calls;
+        state.in_flight.insert(call, now);
         state.calls.add(now);
         state.call_first();
-        Turn::Come
+        Turn::Come(call)
     }
 
     /// STS answered a call of this role: with anything, or with throttling. Says the new rate if all slow
@@ -250,7 +273,7 @@ impl Gate {
         let now = Instant::now();
         let mut state = self.state();
         Figures {
-            in_flight: state.in_flight,
+            in_flight: state.in_flight.len(),
             queued: state.queue.len(),
             rate: state.pace.as_ref().map(|pace| pace.rate),
             calls_last_minute: state.calls.sum(now),
@@ -272,8 +295,44 @@ impl State {
     }
 
     fn call_first(&self) {
-        if let Some(called) = self.first().and_then(|first| self.queue.get(&first)) {
-            called.notify_one();
+        if let Some(first) = self.first().and_then(|first| self.queue.get(&first)) {
+            first.called.notify_one();
+        }
+    }
+
+    /// Its task is polled; it takes its place in the queue, unless it has it.
+    fn show(&mut self, place: &Place<'_>, now: Instant) {
+        let classes = [Class::InUse, Class::Ahead];
+        let there = classes
+            .into_iter()
+            .find(|class| self.queue.contains_key(&(*class, place.number)));
+        let class = there.unwrap_or_else(|| place.line.class());
+        let queued = Queued {
+            called: Arc::clone(&place.called),
+            seen: now,
+        };
+        self.queue.insert((class, place.number), queued);
+    }
+
+    /// Takes those from the head of the queue whose tasks are not polled, so that they hold up nobody; they take
+    /// their places again when they are. Whether there were any.
+    fn pass_over_sleepers(&mut self, now: Instant) -> bool {
+        let mut any = false;
+        while let Some(first) = self.first()
+            && let Some(queued) = self.queue.get(&first)
+            && now.saturating_duration_since(queued.seen) > ASLEEP_AFTER
+        {
+            self.queue.remove(&first);
+            any = true;
+        }
+        any
+    }
+
+    fn end_lost_calls(&mut self, now: Instant, longest: Duration) {
+        while let Some(oldest) = self.in_flight.first_entry()
+            && now.saturating_duration_since(*oldest.get()) > longest
+        {
+            oldest.remove();
         }
     }
 
@@ -336,6 +395,16 @@ impl State {
     }
 }
 
+impl Line {
+    fn class(&self) -> Class {
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            Class::InUse
+        } else {
+            Class::Ahead
+        }
+    }
+}
+
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.line.place.store(0, Ordering::SeqCst);
@@ -351,7 +420,7 @@ impl Drop for Place<'_> {
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
         let mut state = self.gate.state();
-        state.in_flight = state.in_flight.saturating_sub(1);
+        state.in_flight.remove(&self.call);
         state.call_first();
     }
 }
@@ -414,5 +483,64 @@ impl Meter {
         }
         self.last = self.last.max(span);
         usize::try_from(self.last % spans).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+    use std::pin::pin;
+    use tokio::runtime::{Builder, Runtime};
+    use tokio::time::timeout;
+
+    const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+
+    fn runtime() -> Runtime {
+        let mut builder = Builder::new_current_thread();
+        builder.enable_all().start_paused(true).build().unwrap()
+    }
+
+    #[test]
+    fn who_is_first_on_a_runtime_that_stands_still_holds_up_nobody() {
+        let gate = Gate::new(1, CALL_TIMEOUT);
+        let [held, asleep, awake] = [gate.line(), gate.line(), gate.line()];
+        let (undriven, driven) = (runtime(), runtime());
+        let (mut first, mut second) = (None, None);
+        let mut sleeper = pin!(gate.permit(&asleep, &mut first));
+        driven.block_on(async {
+            let permit = gate.permit(&held, &mut None).await;
+            let polled = undriven_poll(&undriven, sleeper.as_mut());
+            assert!(polled.is_none());
+            drop(permit);
+            let permit = timeout(3 * ASLEEP_AFTER, gate.permit(&awake, &mut second)).await;
+            drop(permit.expect("passed by"));
+        });
+        // Driven again, it is first once more.
+        let come = undriven.block_on(async { timeout(PATROL, sleeper).await });
+        assert!(come.is_ok());
+    }
+
+    /// One look from a thread of that runtime.
+    fn undriven_poll<'g>(
+        runtime: &Runtime,
+        permit: std::pin::Pin<&mut (impl Future<Output = Permit<'g>> + Send)>,
+    ) -> Option<()> {
+        std::thread::scope(|scope| {
+            let look = || runtime.block_on(async { permit.now_or_never().map(drop) });
+            scope.spawn(look).join().unwrap()
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_nobody_ends_is_not_under_way_for_ever() {
+        let gate = Gate::new(1, CALL_TIMEOUT);
+        let (lost, other) = (gate.line(), gate.line());
+        let never_polled = gate.permit(&lost, &mut None).await;
+        let waits = CALL_TIMEOUT + GRACE + PATROL * 2;
+        let permit = timeout(waits, gate.permit(&other, &mut None)).await;
+        assert!(permit.is_ok());
+        drop(never_polled);
+        assert_eq!(gate.figures().in_flight, 1, "that of the other");
     }
 }

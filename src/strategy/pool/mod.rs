@@ -192,7 +192,7 @@ impl StsSourceBuilder<WithPool> {
             .build();
         let clock = with.clock.clone().unwrap_or_default();
         Ok(RolePool(Arc::new(Shared {
-            gate: Arc::new(Gate::new(with.max_in_flight)),
+            gate: Arc::new(Gate::new(with.max_in_flight, call_timeout)),
             timetable: Arc::new(Timetable::new(clock, with.runtime.clone())),
             template,
             defaults,
