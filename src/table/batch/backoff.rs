@@ -3,6 +3,9 @@
 use crate::jitter;
 use std::time::Duration;
 
+/// No wait is longer, whatever the cap: beyond it a time may not be expressible.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// The back-off of a batch: full jitter, doubling from `base` to `cap`, given up after so many rounds
 /// that got nothing through. A round with progress starts it again.
 ///
@@ -45,7 +48,7 @@ impl Backoff {
         self
     }
 
-    /// The longest wait of all.
+    /// The longest wait of all, a day at most.
     pub const fn cap(mut self, cap: Duration) -> Self {
         self.cap = cap;
         self
@@ -66,7 +69,10 @@ impl Backoff {
     pub(crate) fn wait(&self, idle: u32) -> Duration {
         let doublings = idle.saturating_sub(1);
         let doubled = self.base.saturating_mul(2_u32.saturating_pow(doublings));
-        doubled.min(self.cap).mul_f64(jitter::unit())
+        doubled
+            .min(self.cap)
+            .min(LONGEST_WAIT)
+            .mul_f64(jitter::unit())
     }
 }
 
@@ -109,6 +115,14 @@ mod tests {
                 longest <= bound && longest > bound.mul_f64(0.9),
                 "{idle}: {longest:?}"
             );
+        }
+    }
+
+    #[test]
+    fn no_wait_is_longer_than_a_day() {
+        let patient = Backoff::new().base(Duration::MAX).cap(Duration::MAX);
+        for idle in [0, 1, 2, u32::MAX] {
+            assert!(patient.wait(idle) <= LONGEST_WAIT);
         }
     }
 
