@@ -6,7 +6,8 @@ mod support;
 
 use aws_credential_strategies::refresh::{Clock, Stage};
 use aws_credential_strategies::{
-    CredentialCache, CredentialSource, Credentials, ErrorKind, RefreshMode, RefreshPolicy, Result,
+    CredentialCache, CredentialSource, Credentials, Error, ErrorKind, RefreshMode, RefreshPolicy,
+    Result,
 };
 use aws_smithy_async::time::TimeSource;
 use futures_util::FutureExt;
@@ -87,6 +88,23 @@ impl CredentialSource for Counting {
             &format!("KEY-{number}"),
             SystemTime::now() + HOUR,
         ))
+    }
+}
+
+/// Wants a person the first time.
+#[derive(Debug, Default)]
+struct FailsAtFirst(AtomicU64);
+
+impl CredentialSource for FailsAtFirst {
+    fn name(&self) -> &'static str {
+        "FailsAtFirst"
+    }
+
+    async fn fetch(&self) -> Result<Credentials> {
+        if self.0.fetch_add(1, Ordering::SeqCst) == 0 {
+            return Err(Error::terminal("the test wants a person"));
+        }
+        Ok(support::session("KEY-1", SystemTime::now() + HOUR))
     }
 }
 
@@ -695,13 +713,32 @@ fn a_chosen_runtime_that_stood_still_once_keeps_the_timer() {
 }
 
 #[test]
+fn a_timer_with_nothing_to_do_stays_where_it_is() {
+    // Needs a person: nobody asks again but who calls.
+    let cache = CredentialCache::new(FailsAtFirst::default(), RefreshPolicy::default());
+    let long_lived = paused_runtime();
+    let first = long_lived.block_on(cache.credentials());
+    assert!(first.unwrap_err().is_terminal());
+    let short_lived = paused_runtime();
+    let served = short_lived.block_on(async {
+        pass(seconds(20)).await;
+        cache.credentials().await
+    });
+    served.unwrap();
+    drop(short_lived);
+    long_lived.block_on(pass(HOUR));
+    assert_eq!(cache.source().0.load(Ordering::SeqCst), 3, "one refresh");
+}
+
+#[test]
 fn a_timer_that_is_not_driven_any_more_is_replaced_by_the_call_that_does_its_work() {
     let cache = CredentialCache::new(Counting::default(), RefreshPolicy::default());
     let first = paused_runtime();
     first.block_on(cache.credentials()).unwrap();
     let second = paused_runtime();
     second.block_on(async {
-        pass(seconds(3300)).await;
+        // beyond the latest draw, and a timer's five seconds
+        pass(seconds(3306)).await;
         let served = cache
             .credentials()
             .now_or_never()

@@ -81,7 +81,9 @@ fn is_attended(state: &State, now: Now) -> bool {
 /// Whether a call that does not wait has to begin the attempt, because nobody else does.
 fn wants_refresh(state: &State, need: Need, policy: &RefreshPolicy, now: Now) -> bool {
     if policy.rules == Rules::Ours && policy.mode == RefreshMode::Background {
-        return state.is_due(need, policy, now) && (state.pause.is_none() || state.is_late(now));
+        let late = |overdue: Duration| overdue > OVERDUE;
+        return state.is_due(need, policy, now)
+            && state.pause.is_none_or(|pause| late(pause.due.overdue(now)));
     }
     state.is_due(need, policy, now)
 }

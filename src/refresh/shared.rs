@@ -9,7 +9,7 @@ use super::held::Held;
 use super::log::{Warned, log_landing, warn_of_answer, warn_of_rejection};
 use super::metrics::{Ended, Metrics};
 use super::need::Need;
-use super::policy::{MIN_ATTEMPT_SPACING, RUNNING_WITHIN, RefreshPolicy};
+use super::policy::{MIN_ATTEMPT_SPACING, OVERDUE, RUNNING_WITHIN, RefreshPolicy};
 use super::rejection::Rejection;
 use super::state::{At, Cause, State};
 use super::status::{Status, Tally};
@@ -53,6 +53,8 @@ pub(super) struct Shared<F> {
     /// The number of the timer whose turn it is, 0 for none; a timer that sees another's ends.
     timer: AtomicU64,
     timers: AtomicU64,
+    /// When the timer looks again at the latest, in ms since `born`.
+    timer_looks: AtomicU64,
     /// The timetable of many caches that stands in for a timer of its own.
     membership: Option<Membership>,
     born: Instant,
@@ -84,12 +86,12 @@ enum Waited {
     Gone,
 }
 
-/// What an attempt was found not to run, when it was begun.
+/// What was found not to be driven when an attempt was begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum StoodStill {
     /// The attempt before it.
     Attempt,
-    /// Whatever should have begun it earlier.
+    /// The timer, which has not looked when it should have.
     Timer,
 }
 
@@ -117,6 +119,7 @@ impl<F: CredentialSource> Shared<F> {
             subscribers: Mutex::default(),
             timer: AtomicU64::new(0),
             timers: AtomicU64::new(0),
+            timer_looks: AtomicU64::new(0),
             membership: None,
             born: Instant::now(),
             last_call: AtomicU64::new(0),
@@ -398,7 +401,7 @@ impl<F: CredentialSource> Shared<F> {
                     return (None, (Some(under_way.clone()), None));
                 }
                 Some(_) => Some(StoodStill::Attempt),
-                None => state.is_late(now).then_some(StoodStill::Timer),
+                None => self.timer_is_late(now).then_some(StoodStill::Timer),
             };
             let (next, attempt) = state.begin(cause, (now, jitter));
             (Some(next), (Some(attempt), stood_still))
@@ -562,10 +565,23 @@ impl<F: CredentialSource> Shared<F> {
     }
 
     fn note_call(&self) {
-        let since = Instant::now().saturating_duration_since(self.born);
-        let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        let millis = self.millis_at(Instant::now());
         self.last_call
             .store(millis.saturating_add(1), Ordering::Relaxed);
+    }
+
+    /// In ms since `born`.
+    fn millis_at(&self, at: Instant) -> u64 {
+        let since = at.saturating_duration_since(self.born);
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Whether there is a timer that has not looked for so long that its runtime cannot be driven.
+    fn timer_is_late(&self, now: Now) -> bool {
+        let late = OVERDUE.as_secs() * 1000;
+        let looks = self.timer_looks.load(Ordering::Relaxed);
+        self.timer.load(Ordering::Relaxed) != 0
+            && self.millis_at(now.mono) > looks.saturating_add(late)
     }
 
     fn last_call(&self) -> Option<Instant> {
@@ -573,9 +589,9 @@ impl<F: CredentialSource> Shared<F> {
         self.born.checked_add(Duration::from_millis(noted))
     }
 
-    /// Starts the timer, unless one runs or the policy has none. Where an attempt had to be taken over, or is
-    /// begun by a call because it is overdue, the timer may be where nothing is driven: another takes its place,
-    /// unless its runtime was chosen, which goes on with it as soon as it is driven.
+    /// Starts the timer, unless one runs or the policy has none. Where it has not looked in time, or an attempt had
+    /// to be taken over, it may be where nothing is driven: another takes its place, unless its runtime was chosen,
+    /// which goes on with it as soon as it is driven.
     fn run_timer(self: &Arc<Self>, runtime: &Handle, anew: bool) {
         if !self.policy.has_timer() {
             return;
@@ -595,6 +611,9 @@ impl<F: CredentialSource> Shared<F> {
             free.is_ok()
         };
         if ours {
+            // It looks as soon as it runs.
+            let now = self.millis_at(Instant::now());
+            self.timer_looks.store(now, Ordering::Relaxed);
             runtime.spawn(keep_fresh(self, number, self.news.subscribe()));
         }
     }
@@ -732,16 +751,23 @@ impl<F: CredentialSource> Ticks for Shared<F> {
         if self.timer.load(Ordering::Acquire) != timer {
             return None;
         }
+        let looks = |nap| {
+            let at = Instant::now().checked_add(nap);
+            let at = at.map_or(u64::MAX, |at| self.millis_at(at));
+            self.timer_looks.store(at, Ordering::Relaxed);
+            Some(nap)
+        };
+        looks(Duration::ZERO);
         for _ in 0..2 {
             let now = self.clock.now();
             match tick(&self.state.load(), &self.policy, now) {
-                Tick::Sleep(nap) => return Some(nap),
+                Tick::Sleep(nap) => return looks(nap),
                 Tick::Fetch => {
                     let _ = self.begin(Cause::Plan, false, Self::is_wanted_by_the_timer);
                 }
             }
         }
-        Some(RUNNING_WITHIN)
+        looks(RUNNING_WITHIN)
     }
 
     fn stopped(&self, timer: u64) {

@@ -12,7 +12,7 @@ use super::need::{Need, Reason};
 use super::pace::{Pace, Sessions};
 use super::policy::{
     ATTEMPT_PERIOD, AWS_BACKOFF, IDLE_AFTER, LONG_ROW, MIN_FORCED_SPACING, MIN_PAUSE_AFTER_ANSWER,
-    OVERDUE, RefreshPolicy, Rules,
+    RefreshPolicy, Rules,
 };
 use super::rejection::Rejection;
 use super::schedule::{
@@ -195,12 +195,6 @@ impl State {
         self.attempt
             .as_ref()
             .filter(|attempt| !attempt.pulse.is_gone(now.mono))
-    }
-
-    /// Whether what is planned should have begun long ago, were there a timer that is driven.
-    pub(super) fn is_late(&self, now: Now) -> bool {
-        self.pause
-            .is_some_and(|pause| pause.due.overdue(now) > OVERDUE)
     }
 
     /// Whether the failure that stands needs a person.

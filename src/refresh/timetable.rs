@@ -27,14 +27,13 @@ pub(super) trait Due: Send + Sync + 'static {
 
 /// The plan of many caches and the one task that follows it.
 ///
-/// Invariant: while the plan has an entry and a runtime is driven, one task runs; it is started by who adds
-/// the first entry. It holds no timetable and no cache while it sleeps, and ends with the last entry.
+/// Invariant: while the plan has an entry, one task follows it; it is started by who adds the first entry, or
+/// finds an entry so late that the task before must be where nothing is driven. That one ends when it finds
+/// itself replaced. It holds no timetable and no cache while it sleeps, and ends with the last entry.
 pub(crate) struct Timetable {
     clock: Clock,
     runtime: Option<Handle>,
     plan: Mutex<Plan>,
-    /// The first entry is another, or the timetable is gone.
-    news: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -43,10 +42,31 @@ struct Plan {
     /// The entry that each member has, if any.
     at: HashMap<u64, Instant>,
     members: u64,
-    /// The task that follows it, by its number.
-    task: Option<u64>,
+    task: Option<Follower>,
     tasks: u64,
     wake_ups: u64,
+}
+
+/// The task that follows a plan.
+struct Follower {
+    number: u64,
+    /// The first entry is another, or the timetable is gone, or another task follows it. Its own, since one that
+    /// is not driven would take the notices of all.
+    news: Arc<Notify>,
+}
+
+impl Plan {
+    fn is_followed_by(&self, task: u64) -> bool {
+        self.task
+            .as_ref()
+            .is_some_and(|task_of| task_of.number == task)
+    }
+
+    fn tell_task(&self) {
+        if let Some(task) = &self.task {
+            task.news.notify_one();
+        }
+    }
 }
 
 /// One cache's place in a timetable; given up when it is dropped.
@@ -62,7 +82,6 @@ impl Timetable {
             clock,
             runtime,
             plan: Mutex::default(),
-            news: Arc::default(),
         }
     }
 
@@ -109,34 +128,38 @@ impl Timetable {
         let is_first = plan.entries.keys().next() == Some(&(at, number));
         if plan.task.is_some() && !stands_still {
             if is_first {
-                self.news.notify_one();
+                plan.tell_task();
             }
             return;
         }
         // Outside a runtime nobody can follow it; a call finds what is overdue.
         let runtime = self.runtime.clone().or_else(|| Handle::try_current().ok());
         let Some(runtime) = runtime else { return };
-        // If there is another, it ends when it finds itself replaced.
+        plan.tell_task();
         plan.tasks += 1;
         let task = plan.tasks;
-        plan.task = Some(task);
+        let news = Arc::new(Notify::new());
+        plan.task = Some(Follower {
+            number: task,
+            news: Arc::clone(&news),
+        });
         drop(plan);
         let turn = Turn {
             of: Arc::downgrade(self),
             task,
         };
-        runtime.spawn(follow(turn, Arc::clone(&self.news), self.clock.now()));
+        runtime.spawn(follow(turn, news, self.clock.now()));
     }
 
     /// How long the task sleeps; `None` where nothing is planned, which ends it.
     fn until_next(&self, task: u64) -> Option<Duration> {
         let mut plan = self.plan();
         let first = plan.entries.keys().next().map(|(at, _)| *at);
-        if first.is_none() && plan.task == Some(task) {
+        if first.is_none() && plan.is_followed_by(task) {
             plan.task = None;
         }
         let nap = first?.saturating_duration_since(Instant::now());
-        (plan.task == Some(task)).then(|| nap.min(MAX_TIMER_SLEEP))
+        plan.is_followed_by(task).then(|| nap.min(MAX_TIMER_SLEEP))
     }
 
     /// Takes out those whose time has come, or all of them.
@@ -161,7 +184,7 @@ impl Timetable {
 
 impl Drop for Timetable {
     fn drop(&mut self) {
-        self.news.notify_one();
+        self.plan().tell_task();
     }
 }
 
@@ -197,7 +220,7 @@ impl Drop for Turn {
     fn drop(&mut self) {
         if let Some(of) = self.of.upgrade() {
             let mut plan = of.plan();
-            if plan.task == Some(self.task) {
+            if plan.is_followed_by(self.task) {
                 plan.task = None;
             }
         }
@@ -232,6 +255,7 @@ impl Drop for Taken {
                 plan.entries.insert((at, number), member);
             }
         }
+        plan.tell_task();
     }
 }
 
@@ -271,7 +295,9 @@ fn have_run_apart(before: Now, now: Now) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aws_smithy_async::time::TimeSource;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::SystemTime;
     use tokio::runtime::{Builder, Runtime};
 
     /// Counts how often it was woken.
@@ -282,6 +308,20 @@ mod tests {
         fn due(self: Arc<Self>) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// A wall clock that runs with tokio's, paused or not.
+    fn clock() -> Clock {
+        #[derive(Debug)]
+        struct Alike(Instant);
+
+        impl TimeSource for Alike {
+            fn now(&self) -> SystemTime {
+                SystemTime::UNIX_EPOCH + self.0.elapsed()
+            }
+        }
+
+        Clock::with_wall(Alike(Instant::now()))
     }
 
     /// So many of them, each with a plan for now.
@@ -308,7 +348,7 @@ mod tests {
 
     #[test]
     fn who_was_not_woken_before_the_runtime_ended_is_woken_on_the_next() {
-        let timetable = Arc::new(Timetable::new(Clock::system(), None));
+        let timetable = Arc::new(Timetable::new(clock(), None));
         let ends = runtime();
         let members = ends.block_on(async {
             let members = members(&timetable, 2 * AT_A_TIME);
@@ -328,8 +368,61 @@ mod tests {
     }
 
     #[test]
+    fn a_task_that_is_not_driven_any_more_takes_no_notice_of_the_next() {
+        let timetable = Arc::new(Timetable::new(clock(), None));
+        let (undriven, next) = (runtime(), runtime());
+        let members = undriven.block_on(async {
+            let members = members(&timetable, 3);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            members[0].1.plan(|| Some(Duration::from_secs(1)));
+            // asleep, and waiting for news
+            yield_now().await;
+            members
+        });
+        next.block_on(async {
+            let plan = |member: usize, seconds| {
+                members[member]
+                    .1
+                    .plan(|| Some(Duration::from_secs(seconds)));
+            };
+            tokio::time::sleep(OVERDUE + Duration::from_secs(3)).await;
+            plan(1, 30);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            plan(2, 1);
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        });
+        let woken = members.iter().map(|(of, _)| of.0.load(Ordering::Relaxed));
+        assert_eq!(woken.collect::<Vec<_>>(), [2, 1, 2]);
+    }
+
+    #[test]
+    fn who_is_put_back_is_woken_by_whoever_follows_the_plan_by_then() {
+        let timetable = Arc::new(Timetable::new(clock(), None));
+        let (ends, next) = (runtime(), runtime());
+        let first = ends.block_on(async {
+            let members = members(&timetable, 2 * AT_A_TIME);
+            while woken(&members) == 0 {
+                yield_now().await;
+            }
+            members
+        });
+        next.block_on(async {
+            let (_, last) = first.first().unwrap();
+            last.plan(|| Some(Duration::ZERO));
+            tokio::time::sleep(OVERDUE + Duration::from_secs(3)).await;
+            last.plan(|| Some(Duration::from_secs(50)));
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            tokio::task::spawn_blocking(move || drop(ends))
+                .await
+                .unwrap();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        });
+        assert_eq!(woken(&first), 2 * AT_A_TIME);
+    }
+
+    #[test]
     fn a_runtime_that_is_not_driven_leaves_the_plan_to_the_next_that_plans() {
-        let timetable = Arc::new(Timetable::new(Clock::system(), None));
+        let timetable = Arc::new(Timetable::new(clock(), None));
         let (undriven, next) = (runtime(), runtime());
         let members = undriven.block_on(async { members(&timetable, 2) });
         next.block_on(async {

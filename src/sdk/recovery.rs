@@ -291,8 +291,9 @@ impl Recovery {
 
     /// A repeat that is signed with something else than what the strategy holds.
     fn signed_by(&self, identity: &Identity, signed: &SignedWith, repeat: &Repeat) -> Instead {
-        if repeat.waited.load(Ordering::Relaxed) {
-            // It waited in vain, and the new key came between the end of its wait and here.
+        if repeat.waited.load(Ordering::Relaxed) && signed.service.was_held(signed.key) {
+            // It waited in vain, and the new key came between the end of its wait and here. Whoever it waited for:
+            // the key was this strategy's.
             let error = self.not_repeated(signed, repeat, "another came too late for this request");
             return Instead::SignedBy(identity.clone(), Some(error));
         }

@@ -213,7 +213,10 @@ impl Service {
             past.refused.clear();
             past.held_back_since = None;
             past.lately_refused.forget(key);
-            self.refusing.store(false, Ordering::Relaxed);
+            // A late success of another key says nothing of the one that was accepted last, and is refused now.
+            let last = NonZeroU64::new(self.accepted.0.load(Ordering::Relaxed)).map(KeyMark);
+            let stays = last.is_some_and(|last| past.lately_refused.contains(last));
+            self.refusing.store(stays, Ordering::Relaxed);
         }
         !self.accepted.is(key) && self.accept_new(key)
     }
@@ -221,6 +224,7 @@ impl Service {
     #[cold]
     fn accept_new(&self, key: KeyMark) -> bool {
         let mut past = self.past();
+        past.lately_refused.forget(key);
         if self.accepted.is(key) || past.accepted_before == Some(key) {
             return false;
         }
@@ -272,10 +276,14 @@ impl Service {
 
     #[cold]
     fn note_other_if_held(&self, key: KeyMark, held: impl FnOnce() -> bool) {
+        // without the lock: it may ask the strategy
         if self.was_held(key) || !held() {
             return;
         }
         let mut past = self.past();
+        if self.shared.is(key) || past.shared.contains(key) {
+            return;
+        }
         let before = self.shared.0.swap(key.0.get(), Ordering::Relaxed);
         if let Some(before) = NonZeroU64::new(before).map(KeyMark) {
             past.shared.add(before);
@@ -392,6 +400,13 @@ mod tests {
         assert!(service.may_accept(key(3)));
         service.accept(key(2));
         assert!(service.may_accept(key(2)), "an acceptance is newer");
+        // whatever else is accepted between its refusal and its acceptance
+        for late in [1, 3] {
+            service.refuse(key(2), now);
+            service.accept(key(late));
+            service.accept(key(2));
+            assert!(service.may_accept(key(2)), "after {late}");
+        }
     }
 
     #[test]

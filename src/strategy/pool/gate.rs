@@ -39,6 +39,8 @@ const TURNS_A_REFRESH: u64 = 8;
 const PATROL: Duration = Duration::from_secs(1);
 /// Who has not shown it for so long is passed over until it does: its runtime stands still.
 const ASLEEP_AFTER: Duration = Duration::from_secs(2);
+/// The same for who was passed over before: its runtime is driven now and then.
+const ASLEEP_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// What a call may take beyond its time limit. A runtime that stands still ends none; then it counts as over.
 const GRACE: Duration = Duration::from_secs(1);
 /// Timers are late by a millisecond or so; what they lose is made up.
@@ -64,6 +66,8 @@ struct State {
     /// The calls under way, by their numbers, and since when.
     in_flight: BTreeMap<u64, Instant>,
     queue: BTreeMap<(Class, u64), Queued>,
+    /// Those that were passed over, by their numbers.
+    asleep: BTreeMap<u64, Queued>,
     places: u64,
     pace: Option<Pace>,
     /// The last role that was throttled.
@@ -76,8 +80,10 @@ struct State {
 /// Somebody in the queue.
 struct Queued {
     called: Arc<Notify>,
-    /// When its task was last polled.
+    /// When it last looked whether its turn has come.
     seen: Instant,
+    /// Passed over if it does not look for so long.
+    patience: Duration,
 }
 
 /// How fast calls follow each other, since STS has throttled.
@@ -113,8 +119,10 @@ pub(super) struct Figures {
 pub(super) struct Line {
     number: u64,
     waiting: AtomicUsize,
-    /// Its place, 0 for none.
+    /// Its place in the queue, 0 for none.
     place: AtomicU64,
+    /// Its call under way, 0 for none.
+    call: AtomicU64,
 }
 
 /// Somebody waits for this role.
@@ -123,6 +131,7 @@ pub(super) struct Waiting<'a>(&'a Line);
 /// One call may be made, until this is dropped.
 pub(super) struct Permit<'a> {
     gate: &'a Gate,
+    line: &'a Line,
     call: u64,
 }
 
@@ -153,6 +162,7 @@ impl Gate {
             state: Mutex::new(State {
                 in_flight: BTreeMap::new(),
                 queue: BTreeMap::new(),
+                asleep: BTreeMap::new(),
                 places: 0,
                 pace: None,
                 throttled: None,
@@ -169,6 +179,7 @@ impl Gate {
             number: self.lines.fetch_add(1, Ordering::Relaxed) + 1,
             waiting: AtomicUsize::new(0),
             place: AtomicU64::new(0),
+            call: AtomicU64::new(0),
         }
     }
 
@@ -192,12 +203,25 @@ impl Gate {
     }
 
     /// A place in the queue, for all calls of one fetch.
-    pub(super) async fn permit(&self, line: &Line, place: &mut Option<u64>) -> Permit<'_> {
+    ///
+    /// A role has one fetch alive at a time: one that comes while another has a place or a call takes it over from a
+    /// task that is not polled any more.
+    pub(super) async fn permit<'a>(
+        &'a self,
+        line: &'a Line,
+        place: &mut Option<u64>,
+    ) -> Permit<'a> {
         let place = self.place(line, place);
         loop {
             let patrol = Instant::now() + PATROL;
             let until = match self.turn(&place) {
-                Turn::Come(call) => return Permit { gate: self, call },
+                Turn::Come(call) => {
+                    return Permit {
+                        gate: self,
+                        line,
+                        call,
+                    };
+                }
                 Turn::At(at) => at.min(patrol),
                 Turn::Wait => patrol,
             };
@@ -206,19 +230,29 @@ impl Gate {
     }
 
     fn place<'a>(&'a self, line: &'a Line, kept: &mut Option<u64>) -> Place<'a> {
-        let called = Arc::new(Notify::new());
         let mut state = self.state();
-        let number = *kept.get_or_insert_with(|| {
-            state.places += 1;
-            state.places
-        });
-        line.place.store(number, Ordering::SeqCst);
+        if state
+            .in_flight
+            .remove(&line.call.swap(0, Ordering::SeqCst))
+            .is_some()
+        {
+            state.call_first();
+        }
+        let number = match (*kept, line.place.load(Ordering::SeqCst)) {
+            (Some(number), _) => number,
+            (None, 0) => {
+                state.places += 1;
+                state.places
+            }
+            (None, taken_over) => taken_over,
+        };
+        *kept = Some(number);
         drop(state);
         Place {
             gate: self,
             line,
             number,
-            called,
+            called: Arc::new(Notify::new()),
         }
     }
 
@@ -226,13 +260,13 @@ impl Gate {
         let now = Instant::now();
         let mut state = self.state();
         state.show(place, now);
-        state.end_lost_calls(now, self.call_timeout.saturating_add(GRACE));
+        let ended = state.end_lost_calls(now, self.call_timeout.saturating_add(GRACE));
         let passed_over = state.pass_over_sleepers(now);
         let Some(first) = state.first() else {
             return Turn::Wait;
         };
         if first.1 != place.number {
-            if passed_over {
+            if ended || passed_over {
                 state.call_first();
             }
             return Turn::Wait;
@@ -244,9 +278,11 @@ impl Gate {
             return Turn::At(at);
         }
         state.queue.remove(&first);
+        place.line.place.store(0, Ordering::SeqCst);
         state.total.calls += 1;
         let call = state.total.calls;
         state.in_flight.insert(call, now);
+        place.line.call.store(call, Ordering::SeqCst);
         state.calls.add(now);
         state.call_first();
         Turn::Come(call)
@@ -274,7 +310,7 @@ impl Gate {
         let mut state = self.state();
         Figures {
             in_flight: state.in_flight.len(),
-            queued: state.queue.len(),
+            queued: state.queue.len() + state.asleep.len(),
             rate: state.pace.as_ref().map(|pace| pace.rate),
             calls_last_minute: state.calls.sum(now),
             total: state.total,
@@ -300,39 +336,75 @@ impl State {
         }
     }
 
-    /// Its task is polled; it takes its place in the queue, unless it has it.
+    /// It looks whether its turn has come, from its place in the queue.
     fn show(&mut self, place: &Place<'_>, now: Instant) {
-        let classes = [Class::InUse, Class::Ahead];
-        let there = classes
-            .into_iter()
-            .find(|class| self.queue.contains_key(&(*class, place.number)));
-        let class = there.unwrap_or_else(|| place.line.class());
+        // Before the class is looked at, as who waits is counted before the place is looked at.
+        place.line.place.store(place.number, Ordering::SeqCst);
+        let classes = [Class::InUse, Class::Ahead].map(|class| (class, place.number));
+        let there = classes.iter().find_map(|at| self.queue.remove_entry(at));
+        let (at, before) = match there {
+            Some((at, queued)) => (at, Some(queued)),
+            None => (
+                (place.line.class(), place.number),
+                self.asleep.remove(&place.number),
+            ),
+        };
         let queued = Queued {
             called: Arc::clone(&place.called),
             seen: now,
+            // who looks in time again is as patient as any
+            patience: before
+                .filter(|before| now.saturating_duration_since(before.seen) > ASLEEP_AFTER)
+                .map_or(ASLEEP_AFTER, |before| before.patience),
         };
-        self.queue.insert((class, place.number), queued);
+        self.queue.insert(at, queued);
     }
 
-    /// Takes those from the head of the queue whose tasks are not polled, so that they hold up nobody; they take
-    /// their places again when they are. Whether there were any.
+    /// Takes those from the head of the queue who do not look any more, so that they hold up nobody; they take
+    /// their places again when they do. Whether there were any.
     fn pass_over_sleepers(&mut self, now: Instant) -> bool {
         let mut any = false;
         while let Some(first) = self.first()
             && let Some(queued) = self.queue.get(&first)
-            && now.saturating_duration_since(queued.seen) > ASLEEP_AFTER
+            && now.saturating_duration_since(queued.seen) > queued.patience
+            && let Some(mut queued) = self.queue.remove(&first)
         {
-            self.queue.remove(&first);
+            queued.patience = ASLEEP_AGAIN_AFTER;
+            self.asleep.insert(first.1, queued);
             any = true;
         }
         any
     }
 
-    fn end_lost_calls(&mut self, now: Instant, longest: Duration) {
+    /// Whether there were calls that should have ended long ago; they do not count any more.
+    fn end_lost_calls(&mut self, now: Instant, longest: Duration) -> bool {
+        let mut any = false;
         while let Some(oldest) = self.in_flight.first_entry()
             && now.saturating_duration_since(*oldest.get()) > longest
         {
             oldest.remove();
+            any = true;
+        }
+        any
+    }
+
+    /// Takes it out of the queue, unless another has its place.
+    fn leave(&mut self, place: &Place<'_>) {
+        let is_its = |queued: &Queued| Arc::ptr_eq(&queued.called, &place.called);
+        let mut left = false;
+        for at in [Class::InUse, Class::Ahead].map(|class| (class, place.number)) {
+            if self.queue.get(&at).is_some_and(is_its) {
+                self.queue.remove(&at);
+                left = true;
+            }
+        }
+        if self.asleep.get(&place.number).is_some_and(is_its) {
+            self.asleep.remove(&place.number);
+            left = true;
+        }
+        if left {
+            place.line.place.store(0, Ordering::SeqCst);
+            self.call_first();
         }
     }
 
@@ -407,19 +479,15 @@ impl Line {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.line.place.store(0, Ordering::SeqCst);
-        let mut state = self.gate.state();
-        let here = [Class::InUse, Class::Ahead];
-        let left = here.map(|class| state.queue.remove(&(class, self.number)).is_some());
-        if left.contains(&true) {
-            state.call_first();
-        }
+        self.gate.state().leave(self);
     }
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
         let mut state = self.gate.state();
+        let call = &self.line.call;
+        let _ = call.compare_exchange(self.call, 0, Ordering::SeqCst, Ordering::SeqCst);
         state.in_flight.remove(&self.call);
         state.call_first();
     }
@@ -504,21 +572,57 @@ mod tests {
     #[test]
     fn who_is_first_on_a_runtime_that_stands_still_holds_up_nobody() {
         let gate = Gate::new(1, CALL_TIMEOUT);
-        let [held, asleep, awake] = [gate.line(), gate.line(), gate.line()];
+        let [held, asleep, awake, later] = [(); 4].map(|()| gate.line());
         let (undriven, driven) = (runtime(), runtime());
-        let (mut first, mut second) = (None, None);
-        let mut sleeper = pin!(gate.permit(&asleep, &mut first));
+        let mut places = [None; 4];
+        let [of_held, of_asleep, of_awake, of_later] = &mut places;
+        let mut sleeper = pin!(gate.permit(&asleep, of_asleep));
         driven.block_on(async {
-            let permit = gate.permit(&held, &mut None).await;
-            let polled = undriven_poll(&undriven, sleeper.as_mut());
-            assert!(polled.is_none());
+            let permit = gate.permit(&held, of_held).await;
+            assert!(undriven_poll(&undriven, sleeper.as_mut()).is_none());
             drop(permit);
-            let permit = timeout(3 * ASLEEP_AFTER, gate.permit(&awake, &mut second)).await;
-            drop(permit.expect("passed by"));
+            let permit = timeout(3 * ASLEEP_AFTER, gate.permit(&awake, of_awake)).await;
+            let permit = permit.expect("passed by");
+            let mut rival = pin!(gate.permit(&later, of_later));
+            assert!((&mut rival).now_or_never().is_none());
+            // Driven again, it is before who came after it.
+            assert!(undriven_poll(&undriven, sleeper.as_mut()).is_none());
+            drop(permit);
+            assert!((&mut rival).now_or_never().is_none());
+            assert!(undriven_poll(&undriven, sleeper.as_mut()).is_some());
         });
-        // Driven again, it is first once more.
-        let come = undriven.block_on(async { timeout(PATROL, sleeper).await });
-        assert!(come.is_ok());
+    }
+
+    #[test]
+    fn a_fetch_has_the_place_and_the_call_of_the_one_that_it_takes_over() {
+        let gate = Gate::new(1, CALL_TIMEOUT);
+        let [held, other, role] = [(); 3].map(|()| gate.line());
+        let runtime = runtime();
+        runtime.block_on(async {
+            let permit = gate.permit(&held, &mut None).await;
+            let (mut first, mut taken_over) = (None, None);
+            let mut before = Box::pin(gate.permit(&role, &mut first));
+            assert!(before.as_mut().now_or_never().is_none());
+            let mut rival_place = None;
+            let mut rival = pin!(gate.permit(&other, &mut rival_place));
+            assert!((&mut rival).now_or_never().is_none());
+            let mut after = Box::pin(gate.permit(&role, &mut taken_over));
+            assert!(after.as_mut().now_or_never().is_none());
+            // The end of the one before, whenever it is noticed, takes nothing away.
+            drop(before);
+            let waiting = gate.wait(&role);
+            drop(permit);
+            assert!((&mut rival).now_or_never().is_none());
+            let call = after.as_mut().now_or_never().expect("its turn");
+            drop(waiting);
+            // Nobody polls the task of this call any more; its role asks again.
+            let again = gate.permit(&role, &mut None).now_or_never();
+            assert!(again.is_none(), "the rival is first");
+            let came = (&mut rival).now_or_never();
+            assert!(came.is_some(), "and the call that was taken over is none");
+            drop(call);
+            assert_eq!(gate.figures().in_flight, 1);
+        });
     }
 
     /// One look from a thread of that runtime.
