@@ -8,7 +8,8 @@ use aws_credential_strategies::local::{LocalCloud, Role, Trust};
 use aws_credential_strategies::strategy::{PooledRole, RolePool};
 use aws_credential_strategies::table::{Dynamo, Table, attr};
 use aws_credential_strategies::{
-    CredentialStrategy, ErrorKind, Provided, Result, SharedCredentialsProvider,
+    CredentialCache, CredentialSource, CredentialStrategy, Credentials, Error, ErrorKind, Provided,
+    RefreshPolicy, Result, SharedCredentialsProvider,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_runtime_api::client::http::{
@@ -285,26 +286,35 @@ impl HttpConnector for Signers {
     }
 }
 
+impl Signers {
+    fn settings(&self) -> SdkConfig {
+        let connector = self.clone();
+        SdkConfig::builder()
+            .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
+            .region(aws_sdk_dynamodb::config::Region::new("us-east-1"))
+            .http_client(http_client_fn(move |_, _| {
+                SharedHttpConnector::new(connector.clone())
+            }))
+            .build()
+    }
+}
+
+fn fixed(key: &str) -> Provided {
+    let key = Credentials::new(key, "secret", None, None, "test");
+    Provided::new("test", SharedCredentialsProvider::new(key))
+}
+
+async fn read<S: CredentialStrategy>(db: &Dynamo<S>) -> Result<Option<Value>> {
+    db.table("Items").get(("id", "1")).send().await
+}
+
 #[tokio::test]
 async fn all_of_them_send_through_the_one_http_client() {
     let signers = Signers::default();
-    let connector = signers.clone();
-    let settings = SdkConfig::builder()
-        .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
-        .region(aws_sdk_dynamodb::config::Region::new("us-east-1"))
-        .http_client(http_client_fn(move |_, _| {
-            SharedHttpConnector::new(connector.clone())
-        }))
-        .build();
-    let strategy = |key: &str| {
-        let key = aws_credential_strategies::Credentials::new(key, "secret", None, None, "test");
-        Provided::new("test", SharedCredentialsProvider::new(key))
-    };
-    let db = Dynamo::new(strategy("AKIAFIRST"), &settings);
+    let db = Dynamo::new(fixed("AKIAFIRST"), &signers.settings());
     let many: Vec<_> = (0..100)
-        .map(|n| db.with_strategy(strategy(&format!("AKIA{n}"))))
+        .map(|n| db.with_strategy(fixed(&format!("AKIA{n}"))))
         .collect();
-    let read = |db: &Dynamo<Provided>| db.table("Items").get(("id", "1")).send::<Value>();
     for db in &many {
         read(db).await.unwrap();
     }
@@ -312,4 +322,47 @@ async fn all_of_them_send_through_the_one_http_client() {
     let mut expected: Vec<_> = (0..100).map(|n| format!("AKIA{n}")).collect();
     expected.push("AKIAFIRST".to_owned());
     assert_eq!(*signers.0.lock().unwrap(), expected);
+}
+
+/// Takes as long as a pool with thousands of tenants before this one, or fails then.
+#[derive(Debug)]
+struct Queued {
+    fails: bool,
+}
+
+impl CredentialSource for Queued {
+    fn name(&self) -> &'static str {
+        "Queued"
+    }
+
+    async fn fetch(&self) -> Result<Credentials> {
+        tokio::time::sleep(Duration::from_secs(50)).await;
+        if self.fails {
+            return Err(Error::terminal("the test wants a person"));
+        }
+        Ok(Credentials::new("AKIAQUEUED", "secret", None, None, "test"))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_is_waited_for_as_long_as_its_strategy_does() {
+    let signers = Signers::default();
+    let db = Dynamo::new(fixed("AKIAFIRST"), &signers.settings());
+    let minute = Duration::from_secs(60);
+    let policy = RefreshPolicy::default()
+        .fetch_timeout(minute)
+        .wait_timeout(minute);
+    let [came, failed] = [false, true].map(|fails| {
+        let tenant = CredentialCache::new(Queued { fails }, policy);
+        db.with_strategy(tenant)
+    });
+    for _ in 0..2 {
+        read(&came).await.unwrap();
+    }
+    assert_eq!(*signers.0.lock().unwrap(), ["AKIAQUEUED"; 2]);
+    let error = read(&failed).await.unwrap_err();
+    assert!(error.is_terminal(), "{error:#}");
+    let said = format!("{error:#}");
+    assert_eq!(said.matches("the test wants a person").count(), 1, "{said}");
+    assert_eq!(failed.strategy().status().fetches, 1, "asked once");
 }

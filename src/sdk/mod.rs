@@ -51,6 +51,8 @@ mod signature;
 pub(crate) use acting::{ActFor, plug_acting};
 pub use client_config::client_config;
 pub use provider::SdkProvider;
+#[cfg(feature = "table")]
+pub(crate) use provider::not_signed;
 pub use recovery::Recovery;
 #[cfg(feature = "table")]
 pub(crate) use recovery::{LastRefresh, MarkedForRepeat, REPEAT};

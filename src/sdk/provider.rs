@@ -7,6 +7,8 @@ use crate::strategy::CredentialStrategy;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{self, ProvideCredentials, error::CredentialsError, future};
 use aws_smithy_runtime_api::client::identity::Identity;
+#[cfg(feature = "table")]
+use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Any strategy as the SDK's credentials provider, `Arc<dyn CredentialStrategy>` included.
@@ -156,6 +158,13 @@ pub(super) fn key_id_of(identity: &Identity) -> Option<&str> {
 }
 
 /// The SDK's words for why there are no credentials; ours is the cause.
+/// What the SDK says of a request for which no credentials could be had.
+#[cfg(feature = "table")]
+pub(crate) fn not_signed<E, R>(error: Error) -> SdkError<E, R> {
+    let error = ConnectorError::other(provider_error(error).into(), None);
+    SdkError::dispatch_failure(error)
+}
+
 pub(super) fn provider_error(error: Error) -> CredentialsError {
     match error.kind() {
         ErrorKind::Usage => CredentialsError::invalid_configuration(error),

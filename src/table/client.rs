@@ -26,7 +26,8 @@ use std::time::Duration;
 /// How long one attempt may take, credentials included, where the [`SdkConfig`] does not say: 15 s.
 ///
 /// More than the 10 s that a caller waits for a refresh, so that a source that does not answer is named
-/// by its own error instead of a timeout of the table's.
+/// by its own error instead of a timeout of the table's. A strategy that waits longer, as one of a `RolePool` does,
+/// is for [`with_strategy`](Dynamo::with_strategy), where credentials are waited for before.
 pub const DEFAULT_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How long an operation may take with all its attempts, where the [`SdkConfig`] does not say: 45 s,
@@ -197,6 +198,9 @@ impl<S: CredentialStrategy + ?Sized> Dynamo<S> {
     /// not: keys that DynamoDB rejects are replaced for their own strategy only. A request is signed by the
     /// strategy of the `Dynamo` that it was made with, or it is not sent. One batch or transaction takes
     /// operations of one `Dynamo` only.
+    ///
+    /// Credentials are waited for before the request is sent, as long as the strategy waits: the timeouts of attempt
+    /// and operation begin then.
     ///
     /// The [`prefix`](Self::with_prefix) stays. The [`recorder`](Self::recorder) is the same one, and records
     /// what all of them ask. [`client`](Self::client) is made when it is asked for first.

@@ -3,6 +3,7 @@
 use super::endpoint::EndpointSettings;
 use super::name::TableName;
 use super::retries::without_retries;
+use crate::error::Result;
 use crate::iam::PolicyRecorder;
 use crate::sdk::{ActFor, Recovery};
 use crate::strategy::CredentialStrategy;
@@ -44,6 +45,16 @@ pub(crate) struct Acting {
 }
 
 impl Shared {
+    /// Waits for the credentials of a strategy that may wait longer than an attempt of the SDK's may take, as a
+    /// tenant's of a pool that starts cold: else its attempts would time out, which all tenants' retry quota pays for.
+    pub(crate) async fn wait_for_credentials(&self) -> Result<()> {
+        let strategy = &self.strategy;
+        if strategy.current().is_some() || strategy.disputed_identity().is_some() {
+            return Ok(());
+        }
+        Box::pin(strategy.credentials()).await.map(drop)
+    }
+
     /// The same client without retries, but for the one after rejected credentials.
     pub(crate) fn batch_client(&self) -> &Client {
         self.without_retries
@@ -57,10 +68,13 @@ macro_rules! send {
         match &$shared.act_for {
             // the SDK's futures are some kilobytes, which every layer around them would be moved with
             None => Box::pin($request.send()).await,
-            Some(strategy) => {
-                let request = $request.customize().interceptor(strategy.clone());
-                Box::pin(request.send()).await
-            }
+            Some(strategy) => match $shared.wait_for_credentials().await {
+                Ok(()) => {
+                    let request = $request.customize().interceptor(strategy.clone());
+                    Box::pin(request.send()).await
+                }
+                Err(failed) => Err($crate::sdk::not_signed(failed)),
+            },
         }
     };
 }
