@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use aws_credential_strategies::refresh::{Clock, Jitter};
+use aws_credential_strategies::sdk::Recovery;
 use aws_credential_strategies::strategy::{PooledRole, RolePool, RolePoolBuilder};
 use aws_credential_strategies::{
     AssumeRole, CredentialStrategy, Credentials, ErrorKind, SdkConfig, SharedCredentialsProvider,
@@ -134,7 +135,7 @@ impl HttpConnector for Sts {
             let passed = play.filled.elapsed().as_secs_f64();
             play.filled = Instant::now();
             play.tokens = (play.tokens + passed * play.admits).min(play.admits);
-            let admitted = play.tokens >= 1.0 && name != "always-throttled";
+            let admitted = play.tokens >= 1.0 && !name.starts_with("always-throttled");
             if admitted {
                 play.tokens -= 1.0;
             } else {
@@ -146,6 +147,10 @@ impl HttpConnector for Sts {
             let _ends = Ends(&sts);
             if name == "hangs" {
                 pending::<()>().await;
+            }
+            if name == "slow-at-first" && sts.calls_of(&name) == 1 {
+                // longer than an attempt of the SDK's may take
+                sleep(ANSWERS_AFTER * 60).await;
             }
             sleep(ANSWERS_AFTER).await;
             let (status, body) = if !admitted {
@@ -159,10 +164,12 @@ impl HttpConnector for Sts {
                     session(number, ends.unwrap_or_else(|| sts.1.now() + SESSION)),
                 )
             };
-            Ok(HttpResponse::new(
-                StatusCode::try_from(status).unwrap(),
-                SdkBody::from(body),
-            ))
+            let status = StatusCode::try_from(status).unwrap();
+            let mut answer = HttpResponse::new(status, SdkBody::from(body));
+            if name == "always-throttled-for-long" {
+                answer.headers_mut().insert("retry-after", "60");
+            }
+            Ok(answer)
         })
     }
 }
@@ -597,6 +604,85 @@ async fn one_tenants_trouble_is_not_anothers() {
     let status = pool.status();
     assert_eq!((status.failing_roles, status.failing.len()), (3, 3));
     assert!(sts.0.lock().unwrap().most_under_way <= 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_roles_that_are_throttled_by_themselves_are_not_the_pools_pace() {
+    let sts = Sts::generous();
+    let pool = sts.pool().build().unwrap();
+    let troubled = ["always-throttled", "always-throttled-too"].map(|name| {
+        let role = named(&pool, name);
+        tokio::spawn(async move { role.credentials().await })
+    });
+    // They go on for half a minute; what the first two told is forgotten after one.
+    sleep(Duration::from_secs(70)).await;
+    assert_eq!(pool.status().calls_per_second, None);
+    for one in troubled {
+        assert!(one.await.unwrap().unwrap_err().is_throttled());
+    }
+    assert!(sts.calls() > 10, "{} calls", sts.calls());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_late_is_asked_for_again() {
+    let sts = Sts::generous();
+    let pool = sts.pool().build().unwrap();
+    named(&pool, "slow-at-first").credentials().await.unwrap();
+    assert_eq!(sts.calls_of("slow-at-first"), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_asked_to_wait_waits() {
+    let sts = Sts::generous();
+    let pool = sts.pool().build().unwrap();
+    let role = named(&pool, "always-throttled-for-long");
+    let began = Instant::now();
+    let error = role.credentials().await.unwrap_err();
+    assert_eq!(
+        error.retry_after(),
+        Some(Duration::from_secs(60)),
+        "{error}"
+    );
+    while began.elapsed() < Duration::from_secs(59) {
+        let _ = role.credentials().await;
+        sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(sts.calls_of("always-throttled-for-long"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_are_one_to_sts_are_one_session() {
+    let pool = Sts::generous().pool().build().unwrap();
+    let arn = "arn:aws:iam::aws:policy/ReadOnlyAccess";
+    let of = |seconds: f64, arns: &[&'static str], go_on: &[&'static str]| {
+        let request = pool
+            .role(ROLE)
+            .duration(Duration::from_secs_f64(seconds))
+            .policy_arns(arns.to_vec())
+            .tags([("tenant", "a")]);
+        request.transitive_tags(go_on.to_vec()).build().unwrap()
+    };
+    let one = of(900.0, &[arn], &["tenant"]);
+    let same = of(900.7, &[arn, arn], &["tenant", "tenant"]);
+    assert!(one.is_same_session(&same));
+    assert!(!one.is_same_session(&of(901.0, &[arn], &["tenant"])));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_that_is_only_recovered_is_kept_by_nobody() {
+    let sts = Sts::generous();
+    let pool = sts.pool().max_roles(1).build().unwrap();
+    let kept = named(&pool, "tenant-a");
+    let recovery = Recovery::new(kept.clone());
+    let news = kept.subscribe();
+    drop(kept);
+    // The pool's map lets go of what was evicted some requests later.
+    let gone = (0..2_000).any(|n| {
+        named(&pool, &format!("tenant-{n}"));
+        news.has_changed().is_err()
+    });
+    assert!(gone, "with its last user");
+    drop(recovery);
 }
 
 #[tokio::test(start_paused = true)]

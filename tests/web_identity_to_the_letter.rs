@@ -6,6 +6,8 @@
 mod scripted;
 
 use aws_credential_strategies::strategy::AssumeRoleBuilder;
+#[cfg(feature = "pool")]
+use aws_credential_strategies::strategy::RolePool;
 use aws_credential_strategies::{
     AssumeRole, CredentialFault, CredentialSource, CredentialStrategy, Error, ErrorKind,
 };
@@ -444,6 +446,9 @@ fn the_environment_names_role_file_and_session() {
         told.contains("given role arn:aws:iam::123456789012:role/App session mine"),
         "{told}"
     );
+    if cfg!(feature = "pool") {
+        assert!(told.contains("of a pool: field role_arn"), "{told}");
+    }
     assert!(run(&all[1..]).contains("field AWS_ROLE_ARN"));
     assert!(run(&all[..1]).contains("field AWS_WEB_IDENTITY_TOKEN_FILE"));
 }
@@ -465,6 +470,17 @@ async fn in_child() {
                 call.form("RoleSessionName").unwrap()
             );
         }
+    }
+    // A tenant without a role is an error, and not the service itself.
+    #[cfg(feature = "pool")]
+    if let Ok(pool) = RolePool::builder()
+        .web_identity_from_env()
+        .region("us-east-1")
+        .sts_endpoint(sts.url())
+        .build()
+    {
+        let error = pool.role("").build().unwrap_err();
+        println!("of a pool: field {}", error.field().unwrap());
     }
     let given = AssumeRole::builder(ROLE)
         .web_identity_from_env()

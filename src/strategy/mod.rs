@@ -198,7 +198,14 @@ pub struct WeakStrategy(Arc<dyn Fn() -> Option<Arc<dyn CredentialStrategy>> + Se
 impl WeakStrategy {
     fn of<F: CredentialSource>(cache: &CredentialCache<F>) -> Self {
         let weak = cache.downgrade();
-        WeakStrategy(Arc::new(move || Some(Arc::new(weak.upgrade()?))))
+        WeakStrategy::new(move || weak.upgrade())
+    }
+
+    /// Of a handle that gives the strategy as long as somebody keeps it.
+    pub(crate) fn new<S: CredentialStrategy>(
+        upgrade: impl Fn() -> Option<S> + Send + Sync + 'static,
+    ) -> Self {
+        WeakStrategy(Arc::new(move || Some(Arc::new(upgrade()?))))
     }
 
     /// `None` when its last user is gone.

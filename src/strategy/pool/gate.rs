@@ -28,6 +28,9 @@ const MIN_RATE: f64 = 1.0;
 const BETWEEN_DECREASES: Duration = Duration::from_secs(1);
 /// Two roles throttled within this time are more than one role's trouble.
 const TOGETHER: Duration = Duration::from_secs(10);
+/// A role that is throttled more often than this in a row is in trouble of its own: what is throttled as a whole
+/// throttles others too.
+const SAYS_SOMETHING: u64 = 2;
 /// Without throttling for this long, the rate is not limited any more.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
 /// Beyond so many times what STS answers, the rate does not grow.
@@ -123,6 +126,8 @@ pub(super) struct Line {
     place: AtomicU64,
     /// Its call under way, 0 for none.
     call: AtomicU64,
+    /// Its last calls that were throttled, one after the other.
+    throttled: AtomicU64,
 }
 
 /// Somebody waits for this role.
@@ -180,6 +185,7 @@ impl Gate {
             waiting: AtomicUsize::new(0),
             place: AtomicU64::new(0),
             call: AtomicU64::new(0),
+            throttled: AtomicU64::new(0),
         }
     }
 
@@ -294,10 +300,15 @@ impl Gate {
         let now = Instant::now();
         let mut state = self.state();
         if !throttled {
+            line.throttled.store(0, Ordering::Relaxed);
             state.answers.add(now);
             return None;
         }
         state.total.throttled += 1;
+        let before = line.throttled.fetch_add(1, Ordering::Relaxed);
+        if before >= SAYS_SOMETHING {
+            return None;
+        }
         let before = state.throttled.replace((line.number, now));
         let together = before.is_some_and(|(other, at)| {
             other != line.number && now.saturating_duration_since(at) < TOGETHER
@@ -308,6 +319,7 @@ impl Gate {
     pub(super) fn figures(&self) -> Figures {
         let now = Instant::now();
         let mut state = self.state();
+        state.forget_pace(now);
         Figures {
             in_flight: state.in_flight.len(),
             queued: state.queue.len() + state.asleep.len(),
@@ -408,12 +420,16 @@ impl State {
         }
     }
 
-    /// When the next call may be made; `None` for now, which takes it.
-    fn paced_until(&mut self, now: Instant) -> Option<Instant> {
+    fn forget_pace(&mut self, now: Instant) {
         let long_ago = |at: Instant| now.saturating_duration_since(at) > FORGOTTEN_AFTER;
         if self.throttled.is_none_or(|(_, at)| long_ago(at)) {
             self.pace = None;
         }
+    }
+
+    /// When the next call may be made; `None` for now, which takes it.
+    fn paced_until(&mut self, now: Instant) -> Option<Instant> {
+        self.forget_pace(now);
         #[allow(clippy::cast_precision_loss)]
         let answered = self.answers.sum(now) as f64;
         let pace = self.pace.as_mut()?;

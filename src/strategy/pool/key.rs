@@ -40,10 +40,14 @@ fn all_owned(texts: Vec<Text<'_>>) -> Vec<Text<'static>> {
 }
 
 impl RoleKey<'_> {
-    pub(super) fn sort(&mut self) {
+    /// Brings what means the same to STS into one form. Tags stay as often as they are: two of one key are refused.
+    pub(super) fn normalize(&mut self) {
+        self.duration = Duration::from_secs(self.duration.as_secs());
         self.policy_arns.sort_unstable();
+        self.policy_arns.dedup();
         self.tags.sort_unstable();
         self.transitive_tags.sort_unstable();
+        self.transitive_tags.dedup();
     }
 
     pub(super) fn into_owned(self) -> RoleKey<'static> {

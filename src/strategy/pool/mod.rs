@@ -99,11 +99,30 @@ struct Shared {
     /// Those that the pool keeps.
     kept: Cache<KeptKey, PooledRole>,
     /// All that live, whoever keeps them. Its lock makes a request that is new one session.
-    known: Mutex<HashMap<KeptKey, WeakCache<PooledSource>>>,
+    known: Mutex<Known>,
     gate: Arc<Gate>,
     timetable: Arc<Timetable>,
     metrics: Arc<Metrics>,
     evicted: Arc<AtomicU64>,
+}
+
+/// All sessions that live, and some that do not any more.
+#[derive(Default)]
+struct Known {
+    sessions: HashMap<KeptKey, WeakCache<PooledSource>>,
+    /// Those that do not are swept out when there are so many; twice what was left last time, so that a new
+    /// session costs the same however many are held.
+    sweep_at: usize,
+}
+
+impl Known {
+    fn add(&mut self, key: KeptKey, session: WeakCache<PooledSource>, max_roles: usize) {
+        if self.sessions.len() >= self.sweep_at.max(max_roles.saturating_mul(2)) {
+            self.sessions.retain(|_, role| role.upgrade().is_some());
+            self.sweep_at = self.sessions.len().saturating_mul(2);
+        }
+        self.sessions.insert(key, session);
+    }
 }
 
 /// What the builder of a pool has beside the settings of its sources.
@@ -259,22 +278,24 @@ impl RolePool {
     }
 
     fn session(&self, mut key: RoleKey<'_>) -> Result<PooledRole> {
-        key.sort();
+        if key.role.is_empty() {
+            // Of a web identity it would be the role that the environment names: the service's own.
+            let expected = "expected the ARN of a role, such as arn:aws:iam::123456789012:role/App";
+            return Err(Error::usage("role_arn", expected));
+        }
+        key.normalize();
         let shared = &self.0;
         if let Some(role) = shared.kept.get(&key) {
             return Ok(role);
         }
         let mut known = shared.known.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = KeptKey(Arc::new(key.into_owned()));
-        let alive = known.get(&kept).and_then(WeakCache::upgrade);
+        let alive = known.sessions.get(&kept).and_then(WeakCache::upgrade);
         let role = match alive {
             Some(cache) => PooledRole { cache },
             None => {
                 let role = self.new_session(&kept)?;
-                if known.len() >= shared.with.max_roles.saturating_mul(2) {
-                    known.retain(|_, role| role.upgrade().is_some());
-                }
-                known.insert(kept.clone(), role.cache.downgrade());
+                known.add(kept.clone(), role.cache.downgrade(), shared.with.max_roles);
                 role
             }
         };

@@ -4,7 +4,7 @@ use super::source::PooledSource;
 use crate::error::Result;
 use crate::refresh::{CredentialCache, Rejection, Status};
 use crate::source::{Base, CredentialSource};
-use crate::strategy::CredentialStrategy;
+use crate::strategy::{CredentialStrategy, WeakStrategy};
 use async_trait::async_trait;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, future};
@@ -82,6 +82,13 @@ impl CredentialStrategy for PooledRole {
 
     fn disputed_identity(&self) -> Option<Identity> {
         self.cache.disputed_identity()
+    }
+
+    fn weak(&self) -> Option<WeakStrategy> {
+        let weak = self.cache.downgrade();
+        Some(WeakStrategy::new(move || {
+            weak.upgrade().map(|cache| PooledRole { cache })
+        }))
     }
 
     fn status(&self) -> Status {

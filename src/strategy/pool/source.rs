@@ -116,14 +116,16 @@ impl CredentialSource for PooledSource {
                 failed += 1;
                 failed < FAILED_CALLS && is_worth_another(&error)
             };
-            if !again {
+            // Asked to be left alone for longer, the fetch ends: the cache keeps to it.
+            let asked = error.retry_after().unwrap_or_default();
+            if !again || asked > LONGEST_PAUSE {
                 return Err(error);
             }
             let doubled = FIRST_PAUSE.saturating_mul(1 << (throttled + failed - 1).min(8));
             let pause = doubled
                 .min(LONGEST_PAUSE)
                 .mul_f64(0.5 + jitter::unit() / 2.0);
-            let pause = pause.max(error.retry_after().unwrap_or_default().min(LONGEST_PAUSE));
+            let pause = pause.max(asked);
             report_failure(error.to_string());
             sleep(pause).await;
         }
@@ -132,8 +134,8 @@ impl CredentialSource for PooledSource {
 
 /// The service or the way to it may do better at once.
 fn is_worth_another(error: &Error) -> bool {
-    use ErrorKind::{Service, Unreachable};
-    matches!(error.kind(), Service | Unreachable)
+    use ErrorKind::{Service, Timeout, Unreachable};
+    matches!(error.kind(), Service | Timeout | Unreachable)
 }
 
 impl fmt::Debug for PooledSource {
