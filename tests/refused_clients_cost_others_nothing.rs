@@ -8,8 +8,11 @@ mod support;
 
 use aws_credential_strategies::local::{LocalCloud, Role, Trust};
 use aws_credential_strategies::refresh::{Backoff, MAX_ATTEMPTS_IN_PERIOD};
-use aws_credential_strategies::{AssumeRole, CredentialCache, RefreshMode, RefreshPolicy};
-use recovery_support::{LIFE, Service, StillTime, get, list};
+use aws_credential_strategies::{
+    AssumeRole, CredentialCache, CredentialStrategy, Credentials, Dynamo, Provided, RefreshMode,
+    RefreshPolicy, Region,
+};
+use recovery_support::{Answer, Issuer, LIFE, Recorded, Service, StillTime, UNKNOWN, get, list};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -285,4 +288,47 @@ async fn with_mfa_a_person_is_asked_for_one_code_more() {
     assert_eq!(codes.load(Ordering::SeqCst), 2);
     assert_eq!(refusing.keys().len(), 20 + 1);
     assert_eq!(accepting.keys().len(), 21);
+}
+
+/// Rounds of a request that is refused, with a strategy put in for it alone or for all, and one that is accepted: the
+/// fetches that they cost.
+async fn fetches_of_rounds(for_each_request: bool) -> u64 {
+    let issuer = Issuer::new();
+    let cache = issuer.cache(RefreshPolicy::default());
+    let refusing = Recorded::answering(|_| Answer::error(UNKNOWN));
+    let accepting = Recorded::answering(|_| Answer::ok());
+    // one whose region is not enabled for the account
+    let [refused, accepted] =
+        [(refusing, "ap-east-1"), (accepting, "us-east-1")].map(|(service, region)| {
+            let settings = service.settings().into_builder();
+            let settings = settings.region(Region::from_static(region)).build();
+            Dynamo::new(Provided::fixed(key()), &settings)
+        });
+    let kept = refused.with_strategy(cache.clone());
+    let healthy = accepted.with_strategy(cache.clone());
+    for _ in 0..40 {
+        let anew = refused.with_strategy(cache.clone());
+        let of_this_request = if for_each_request { &anew } else { &kept };
+        read(of_this_request).await.unwrap_err();
+        read(&healthy).await.unwrap();
+        tokio::time::sleep(seconds(10)).await;
+    }
+    issuer.fetches()
+}
+
+fn key() -> Credentials {
+    Credentials::new("AKIANOBODY", "secret", None, None, "test")
+}
+
+async fn read<S: CredentialStrategy>(
+    db: &Dynamo<S>,
+) -> aws_credential_strategies::Result<Option<serde_json::Value>> {
+    db.table("Items").get(("id", "123")).send().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_does_one_whose_strategy_is_put_in_for_each_request() {
+    let kept = fetches_of_rounds(false).await;
+    assert_eq!(fetches_of_rounds(true).await, kept);
+    assert!(kept <= 4, "{kept}");
 }

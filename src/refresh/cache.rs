@@ -3,6 +3,7 @@
 use super::clock::{Clock, Jitter};
 use super::policy::RefreshPolicy;
 use super::rejection::Rejection;
+use super::remembered::Remembered;
 use super::shared::Shared;
 use super::status::Status;
 #[cfg(feature = "pool")]
@@ -106,6 +107,11 @@ impl<F: CredentialSource> CredentialCache<F> {
             shared.runtime.clone(),
         );
         CredentialCache(fresh.on_timetable(timetable))
+    }
+
+    /// What other rooms remember of it.
+    pub(crate) fn remembered(&self) -> &Remembered {
+        &self.0.remembered
     }
 
     /// What does not keep the cache.

@@ -94,6 +94,7 @@ mod need;
 mod pace;
 mod policy;
 mod rejection;
+mod remembered;
 mod schedule;
 mod shared;
 mod state;
@@ -118,6 +119,8 @@ pub use policy::{
     RefreshPolicy, SHORT_ADVISORY_WINDOW, SHORT_LIFETIME, TERMINAL_RERAISE,
 };
 pub use rejection::Rejection;
+#[doc(hidden)]
+pub use remembered::Remembered;
 pub use status::{LastError, Status};
 #[cfg(feature = "pool")]
 pub(crate) use timetable::Timetable;

@@ -11,6 +11,7 @@ use super::metrics::{Ended, Metrics};
 use super::need::Need;
 use super::policy::{MIN_ATTEMPT_SPACING, OVERDUE, RUNNING_WITHIN, RefreshPolicy};
 use super::rejection::Rejection;
+use super::remembered::Remembered;
 use super::state::{At, Cause, State};
 use super::status::{Status, Tally};
 use super::task::{Booking, Reports, run};
@@ -60,6 +61,7 @@ pub(super) struct Shared<F> {
     born: Instant,
     /// When a call last had to look past the hot path, in ms since `born`, plus one; 0 for never.
     last_call: AtomicU64,
+    pub(super) remembered: Remembered,
     waits: AtomicU64,
     served_expired: AtomicU64,
     warned: Warned,
@@ -123,6 +125,7 @@ impl<F: CredentialSource> Shared<F> {
             membership: None,
             born: Instant::now(),
             last_call: AtomicU64::new(0),
+            remembered: Remembered::default(),
             waits: AtomicU64::new(0),
             served_expired: AtomicU64::new(0),
             warned: Warned::default(),

@@ -6,7 +6,7 @@ use super::service::{HELD_BACK_FOR, KeyMark, Refusal, Service, Services};
 use super::signature::{sign_again, signing_key_id};
 use crate::error::chain::Discreet;
 use crate::error::{Error, ErrorKind, Operation};
-use crate::refresh::{Rejection, Status};
+use crate::refresh::{Rejection, Remembered, Status};
 use crate::strategy::{CredentialStrategy, WeakStrategy};
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_runtime_api::box_error::BoxError;
@@ -80,7 +80,8 @@ const WIRE_IT: &str =
 /// not passed on any more, so that they cost the other clients of the strategy nothing, and its errors are
 /// returned as they come: until it accepts a request, or [`HELD_BACK_FOR`] has passed, after which one more
 /// key is tried. That is counted per service as the client's configuration names it: service, region, and
-/// endpoint URL where one is set; not per host, of which S3 has one a bucket and DynamoDB one an account.
+/// endpoint URL where one is set; not per host, of which S3 has one a bucket and DynamoDB one an account. It is
+/// remembered with the strategy, whichever client or recovery of it asks.
 ///
 /// While a rejected key is being replaced, a service that has accepted keys and has not refused this one is
 /// still shown it, at once: whoever was rejected waits, the others do not.
@@ -191,13 +192,14 @@ impl Recovery {
     /// a client's configuration, nothing goes on refreshing what nobody uses. A strategy of your own it keeps.
     pub fn new<S: CredentialStrategy>(strategy: S) -> Self {
         let name = strategy.name();
+        let services = services_of(&strategy);
         Recovery {
             strategy: match strategy.weak() {
                 Some(weak) => Kept::ByUsers(weak),
                 None => Kept::Alive(Arc::new(strategy)),
             },
             name,
-            services: Arc::default(),
+            services,
             partition: Arc::default(),
             free: TokenBucket::builder().retry_cost(0).build(),
         }
@@ -218,8 +220,8 @@ impl Recovery {
     pub(crate) fn of_another(&self, strategy: Arc<dyn CredentialStrategy>) -> Self {
         Recovery {
             name: strategy.name(),
+            services: services_of(&*strategy),
             strategy: Kept::Alive(strategy),
-            services: Arc::default(),
             partition: Arc::clone(&self.partition),
             free: self.free.clone(),
         }
@@ -350,6 +352,13 @@ impl Recovery {
             cfg.interceptor_state().store_put(self.free.clone());
         }
     }
+}
+
+/// What services made of the strategy's keys: remembered with it, so that whoever makes a recovery for one request
+/// knows what the one before it went through.
+fn services_of<S: CredentialStrategy + ?Sized>(strategy: &S) -> Arc<Services> {
+    let remembered = strategy.remembered();
+    remembered.map(Remembered::of_all).unwrap_or_default()
 }
 
 /// The client's own quota again, where it was [lifted](Recovery::lift_quota).

@@ -117,6 +117,10 @@ macro_rules! strategy_of_a_cache {
                 self.cache.weak()
             }
 
+            fn remembered(&self) -> Option<&$crate::refresh::Remembered> {
+                Some(self.cache.remembered())
+            }
+
             fn status(&self) -> $crate::refresh::Status {
                 self.cache.status()
             }

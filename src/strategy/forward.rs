@@ -2,7 +2,7 @@
 
 use super::{CredentialStrategy, WeakStrategy};
 use crate::error::Result;
-use crate::refresh::{Rejection, Status};
+use crate::refresh::{Rejection, Remembered, Status};
 use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::identity::Identity;
 use std::pin::Pin;
@@ -71,6 +71,10 @@ macro_rules! forward {
 
             fn weak(&self) -> Option<WeakStrategy> {
                 (**self).weak()
+            }
+
+            fn remembered(&self) -> Option<&Remembered> {
+                (**self).remembered()
             }
 
             fn status(&self) -> Status {

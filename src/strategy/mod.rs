@@ -43,7 +43,7 @@ pub use provided::{Provided, ProvidedBuilder};
 pub use with_refresh::WithRefresh;
 
 use crate::error::{Error, ErrorKind, Operation, Result};
-use crate::refresh::{CredentialCache, Rejection, Status};
+use crate::refresh::{CredentialCache, Rejection, Remembered, Status};
 use crate::source::CredentialSource;
 use async_trait::async_trait;
 use aws_credential_types::Credentials;
@@ -177,6 +177,12 @@ pub trait CredentialStrategy: fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// What other rooms remember of the strategy as long as it lives; `None` where it has no place for it.
+    #[doc(hidden)]
+    fn remembered(&self) -> Option<&Remembered> {
+        None
+    }
+
     /// A snapshot for dashboards and health checks; no I/O.
     fn status(&self) -> Status;
 
@@ -294,6 +300,10 @@ impl<F: CredentialSource> CredentialStrategy for CredentialCache<F> {
 
     fn weak(&self) -> Option<WeakStrategy> {
         Some(WeakStrategy::of(self))
+    }
+
+    fn remembered(&self) -> Option<&Remembered> {
+        Some(CredentialCache::remembered(self))
     }
 
     fn status(&self) -> Status {

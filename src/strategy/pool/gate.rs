@@ -592,21 +592,29 @@ mod tests {
         let (undriven, driven) = (runtime(), runtime());
         let mut places = [None; 4];
         let [of_held, of_asleep, of_awake, of_later] = &mut places;
+        let permit = driven.block_on(gate.permit(&held, of_held));
         let mut sleeper = pin!(gate.permit(&asleep, of_asleep));
-        driven.block_on(async {
-            let permit = gate.permit(&held, of_held).await;
-            assert!(undriven_poll(&undriven, sleeper.as_mut()).is_none());
-            drop(permit);
-            let permit = timeout(3 * ASLEEP_AFTER, gate.permit(&awake, of_awake)).await;
-            let permit = permit.expect("passed by");
-            let mut rival = pin!(gate.permit(&later, of_later));
-            assert!((&mut rival).now_or_never().is_none());
-            // Driven again, it is before who came after it.
-            assert!(undriven_poll(&undriven, sleeper.as_mut()).is_none());
-            drop(permit);
-            assert!((&mut rival).now_or_never().is_none());
-            assert!(undriven_poll(&undriven, sleeper.as_mut()).is_some());
-        });
+        let mut look_again = || undriven.block_on(async { (&mut sleeper).now_or_never() });
+        assert!(look_again().is_none());
+        drop(permit);
+        let permit = driven
+            .block_on(async { timeout(3 * ASLEEP_AFTER, gate.permit(&awake, of_awake)).await });
+        let permit = permit.expect("passed by");
+        let mut rival = pin!(gate.permit(&later, of_later));
+        assert!(
+            driven
+                .block_on(async { (&mut rival).now_or_never() })
+                .is_none()
+        );
+        // Driven again, it is before who came after it.
+        assert!(look_again().is_none());
+        drop(permit);
+        assert!(
+            driven
+                .block_on(async { (&mut rival).now_or_never() })
+                .is_none()
+        );
+        assert!(look_again().is_some());
     }
 
     #[test]
@@ -639,17 +647,6 @@ mod tests {
             drop(call);
             assert_eq!(gate.figures().in_flight, 1);
         });
-    }
-
-    /// One look from a thread of that runtime.
-    fn undriven_poll<'g>(
-        runtime: &Runtime,
-        permit: std::pin::Pin<&mut (impl Future<Output = Permit<'g>> + Send)>,
-    ) -> Option<()> {
-        std::thread::scope(|scope| {
-            let look = || runtime.block_on(async { permit.now_or_never().map(drop) });
-            scope.spawn(look).join().unwrap()
-        })
     }
 
     #[tokio::test(start_paused = true)]

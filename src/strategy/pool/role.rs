@@ -2,7 +2,7 @@
 
 use super::source::PooledSource;
 use crate::error::Result;
-use crate::refresh::{CredentialCache, Rejection, Status};
+use crate::refresh::{CredentialCache, Rejection, Remembered, Status};
 use crate::source::{Base, CredentialSource};
 use crate::strategy::{CredentialStrategy, WeakStrategy};
 use async_trait::async_trait;
@@ -89,6 +89,10 @@ impl CredentialStrategy for PooledRole {
         Some(WeakStrategy::new(move || {
             weak.upgrade().map(|cache| PooledRole { cache })
         }))
+    }
+
+    fn remembered(&self) -> Option<&Remembered> {
+        Some(self.cache.remembered())
     }
 
     fn status(&self) -> Status {
