@@ -12,8 +12,10 @@ use std::time::{Duration, SystemTime};
 /// From this many keys on, those long expired are forgotten now and then.
 const KEYS_BEFORE_PRUNING: usize = 10_000;
 
-/// How long an expired key is told apart from one that never was.
-const EXPIRED_KEYS_REMEMBERED_FOR: Duration = Duration::from_secs(60 * 60);
+/// How long an expired key is told apart from one that never was, and how long where there are so many that they
+/// would fill the memory.
+const EXPIRED_KEYS_REMEMBERED_FOR: [Duration; 2] =
+    [Duration::from_secs(60 * 60), Duration::from_secs(60)];
 
 /// Who a request comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -262,10 +264,15 @@ impl KeyRing {
         let mut keys = lock(&self.0);
         if keys.by_id.len() >= keys.prune_at {
             let now = key.issued_at;
-            keys.by_id.retain(|_, old| {
-                old.expires_at
-                    .is_none_or(|end| now < end + EXPIRED_KEYS_REMEMBERED_FOR)
-            });
+            for remembered_for in EXPIRED_KEYS_REMEMBERED_FOR {
+                if keys.by_id.len() < KEYS_BEFORE_PRUNING {
+                    break;
+                }
+                keys.by_id.retain(|_, old| {
+                    old.expires_at
+                        .is_none_or(|end| now < end + remembered_for)
+                });
+            }
             keys.prune_at = KEYS_BEFORE_PRUNING.max(2 * keys.by_id.len());
         }
         keys.by_id.insert(key.id.clone(), key.clone());
@@ -331,4 +338,32 @@ pub(in crate::local) fn request_id() -> String {
         part(16..20),
         part(20..32)
     )
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_keys_the_expired_ones_are_forgotten_after_a_minute() {
+        let keys = KeyRing::new();
+        let nobody = Identity::User {
+            partition: "aws",
+            account: "123456789012".to_owned(),
+            name: "nobody".to_owned(),
+            id: "AIDA".to_owned(),
+        };
+        let long_lived = keys.issue_long_lived(nobody.clone(), SystemTime::now());
+        let begin = SystemTime::now();
+        for second in 0..100_000_u32 {
+            let now = begin + Duration::from_millis(100) * second;
+            let lifetime = Duration::from_secs(20);
+            keys.issue_session(nobody.clone(), None, now, lifetime);
+        }
+        let held = lock(&keys.0).by_id.len();
+        assert!(held <= 2 * KEYS_BEFORE_PRUNING, "{held}");
+        let end = begin + Duration::from_secs(10_000);
+        assert!(keys.admit(&long_lived.id, None, end).is_ok());
+    }
 }
