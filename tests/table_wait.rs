@@ -57,6 +57,23 @@ async fn the_time_is_kept_and_the_last_status_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_table_that_becomes_active_within_the_time_is_found() {
+    for (max, active_from) in [(10, 9), (3, 2), (20, 19), (60, 59)] {
+        let begin = Instant::now();
+        let transport = Transport::new(move |_| {
+            if begin.elapsed() < Duration::from_secs(active_from) {
+                status("CREATING")
+            } else {
+                status("ACTIVE")
+            }
+        });
+        let table = transport.dynamo().table("MyTable");
+        let waited = table.wait_until_active(Duration::from_secs(max)).await;
+        waited.unwrap_or_else(|error| panic!("{max}: {error}"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn any_other_error_ends_it() {
     let transport = Transport::replay([Answer::error("AccessDeniedException", "no")]);
     let table = transport.dynamo().table("MyTable");

@@ -47,9 +47,14 @@ pub(crate) async fn until_active(target: &Target, max: Duration) -> Result<()> {
             }
             Err(error) => return Err(error),
         }
-        let next = Instant::now() + pause;
-        if deadline.is_some_and(|deadline| next >= deadline) {
-            break;
+        let now = Instant::now();
+        let mut next = now + pause;
+        if let Some(deadline) = deadline.filter(|deadline| next >= *deadline) {
+            // One more look, as late as can be answered in time.
+            match deadline.checked_sub(FIRST_PAUSE) {
+                Some(last) if last > now => next = last,
+                _ => break,
+            }
         }
         sleep_until(next).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
