@@ -15,8 +15,9 @@ use aws_credential_strategies::{
     CredentialStrategy, Credentials, Dynamo, Error, ErrorKind, Rejection, Result, Status, Table,
 };
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{Region, StalledStreamProtectionConfig};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Region, StalledStreamProtectionConfig};
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
 };
@@ -340,6 +341,21 @@ async fn a_client_made_elsewhere_is_taken_with_the_strategys_credentials() {
     db.client().list_tables().send().await.unwrap();
     assert!(transport.sent().iter().all(|sent| sent.key_id == "AKIA"));
     assert_eq!(transport.count(), 2);
+}
+
+#[tokio::test]
+async fn an_error_of_a_client_made_elsewhere_names_no_host_that_was_not_asked() {
+    let settings = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static("us-east-1"))
+        .endpoint_url("http://127.0.0.1:9")
+        .retry_config(RetryConfig::disabled())
+        .build();
+    let db = Dynamo::from_client(OfAccount, Client::new(&settings));
+    let read = db.table("MyTable").get(("id", 1)).send::<Json>().await;
+    let error = format!("{:#}", read.unwrap_err());
+    assert!(!error.contains("amazonaws.com"), "{error}");
+    assert!(error.contains("connection refused"), "{error}");
 }
 
 #[test]

@@ -100,10 +100,12 @@ impl<S: CredentialStrategy> Dynamo<S> {
     }
 
     /// The same on a client made elsewhere: a copy of its configuration with the strategy's credentials.
+    ///
+    /// An error does not name the endpoint then, since a client does not tell which it has.
     #[must_use]
     pub fn from_client(strategy: S, client: Client) -> Self {
         let region = client.config().region().map(ToString::to_string);
-        let endpoint = EndpointSettings::of_region(region);
+        let endpoint = EndpointSettings::of_client(region);
         let config = client.config();
         let mut builder = config.to_builder();
         // Tries that were refused would be counted twice.

@@ -22,6 +22,8 @@ pub(crate) struct EndpointSettings {
     fips: Option<bool>,
     dual_stack: Option<bool>,
     account_id_mode: Option<String>,
+    /// The rest is a client's, which does not tell.
+    is_hidden: bool,
 }
 
 impl EndpointSettings {
@@ -32,12 +34,15 @@ impl EndpointSettings {
             fips: sdk.use_fips(),
             dual_stack: sdk.use_dual_stack(),
             account_id_mode: sdk.account_id_endpoint_mode().map(ToString::to_string),
+            is_hidden: false,
         }
     }
 
-    pub(crate) fn of_region(region: Option<String>) -> Self {
+    /// Of a client that was made elsewhere: where its requests go only the SDK knows.
+    pub(crate) fn of_client(region: Option<String>) -> Self {
         EndpointSettings {
             region,
+            is_hidden: true,
             ..EndpointSettings::default()
         }
     }
@@ -59,12 +64,15 @@ impl EndpointSettings {
         self.url.as_ref().is_some_and(|url| !is_url(url))
     }
 
-    /// The URL by the SDK's own rules.
+    /// The URL by the SDK's own rules, where all is known that decides it.
     pub(crate) fn resolve(
         &self,
         strategy: &dyn CredentialStrategy,
         table: Option<&str>,
     ) -> Option<String> {
+        if self.is_hidden {
+            return None;
+        }
         let credentials = strategy.current();
         let account = credentials.and_then(|c| c.account_id().map(|id| id.as_str().to_owned()));
         let params = Params::builder()
