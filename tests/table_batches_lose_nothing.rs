@@ -433,6 +433,97 @@ async fn two_writes_to_one_item_in_a_request_are_both_refused_and_nothing_is_reo
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_a_stream_the_last_write_to_an_item_in_a_request_stands_for_the_others() {
+    let written = Written::default();
+    let transport = Transport::new(store(&written, |_| true));
+    let table = transport.dynamo().table("MyTable");
+    let ids = (0..60).map(|n| if n % 2 == 0 { n } else { n - 1 });
+    let puts = ids.map(|id| table.put(&json!({ "id": format!("i{id}") })));
+    let batch = table.batch_write().dedupe_by(["id"]);
+    let report = batch.send_iter(puts).await.unwrap();
+    assert!(report.is_complete(), "{report:?}");
+    let last = |sent: &Sent| -> Vec<i64> {
+        let requests = sent.body["RequestItems"]["MyTable"].as_array().unwrap();
+        let number = |request: &Json| id(request)[1..].parse().unwrap();
+        requests.iter().map(number).collect()
+    };
+    let sent: BTreeSet<i64> = transport.sent().iter().flat_map(last).collect();
+    assert_eq!(sent, (0..30).map(|n| 2 * n).collect());
+    // What has no key is named, and the others go on.
+    let puts = [json!({ "id": "a" }), json!({ "no": 1 })].map(|item| table.put(&item));
+    let batch = table.batch_write().dedupe_by(["id"]);
+    let report = batch.send_iter(puts).await.unwrap();
+    assert_eq!((report.written, report.refused.len()), (1, 1));
+    assert_eq!(report.refused[0].position, Some(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_for_what_all_have_in_common_is_not_tried_one_by_one() {
+    let refuses = |_: &Sent| {
+        Answer::error(
+            "ValidationException",
+            "The provided key element does not match the schema",
+        )
+    };
+    let transport = Transport::new(refuses);
+    let report = write(&transport.dynamo(), Backoff::new()).await;
+    assert_eq!(report.written, 0);
+    assert_eq!(report.unprocessed.len() + report.refused.len(), GIVEN);
+    assert!(
+        transport.count() < GIVEN / 3,
+        "{} requests",
+        transport.count()
+    );
+    assert_eq!(*report.error.as_ref().unwrap().kind(), ErrorKind::Invalid);
+    // A stream is not taken to its end for it.
+    let transport = Transport::new(refuses);
+    let table = transport.dynamo().table("MyTable");
+    let mut puts = (0..1_000_000).map(|n| table.put(&json!({ "id": n })));
+    let report = table.batch_write().send_iter(&mut puts).await.unwrap();
+    let taken = report.unprocessed.len() + report.refused.len();
+    assert_eq!(taken + puts.count(), 1_000_000);
+    assert!(taken < 1_000, "{taken}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_of_several_tables_is_theirs_however_it_is_spelt() {
+    let arn = |name| format!("arn:aws:dynamodb:us-east-1:123456789012:table/{name}");
+    let item = json!({ "id": { "S": "1" } });
+    let left = json!({ "PutRequest": { "Item": item } });
+    let known = json!({ "UnprocessedItems": { "One": [left], "Two": [left] } });
+    let unknown = json!({ "UnprocessedItems": { "Three": [left] } });
+    for (first, requests) in [(known, 2), (unknown, 2)] {
+        let transport = Transport::replay([
+            Answer::ok(first),
+            Answer::ok(json!({ "UnprocessedItems": {} })),
+        ]);
+        let db = transport.dynamo();
+        let [one, two] = ["One", "Two"].map(|name| db.table(&arn(name)));
+        let batch = db.batch_write();
+        let batch = batch.write(one.put(&json!({ "id": "1" })));
+        let batch = batch.write(two.put(&json!({ "id": "1" })));
+        let report = batch.send().await.unwrap();
+        assert_eq!(transport.count(), requests);
+        let last = &transport.sent()[1].body["RequestItems"];
+        for name in ["One", "Two"] {
+            assert_eq!(last[arn(name)].as_array().unwrap().len(), 1, "{last}");
+        }
+        assert!(report.is_complete(), "{report:?}");
+    }
+    // Reads: what is found under a name is what was asked for by ARN.
+    let found = json!({ "Responses": { "One": [item], "Two": [] }, "UnprocessedKeys": {} });
+    let transport = Transport::replay([Answer::ok(found)]);
+    let db = transport.dynamo();
+    let [one, two] = ["One", "Two"].map(|name| db.table(&arn(name)));
+    let batch = db.batch_get();
+    let batch = batch.table(one.batch_get([("id", "1")]));
+    let batch = batch.table(two.batch_get([("id", "1")]));
+    let mut read = batch.send().await.unwrap();
+    let of_one = read.items::<Json>(&arn("One")).unwrap();
+    assert_eq!(of_one.complete().unwrap(), [json!({ "id": "1" })]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_throttled_table_is_asked_at_the_pace_it_keeps_and_nobody_elses_retries_are_used_up() {
     let written = Written::default();
     let begin = Instant::now();

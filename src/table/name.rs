@@ -30,6 +30,23 @@ impl TableName {
     }
 }
 
+/// Which of these tables an answer means: as it was asked for, or a name for an ARN, or the other way round.
+/// `None` where that is none of them, or may be several.
+pub(crate) fn meant_by<T>(answer: &str, tables: &[T], text: impl Fn(&T) -> &str) -> Option<usize> {
+    let as_asked = tables.iter().position(|table| text(table) == answer);
+    as_asked.or_else(|| {
+        let named = |table: &T| plain(text(table)) == plain(answer);
+        let mut alike = tables.iter().enumerate().filter(|(_, table)| named(table));
+        let (first, _) = alike.next()?;
+        alike.next().is_none().then_some(first)
+    })
+}
+
+/// The name alone.
+fn plain(name_or_arn: &str) -> &str {
+    Arn::of_table(name_or_arn).map_or(name_or_arn, |(_, name)| name)
+}
+
 /// An index named by the caller.
 pub(crate) fn check_index(name: &str) -> Result<()> {
     check_plain("index", name)

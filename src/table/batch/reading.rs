@@ -3,13 +3,14 @@
 use super::backoff::Backoff;
 use super::found::{BatchTables, Found};
 use super::identity::identity_of;
-use super::schedule::{Answer, Entry, Kind, Schedule};
+use super::schedule::{Answer, Entry, Kind, Schedule, unknown_table};
 use crate::error::{Error, Result};
 use crate::table::error::{Call, Subject, incomplete};
 use crate::table::expression::expressions::Expressions;
 use crate::table::expression::path::{Path, projection};
 use crate::table::item::Attributes;
 use crate::table::key::Key;
+use crate::table::name::meant_by;
 use crate::table::operations::BATCH_GET;
 use crate::table::raw::RawEach;
 use crate::table::target::{Shared, Target, send};
@@ -205,18 +206,24 @@ impl Kind for Reading {
             let tables: Vec<&str> = hows.iter().map(|how| how.target.table()).collect();
             let call = Call::about(&shared, BATCH_GET, Subject::Tables(&tables));
             let output = send!(shared, request).map_err(|error| call.failed(error))?;
-            answer(output, &hows)
+            answer(output, &hows).map_err(|error| call.explain(error))
         })
     }
 }
 
-fn answer(output: BatchGetItemOutput, hows: &[Arc<How>]) -> Result<Answer<Reading>> {
-    // whatever the table is called in an answer about one: a name that was an ARN
+/// Whatever the table is called in an answer about one.
+fn meant_how<'a>(table: &str, hows: &'a [Arc<How>]) -> Result<&'a Arc<How>> {
     let only = hows.first().filter(|_| hows.len() == 1);
+    let meant = meant_by(table, hows, |how| how.target.table());
+    let meant = meant.and_then(|at| hows.get(at)).or(only);
+    meant.ok_or_else(|| unknown_table(BATCH_GET, table))
+}
+
+fn answer(output: BatchGetItemOutput, hows: &[Arc<How>]) -> Result<Answer<Reading>> {
+    let meant = |table: &str| meant_how(table, hows);
     let mut left = Vec::new();
     for (table, keys) in output.unprocessed_keys.unwrap_or_default() {
-        let how = hows.iter().find(|how| how.target.table() == table);
-        let Some(how) = how.or(only) else { continue };
+        let how = meant(&table)?;
         for key in keys.keys {
             left.push(Read {
                 how: Arc::clone(how),
@@ -227,12 +234,9 @@ fn answer(output: BatchGetItemOutput, hows: &[Arc<How>]) -> Result<Answer<Readin
     let units = output.consumed_capacity.unwrap_or_default();
     let units = units.into_iter().filter_map(|c| c.capacity_units);
     let found = output.responses.unwrap_or_default().into_iter();
-    let found = found.map(|(table, items)| match only {
-        Some(how) => (how.target.table().to_owned(), items),
-        None => (table, items),
-    });
+    let found = found.map(|(table, items)| Ok((meant(&table)?.target.table().to_owned(), items)));
     Ok(Answer {
-        found: found.collect(),
+        found: found.collect::<Result<_>>()?,
         left,
         capacity: units.reduce(|sum, units| sum + units),
     })

@@ -5,7 +5,7 @@
 use super::backoff::Backoff;
 use super::pace::{Pace, Ticket};
 use super::running::Running;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::jitter;
 use crate::table::target::Target;
 use futures_core::Stream;
@@ -18,6 +18,9 @@ use tokio::time::{Instant, sleep_until};
 /// How many full requests of a stream's leftovers wait before no more is taken from it, for each request
 /// that may be in flight.
 const MOST_WAITING: usize = 2;
+
+/// So many entries refused, one by one, and none taken: what they have in common is refused.
+const REFUSED_ALIKE: usize = 100;
 
 /// What DynamoDB says of two writes to one item in one request.
 const DUPLICATES: &str = "contains duplicates";
@@ -34,6 +37,20 @@ pub(super) trait Kind {
         &self,
         entries: &[Self::Entry],
     ) -> Result<impl Future<Output = Result<Answer<Self>>> + Send + 'static>;
+
+    /// Takes out those that others of the same request stand for.
+    fn superseded(&self, entries: &mut Vec<Self::Entry>) {
+        let _ = entries;
+    }
+}
+
+/// An answer about a table that nobody asked about: nothing is known of what was sent.
+pub(super) fn unknown_table(operation: Operation, table: &str) -> Error {
+    Error::new(
+        ErrorKind::Malformed,
+        operation,
+        format!("the answer is about a table {table:?} that was not asked about"),
+    )
 }
 
 /// One read or write.
@@ -237,6 +254,8 @@ impl<K: Kind> Schedule<K> {
                 .partition(|entry| self.is_stopped(entry)),
         };
         self.account.unprocessed.extend(stopped);
+        let mut entries = entries;
+        self.kind.superseded(&mut entries);
         if entries.is_empty() {
             return;
         }
@@ -305,11 +324,8 @@ impl<K: Kind> Schedule<K> {
                 let (ours, others): (Vec<_>, Vec<_>) = entries
                     .into_iter()
                     .partition(|entry| entry.target().table() == table);
-                if others.is_empty() && self.is_of_one_table {
-                    return self.end(ours, error);
-                }
                 if others.is_empty() {
-                    return self.stop(table, ours, error);
+                    return self.give_up(ours, error);
                 }
                 self.parts.push_front(others);
                 self.parts.push_front(ours);
@@ -344,6 +360,10 @@ impl<K: Kind> Schedule<K> {
                     "two writes of this request are to one item; dedupe_by(..) keeps the last",
                 )
             };
+            if self.account.processed == 0 && self.account.refused.len() >= REFUSED_ALIKE {
+                // it is not this entry or that
+                return self.give_up(entries, error);
+            }
             let refused = entries.into_iter().map(|entry| (entry, error.clone()));
             return self.account.refused.extend(refused);
         }
@@ -352,7 +372,17 @@ impl<K: Kind> Schedule<K> {
         self.parts.push_front(entries);
     }
 
-    /// Sends nothing to a table any more; the others go on.
+    /// Sends nothing to the table of these any more; the others go on.
+    fn give_up(&mut self, entries: Vec<K::Entry>, error: Error) {
+        let first = entries.first().map(|entry| entry.target().table());
+        let table = first.unwrap_or_default().to_owned();
+        if self.is_of_one_table {
+            self.end(entries, error);
+        } else {
+            self.stop(table, entries, error);
+        }
+    }
+
     fn stop(&mut self, table: String, entries: Vec<K::Entry>, error: Error) {
         self.account.unprocessed.extend(entries);
         self.account.error = Some(error);

@@ -1,13 +1,14 @@
 //! Many puts and deletes, in as few requests as DynamoDB takes.
 
 use super::backoff::Backoff;
-use super::identity::identity_of;
+use super::identity::{Identity, identity_of};
 use super::listed::Listed;
-use super::schedule::{Account, Answer, Entry, Given, Kind, Schedule};
+use super::schedule::{Account, Answer, Entry, Given, Kind, Schedule, unknown_table};
 use crate::error::{Error, ErrorKind, Result};
 use crate::table::error::{Call, Subject};
 use crate::table::item::{Attributes, to_attributes};
 use crate::table::key::IntoKey;
+use crate::table::name::meant_by;
 use crate::table::operations::BATCH_WRITE;
 use crate::table::raw::RawEach;
 use crate::table::target::{Shared, Target, send};
@@ -18,7 +19,7 @@ use aws_sdk_dynamodb::operation::batch_write_item::builders::BatchWriteItemFluen
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity, WriteRequest};
 use futures_core::Stream;
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -75,7 +76,8 @@ pub struct BatchReport {
     pub written: usize,
     /// What it did not take though nothing is wrong with it, for [`BatchWrite::writes`] of a later batch.
     pub unprocessed: Vec<BatchLeft>,
-    /// The writes that are not valid, or too large, each with what DynamoDB says of it alone.
+    /// The writes that are not valid, or too large, each with what DynamoDB says of it alone; of two to one key
+    /// in one request, all that were in it.
     pub refused: Vec<BatchRefused>,
     /// What stopped the batch, or a table's part of it, or the last throttling, if anything is unprocessed.
     ///
@@ -168,8 +170,11 @@ impl BatchWrite {
             .fold(self, |batch, request| batch.push_own(Ok(request), "put"))
     }
 
-    /// Keeps only the last write to each key, given the names of the table's key attributes; not of what
-    /// a [stream](Self::send_stream) gives.
+    /// Keeps only the last write to each key, given the names of the table's key attributes. What is superseded
+    /// is not sent, and is in no part of the report.
+    ///
+    /// Of what a [stream](Self::send_stream) gives, the last of those that go out in one request: two that are
+    /// further apart race.
     pub fn dedupe_by<N: Into<String>>(mut self, key: impl IntoIterator<Item = N>) -> Self {
         self.dedupe_by = key.into_iter().map(Into::into).collect();
         self
@@ -267,10 +272,12 @@ impl BatchWrite {
         self,
         writes: impl Stream<Item = W> + Send,
     ) -> Result<BatchReport> {
+        let dedupe_by = self.dedupe_by.clone();
         let writes = pin!(Writes {
             position: self.writes.len(),
             shared: Arc::clone(&self.shared),
             only: self.target.clone(),
+            dedupe_by: &dedupe_by,
             writes: pin!(writes),
         });
         self.run(Some(writes)).await
@@ -290,6 +297,7 @@ impl BatchWrite {
         let writes = dedupe(self.writes, &self.dedupe_by).map_err(|error| about.explain(error))?;
         let writing = Writing {
             shared: self.shared,
+            dedupe_by: self.dedupe_by,
             capacity: self.capacity,
             raw: self.raw,
         };
@@ -500,6 +508,7 @@ struct Writes<'a, W> {
     position: usize,
     shared: Arc<Shared>,
     only: Option<Target>,
+    dedupe_by: &'a [String],
     writes: Pin<&'a mut W>,
 }
 
@@ -512,6 +521,7 @@ impl<W: Stream<Item: Into<BatchItem>>> Stream for Writes<'_, W> {
             let position = this.position;
             this.position += 1;
             let write = Write::of(write?.into(), position, &this.shared, this.only.as_ref());
+            let write = write.and_then(|write| key_of(&write, this.dedupe_by).map(|_| write));
             Some(write.map_err(|error| (position, error)))
         })
     }
@@ -520,6 +530,7 @@ impl<W: Stream<Item: Into<BatchItem>>> Stream for Writes<'_, W> {
 /// How a batch of writes is sent.
 struct Writing {
     shared: Arc<Shared>,
+    dedupe_by: Vec<String>,
     capacity: bool,
     raw: RawEach<BatchWriteItemFluentBuilder>,
 }
@@ -557,32 +568,40 @@ impl Kind for Writing {
             let tables: Vec<&str> = targets.iter().map(Target::table).collect();
             let call = Call::about(&shared, BATCH_WRITE, Subject::Tables(&tables));
             let output = send!(shared, request).map_err(|error| call.failed(error))?;
-            Ok(answer(output, &targets))
+            answer(output, &targets).map_err(|error| call.explain(error))
         })
+    }
+
+    fn superseded(&self, writes: &mut Vec<Write>) {
+        let Ok(last) = last_writes(writes, &self.dedupe_by) else {
+            return;
+        };
+        let mut at = 0..;
+        writes.retain(|_| at.next().is_some_and(|at| last.contains(&at)));
     }
 }
 
-fn answer(output: BatchWriteItemOutput, targets: &[Target]) -> Answer<Writing> {
-    // whatever the table is called in an answer about one: a name that was an ARN
+fn answer(output: BatchWriteItemOutput, targets: &[Target]) -> Result<Answer<Writing>> {
+    // whatever the table is called in an answer about one
     let only = targets.first().filter(|_| targets.len() == 1);
-    let left = output.unprocessed_items.unwrap_or_default();
-    let left = left.into_iter().filter_map(|(table, requests)| {
-        let target = targets.iter().find(|target| target.table() == table);
-        let target = target.or(only)?;
-        Some(requests.into_iter().map(|request| Write {
+    let mut left = Vec::new();
+    for (table, requests) in output.unprocessed_items.unwrap_or_default() {
+        let target = meant_by(&table, targets, Target::table);
+        let target = target.and_then(|at| targets.get(at)).or(only);
+        let target = target.ok_or_else(|| unknown_table(BATCH_WRITE, &table))?;
+        left.extend(requests.into_iter().map(|request| Write {
             target: target.clone(),
             position: None,
             request,
-        }))
-    });
-    let left = left.flatten().collect();
+        }));
+    }
     let units = output.consumed_capacity.unwrap_or_default();
     let units = units.into_iter().filter_map(|c| c.capacity_units);
-    Answer {
+    Ok(Answer {
         found: (),
         left,
         capacity: units.reduce(|sum, units| sum + units),
-    }
+    })
 }
 
 /// The last write to each key, in the order of these.
@@ -590,28 +609,41 @@ fn dedupe(writes: Vec<Write>, key: &[String]) -> Result<Vec<Write>> {
     if key.is_empty() {
         return Ok(writes);
     }
+    let last = last_writes(&writes, key)?;
+    let kept = writes.into_iter().enumerate();
+    let kept = kept.filter(|(at, _)| last.contains(at));
+    Ok(kept.map(|(_, write)| write).collect())
+}
+
+/// Where the last write to each key is, by the positions at which they were given; those that DynamoDB spelt
+/// otherwise when it left them have none, and are older than all.
+fn last_writes(writes: &[Write], key: &[String]) -> Result<HashSet<usize>> {
+    if key.is_empty() {
+        return Ok((0..writes.len()).collect());
+    }
     let mut last = HashMap::new();
-    for (position, write) in writes.iter().enumerate() {
-        let attributes = attributes(&write.request);
-        let mut parts = Vec::with_capacity(key.len());
-        for name in key {
-            let value: Option<&AttributeValue> = attributes.and_then(|a| a.get(name));
-            let value = value.ok_or_else(|| {
-                let expected = "expected the key attribute in every write, to dedupe by it";
-                Error::usage(format!("write {position}, attribute {name}"), expected)
-            })?;
-            parts.push((name.as_str(), value));
-        }
-        last.insert((write.target.table(), identity_of(parts)), position);
+    for (at, write) in writes.iter().enumerate() {
+        let identity = (write.target.table(), key_of(write, key)?);
+        let newest = last.entry(identity).or_insert((write.position, at));
+        *newest = (*newest).max((write.position, at));
     }
-    let mut kept = vec![false; writes.len()];
-    for position in last.into_values() {
-        if let Some(kept) = kept.get_mut(position) {
-            *kept = true;
-        }
+    Ok(last.into_values().map(|(_, at)| at).collect())
+}
+
+/// What tells it from writes to other keys.
+fn key_of(write: &Write, key: &[String]) -> Result<Identity> {
+    let attributes = attributes(&write.request);
+    let mut parts = Vec::with_capacity(key.len());
+    for name in key {
+        let value: Option<&AttributeValue> = attributes.and_then(|a| a.get(name));
+        let value = value.ok_or_else(|| {
+            let position = write.position.unwrap_or_default();
+            let expected = "expected the key attribute in every write, to dedupe by it";
+            Error::usage(format!("write {position}, attribute {name}"), expected)
+        })?;
+        parts.push((name.as_str(), value));
     }
-    let kept = writes.into_iter().zip(kept).filter(|(_, kept)| *kept);
-    Ok(kept.map(|(write, _)| write).collect())
+    Ok(identity_of(parts))
 }
 
 fn attributes(request: &WriteRequest) -> Option<&Attributes> {
