@@ -7,7 +7,8 @@
 mod support;
 
 use aws_credential_strategies::table::{Attempt, attr};
-use aws_credential_strategies::{Dynamo, ErrorKind, Table};
+use aws_credential_strategies::{Dynamo, ErrorKind, Provided, Table};
+use aws_credential_types::provider::{ProvideCredentials, error::CredentialsError, future};
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use aws_smithy_types::retry::RetryConfig;
@@ -99,6 +100,59 @@ async fn after_tries_that_were_refused_it_is_clear() {
         put.attempt::<Json>().await.unwrap(),
         Attempt::Unclear(there())
     );
+}
+
+#[tokio::test]
+async fn what_was_never_answered_or_failed_in_the_service_may_be_done() {
+    let failed = || Answer::error_with(500, "InternalServerError", json!({ "message": "?" }));
+    let failing = || table(&Transport::new(move |_| failed()));
+    let errors = [
+        failing().put(&json!({ "id": "1" })).send().await.err(),
+        failing().update(("id", "1")).add("n", 1).send().await.err(),
+        failing().delete(("id", "1")).send().await.err(),
+    ];
+    for error in errors {
+        assert!(error.unwrap().may_be_done());
+    }
+    let read = failing().get(("id", "1")).send::<Json>().await;
+    assert!(!read.unwrap_err().may_be_done(), "a read does nothing");
+    let denied = || Answer::error("AccessDeniedException", "no");
+    let denied = table(&Transport::new(move |_| denied())).put(&json!({ "id": "1" }));
+    assert!(!denied.send().await.unwrap_err().may_be_done());
+    let invalid = failing().put(&json!("no item")).send().await;
+    assert!(!invalid.unwrap_err().may_be_done());
+
+    // Every connection breaks, once the request has come.
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let breaks = async {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            request(&mut stream).await;
+        }
+    };
+    let error = tokio::select! {
+        attempt = attempt_at(&listener) => attempt.unwrap_err(),
+        () = breaks => unreachable!(),
+    };
+    assert!(error.may_be_done(), "{error}");
+    // Never sent.
+    let nobody = Provided::new("nobody", NoCredentials);
+    let unsigned = Dynamo::new(nobody, &Transport::silent().config().build());
+    let unsigned = unsigned.table("Rows").put(&json!({ "id": "1" }));
+    assert!(!unsigned.send().await.unwrap_err().may_be_done());
+}
+
+/// Has none.
+#[derive(Debug)]
+struct NoCredentials;
+
+impl ProvideCredentials for NoCredentials {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::ready(Err(CredentialsError::not_loaded("there are none")))
+    }
 }
 
 /// The client that a client is made of counted its tries too, and then a refusal counted twice.

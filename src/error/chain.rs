@@ -175,6 +175,10 @@ impl Broken {
             }
             // the resolver of the operating system and TLS have no types of their own up here
             let text = layer.to_string();
+            // hyper has none for this
+            if text == "connection closed before message completed" {
+                return Broken::Ended;
+            }
             if text == "dns error" || text.contains("failed to lookup address") {
                 return Broken::Name;
             }

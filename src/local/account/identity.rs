@@ -268,10 +268,8 @@ impl KeyRing {
                 if keys.by_id.len() < KEYS_BEFORE_PRUNING {
                     break;
                 }
-                keys.by_id.retain(|_, old| {
-                    old.expires_at
-                        .is_none_or(|end| now < end + remembered_for)
-                });
+                keys.by_id
+                    .retain(|_, old| old.expires_at.is_none_or(|end| now < end + remembered_for));
             }
             keys.prune_at = KEYS_BEFORE_PRUNING.max(2 * keys.by_id.len());
         }

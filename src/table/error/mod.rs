@@ -2,7 +2,7 @@
 
 use super::decode::decode;
 use super::item::Attributes;
-use super::refusal_marks::{earlier_try_lost, what_was_sent};
+use super::refusal_marks::what_was_sent;
 use super::target::{Shared, Target};
 use crate::error::body::Refusal;
 use crate::error::chain::{Broken, Told, layers};
@@ -52,15 +52,15 @@ impl Error {
         self.conflict_item().map(|item| decode(item.clone(), None))
     }
 
-    /// Whether the write may have happened all the same: the SDK sent it more than once, and an earlier
-    /// try got no answer. So a [`Conflict`](ErrorKind::Conflict) may be with this very write; compare the
-    /// item that is there with yours.
+    /// Whether the write may have happened all the same: it got no answer, or one that says that the service
+    /// failed; or the SDK sent it more than once, and that is so of an earlier try. So a
+    /// [`Conflict`](ErrorKind::Conflict) may be with this very write; compare the item that is there with yours,
+    /// before an addition is sent again. `false` for a read, and for a write that was not sent for want of credentials
+    /// or because it is not as it should be.
     #[must_use]
     pub fn may_be_done(&self) -> bool {
-        let refused = self
-            .detail()
-            .and_then(|detail| modeled::refused_write(detail));
-        refused.is_some_and(|(_, response)| earlier_try_lost(response))
+        self.detail()
+            .is_some_and(|detail| modeled::may_be_done(detail))
     }
 
     /// The SDK's error whole, by the operation's error type: `error.sdk::<GetItemError>()`.
@@ -70,7 +70,7 @@ impl Error {
     }
 
     pub(crate) fn conflict_item(&self) -> Option<&Attributes> {
-        modeled::refused_write(self.detail()?)?.0
+        modeled::conflict_item(self.detail()?)
     }
 }
 
@@ -286,6 +286,10 @@ impl<'a> Call<'a> {
             _ if self.shared.endpoint.region().is_none() => {
                 return Error::usage("region", "expected one in the SdkConfig; nothing was sent");
             }
+            _ if Broken::of(error) == Broken::Ended => {
+                let broken = Broken::Ended;
+                new(ErrorKind::Unreachable, broken.message()).hint(broken.hint())
+            }
             _ => new(ErrorKind::Other, "the request could not be sent"),
         };
         match endpoint {
@@ -361,6 +365,11 @@ fn no_credentials(error: &(dyn StdError + 'static)) -> Option<Error> {
         Some(below) => described.over(below),
         None => described,
     })
+}
+
+/// Whether it cannot have reached a service for another reason than the connection.
+fn is_never_sent(error: &(dyn StdError + 'static)) -> bool {
+    no_credentials(error).is_some() || names_no_http_client(error)
 }
 
 /// The SDK has no type for it.

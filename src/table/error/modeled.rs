@@ -1,6 +1,8 @@
 //! The parts of an error that DynamoDB sends beyond code and message, the same for every operation.
 
+use super::is_never_sent;
 use crate::table::item::Attributes;
+use crate::table::refusal_marks::earlier_try_lost;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemError;
 use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemError;
@@ -14,7 +16,6 @@ use aws_sdk_dynamodb::operation::transact_get_items::TransactGetItemsError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{CancellationReason, ThrottlingReason};
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use std::error::Error as StdError;
 
 /// What an operation's own error type may hold.
@@ -32,22 +33,40 @@ pub(crate) trait Modeled {
     }
 }
 
-/// A write that DynamoDB refused: the item of a failed condition, if it was asked for, and the answer.
-pub(crate) fn refused_write<'a>(
-    detail: &'a (dyn StdError + 'static),
-) -> Option<(Option<&'a Attributes>, &'a HttpResponse)> {
+/// The item of a failed condition, if it was asked for.
+pub(super) fn conflict_item<'a>(detail: &'a (dyn StdError + 'static)) -> Option<&'a Attributes> {
     fn of<'a, E: Modeled + StdError + 'static>(
         detail: &'a (dyn StdError + 'static),
-    ) -> Option<(Option<&'a Attributes>, &'a HttpResponse)> {
+    ) -> Option<&'a Attributes> {
         let error: &SdkError<E> = detail.downcast_ref()?;
-        Some((
-            error.as_service_error()?.conflict_item(),
-            error.raw_response()?,
-        ))
+        error.as_service_error()?.conflict_item()
     }
     of::<PutItemError>(detail)
         .or_else(|| of::<UpdateItemError>(detail))
         .or_else(|| of::<DeleteItemError>(detail))
+}
+
+/// Whether it is of a write that DynamoDB may have done.
+pub(super) fn may_be_done(detail: &(dyn StdError + 'static)) -> bool {
+    fn of<E: StdError + Send + Sync + 'static>(detail: &(dyn StdError + 'static)) -> bool {
+        let Some(error) = detail.downcast_ref::<SdkError<E>>() else {
+            return false;
+        };
+        match error {
+            SdkError::ServiceError(service) => {
+                let answer = service.raw();
+                answer.status().is_server_error() || earlier_try_lost(answer)
+            }
+            SdkError::ResponseError(_) | SdkError::TimeoutError(_) => true,
+            SdkError::DispatchFailure(failure) => !failure.is_user() && !is_never_sent(error),
+            _ => false,
+        }
+    }
+    of::<PutItemError>(detail)
+        || of::<UpdateItemError>(detail)
+        || of::<DeleteItemError>(detail)
+        || of::<BatchWriteItemError>(detail)
+        || of::<TransactWriteItemsError>(detail)
 }
 
 macro_rules! throttling {
