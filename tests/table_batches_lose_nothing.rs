@@ -485,6 +485,49 @@ async fn what_is_refused_for_what_all_have_in_common_is_not_tried_one_by_one() {
     assert!(taken < 1_000, "{taken}");
 }
 
+/// As a policy on leading keys does: one item that is not the caller's, and the request is denied.
+#[tokio::test(start_paused = true)]
+async fn an_item_that_is_denied_is_found_and_the_others_are_written() {
+    for foreign in [vec![0], vec![999], vec![3, 400, 401, 777]] {
+        let written = Written::default();
+        let mut takes = store(&written, |_| true);
+        let denied: BTreeSet<_> = foreign.iter().map(|n| format!("i{n}")).collect();
+        let is_denied = denied.clone();
+        let transport = Transport::new(move |sent| {
+            let requests = sent.body["RequestItems"]["MyTable"].as_array().unwrap();
+            if requests
+                .iter()
+                .any(|request| is_denied.contains(&id(request)))
+            {
+                return Answer::error("AccessDeniedException", "not authorized");
+            }
+            takes(sent)
+        });
+        let report = write(&transport.dynamo(), Backoff::new()).await;
+        check(&report, &written);
+        let refused = report.refused.iter().map(|refused| {
+            assert!(matches!(refused.error.kind(), ErrorKind::AccessDenied(_)));
+            id_of(refused.request.as_ref().unwrap())
+        });
+        assert_eq!(refused.collect::<BTreeSet<_>>(), denied);
+        assert!(report.unprocessed.is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_is_denied_is_not_asked_for_each_item() {
+    let transport = Transport::new(|_| Answer::error("AccessDeniedException", "not authorized"));
+    let report = write(&transport.dynamo(), Backoff::new()).await;
+    assert_eq!(report.written, 0);
+    assert_eq!(report.unprocessed.len() + report.refused.len(), GIVEN);
+    assert!(transport.count() <= 12, "{} requests", transport.count());
+    let error = report.complete().unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::AccessDenied(_)),
+        "{error}"
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_left_of_several_tables_is_theirs_however_it_is_spelt() {
     let arn = |name| format!("arn:aws:dynamodb:us-east-1:123456789012:table/{name}");

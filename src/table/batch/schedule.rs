@@ -22,6 +22,10 @@ const MOST_WAITING: usize = 2;
 /// So many entries refused, one by one, and none taken: what they have in common is refused.
 const REFUSED_ALIKE: usize = 100;
 
+/// So many requests denied and nothing taken: the table is denied, and not one entry of it, as by a policy on leading
+/// keys. Enough to come from a full request down to one entry.
+const DENIED_ALIKE: usize = 8;
+
 /// What DynamoDB says of two writes to one item in one request.
 const DUPLICATES: &str = "contains duplicates";
 
@@ -95,6 +99,8 @@ pub(super) struct Schedule<K: Kind> {
     left: VecDeque<K::Entry>,
     /// Parts of a request that was refused: they are not joined with others again.
     parts: VecDeque<Vec<K::Entry>>,
+    /// Requests that were denied.
+    denied: usize,
     /// Tables that nothing is sent to any more.
     stopped: Vec<String>,
     /// There is no other table to go on with when one is stopped.
@@ -123,6 +129,7 @@ impl<K: Kind> Schedule<K> {
             fresh: entries.into_iter().collect(),
             left: VecDeque::new(),
             parts: VecDeque::new(),
+            denied: 0,
             stopped: Vec::new(),
             is_of_one_table: false,
             ended: false,
@@ -325,6 +332,11 @@ impl<K: Kind> Schedule<K> {
                     .into_iter()
                     .partition(|entry| entry.target().table() == table);
                 if others.is_empty() {
+                    let is_denied = matches!(error.kind(), ErrorKind::AccessDenied(_));
+                    self.denied += usize::from(is_denied);
+                    if is_denied && (self.account.processed > 0 || self.denied < DENIED_ALIKE) {
+                        return self.divide(ours, error);
+                    }
                     return self.give_up(ours, error);
                 }
                 self.parts.push_front(others);

@@ -39,7 +39,7 @@ pub const DEFAULT_BATCH_CONCURRENCY: usize = 4;
 /// They go out in requests of [`MOST_WRITES_PER_REQUEST`], a few at the same time. What DynamoDB leaves
 /// unprocessed is repeated, with fewer requests in flight and time between them as long as that gets more
 /// of each through, and with [`Backoff`] when nothing gets through; what is left in the end comes back. A
-/// write that is not valid is found by dividing its request, and the others go on. Nothing is dropped.
+/// write that is not valid, or is denied by its key, is found by dividing its request, and the others go on. Nothing is dropped.
 ///
 /// The SDK's retries are switched off within, but for the one after rejected credentials, so a throttled
 /// table costs the other requests of this client none of their retry quota.
@@ -76,7 +76,7 @@ pub struct BatchReport {
     pub written: usize,
     /// What it did not take though nothing is wrong with it, for [`BatchWrite::writes`] of a later batch.
     pub unprocessed: Vec<BatchLeft>,
-    /// The writes that are not valid, or too large, each with what DynamoDB says of it alone; of two to one key
+    /// The writes that are not valid, or too large, or denied where others of the table are not, each with what DynamoDB says of it alone; of two to one key
     /// in one request, all that were in it.
     pub refused: Vec<BatchRefused>,
     /// What stopped the batch, or a table's part of it, or the last throttling, if anything is unprocessed.
