@@ -700,6 +700,85 @@ async fn a_denial_holds_however_a_statement_is_written() {
     insta::assert_snapshot!(said["message"].as_str().unwrap(), @"Statement wasn't well formed, can't be processed: Expected 'FROM' but got 'FORM'");
 }
 
+/// The engine takes the members of an object from an array as well, in their order.
+#[tokio::test]
+async fn what_names_no_members_is_refused() {
+    let cloud = cloud().await;
+    let policy = PermissionPolicy::leading_keys([ORDERS], ["a"]).unwrap();
+    let session = session(&cloud, &policy, None, &[]).await;
+    let statement = "SELECT * FROM Orders WHERE tenant = 'b' AND number = 1";
+    let part = json!({ "TableName": "Orders", "Key": key("b") });
+    for (operation, request) in [
+        ("ExecuteStatement", json!(["SELECT * FROM Orders"])),
+        (
+            "BatchExecuteStatement",
+            json!([[{ "Statement": statement }]]),
+        ),
+        (
+            "BatchExecuteStatement",
+            json!({ "Statements": [[statement, null, null, null]] }),
+        ),
+        (
+            "ExecuteTransaction",
+            json!([[{ "Statement": statement }], null, null]),
+        ),
+        (
+            "ExecuteTransaction",
+            json!({ "TransactStatements": [[statement, null, null]] }),
+        ),
+        (
+            "GetItem",
+            json!(["Orders", key("b"), null, null, null, null, null]),
+        ),
+        ("Scan", json!(["Orders"])),
+        (
+            "BatchGetItem",
+            json!([{ "Orders": { "Keys": [key("b")] } }, null]),
+        ),
+        (
+            "BatchGetItem",
+            json!({ "RequestItems": { "Orders": [[key("b")]] } }),
+        ),
+        (
+            "BatchWriteItem",
+            json!([{ "Orders": [{ "PutRequest": { "Item": item("b") } }] }, null, null]),
+        ),
+        (
+            "BatchWriteItem",
+            json!({ "RequestItems": { "Orders": [[{ "Item": item("b") }, null]] } }),
+        ),
+        (
+            "BatchWriteItem",
+            json!({ "RequestItems": { "Orders": [{ "PutRequest": [item("b")] }] } }),
+        ),
+        ("TransactGetItems", json!([[{ "Get": part }], null])),
+        ("TransactGetItems", json!({ "TransactItems": [[part]] })),
+        (
+            "TransactGetItems",
+            json!({ "TransactItems": [{ "Get": ["Orders", key("b"), null, null] }] }),
+        ),
+        (
+            "TransactWriteItems",
+            json!({ "TransactItems": [[null, null, part, null]] }),
+        ),
+        (
+            "TransactWriteItems",
+            json!({ "TransactItems": [
+            { "Put": ["Orders", item("b"), null, null, null, null] },
+        ] }),
+        ),
+    ] {
+        let said = answered(&cloud, &session, operation, &request).await;
+        let code = said.json()["__type"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        let refused = ["#SerializationException", "#AccessDeniedException"];
+        let refused = refused.iter().any(|refused| code.ends_with(refused));
+        assert!(refused, "{operation} {request}: {}", said.body);
+    }
+}
+
 /// A policy of one statement on `Orders` under a condition.
 fn when(action: &str, conditions: Value) -> Value {
     json!({ "Version": "2012-10-17", "Statement": [{

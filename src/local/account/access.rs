@@ -86,6 +86,24 @@ impl Access {
     }
 }
 
+/// Whether a request names its members. The engine takes them from an array as well, in their order, which
+/// DynamoDB does not, and [`needed`] would find none.
+pub(in crate::local) fn names_members(request: &Value) -> bool {
+    let named = |part: &Value| part.is_object() || part.is_null();
+    let parts_named = |part: &Value| {
+        part.as_object()
+            .is_some_and(|part| part.values().all(named))
+    };
+    request.is_object()
+        && elements(request, "Statements").all(Value::is_object)
+        && elements(request, "TransactStatements").all(Value::is_object)
+        && elements(request, "TransactItems").all(parts_named)
+        && members(request, "RequestItems").all(|(_, part)| match part {
+            Value::Array(writes) => writes.iter().all(parts_named),
+            part => named(part),
+        })
+}
+
 /// What a request needs; `arn` is what the ARNs of the account's resources begin with.
 pub(in crate::local) fn needed(
     operation: &str,

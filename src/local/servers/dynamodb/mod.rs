@@ -13,7 +13,9 @@ pub(in crate::local) use table::item;
 
 use super::server::{Respond, Service};
 use super::signature::{AuthFault, authenticate};
-use crate::local::account::{Access, AccessKey, Account, may_access, needed, request_id};
+use crate::local::account::{
+    Access, AccessKey, Account, may_access, names_members, needed, request_id,
+};
 use crate::local::fault::{Answer, Fault, plain};
 use crate::local::lock::lock;
 use bytes::Bytes;
@@ -193,7 +195,8 @@ impl DynamoDb {
             return Ok(Authorized::AsAsked);
         }
         // what cannot be read here, dynoxide must not get to see
-        let Ok(request) = serde_json::from_slice::<Value>(body) else {
+        let request = serde_json::from_slice::<Value>(body);
+        let Some(request) = request.ok().filter(names_members) else {
             let code = "SerializationException";
             return Err(Box::new(error(
                 StatusCode::BAD_REQUEST,
