@@ -453,6 +453,16 @@ mod tests {
                     "PartiQLDelete table/T",
                 ],
             ),
+            (
+                "ExecuteStatement",
+                json!({ "Statement": "DELETE FROM T WHERE id = '1' /*" }),
+                vec![
+                    "PartiQLSelect table/*",
+                    "PartiQLInsert table/*",
+                    "PartiQLUpdate table/*",
+                    "PartiQLDelete table/*",
+                ],
+            ),
         ] {
             assert_eq!(short(operation, &request), expected, "{operation}");
         }

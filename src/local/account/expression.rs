@@ -162,7 +162,7 @@ pub(super) fn number(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{UNKNOWN, names, partition_value};
+    use super::{UNKNOWN, names, partition_value, plain};
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -176,6 +176,22 @@ mod tests {
             names(&request);
             partition_value(&request, "id");
         }
+    }
+
+    #[test]
+    fn a_value_is_told_as_dynamodb_writes_it() {
+        for (value, expected) in [
+            (json!({ "S": "01" }), "01"),
+            (json!({ "N": "01.50" }), "1.5"),
+            (json!({ "N": "-1e2" }), "-100"),
+            (json!({ "B": "AQ==" }), "AQ=="),
+            (json!({ "BOOL": true }), UNKNOWN),
+            (json!({ "S": "a", "N": "1" }), UNKNOWN),
+            (json!(["S", "a"]), UNKNOWN),
+        ] {
+            assert_eq!(plain(Some(&value)), expected, "{value}");
+        }
+        assert_eq!(plain(None), UNKNOWN);
     }
 
     #[test]
