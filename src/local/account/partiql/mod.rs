@@ -72,7 +72,7 @@ pub(super) fn read(
     if exists {
         reader.expect_sign(")")?;
     }
-    reader.ends().then(|| Statement {
+    reader.ends().then_some(Statement {
         attributes: reader.attributes,
         ..read
     })
@@ -302,6 +302,7 @@ fn of(action: &'static str, resource: String) -> Statement {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::{Statement, read};
     use dynoxide::Database;
