@@ -10,7 +10,7 @@ use aws_credential_strategies::iam::PermissionPolicy;
 use aws_credential_strategies::local::{KeyType, LocalCloud, NewIndex, NewTable, Role, Trust};
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
-use local_support::send;
+use local_support::{Answer, send};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::time::SystemTime;
@@ -64,13 +64,13 @@ async fn session(
     )
 }
 
-/// One request as it goes over the wire; the action that was denied, if one was.
-async fn denied(
+/// One request as it goes over the wire, and its answer.
+async fn answered(
     cloud: &LocalCloud,
     credentials: &Credentials,
     operation: &str,
     body: &Value,
-) -> Option<String> {
+) -> Answer {
     let identity = credentials.clone().into();
     let parameters = v4::SigningParams::builder()
         .identity(&identity)
@@ -110,7 +110,17 @@ async fn denied(
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
-    let answer = send("POST", &url, &headers, &body).await;
+    send("POST", &url, &headers, &body).await
+}
+
+/// The action that was denied, if one was.
+async fn denied(
+    cloud: &LocalCloud,
+    credentials: &Credentials,
+    operation: &str,
+    body: &Value,
+) -> Option<String> {
+    let answer = answered(cloud, credentials, operation, body).await;
     if answer.status == 200 {
         return None;
     }
@@ -427,6 +437,348 @@ async fn what_names_no_key_is_refused() {
     }
 }
 
+/// Statements that the engine reads otherwise than they look at first sight, on items of `tenant` alone: with their
+/// action, and the parameters of those that have `?`.
+fn odd_statements(tenant: &str) -> Vec<(&'static str, String, Value)> {
+    let own = "tenant = 'a'";
+    let select = |rest: String| ("PartiQLSelect", format!("SELECT * FROM {rest}"), json!([]));
+    let as_it_is = |action, statement: String| (action, statement, json!([]));
+    vec![
+        select(format!(
+            "\"Orders\" WHERE /* {own} AND */ tenant = '{tenant}'"
+        )),
+        select(format!(
+            "\"Orders\" WHERE --{own} AND\n tenant = '{tenant}'"
+        )),
+        select(format!("\"Orders\"--\nWHERE/**/tenant='{tenant}'/* */;--")),
+        select(format!("Orders WHERE tenant = '{tenant}' AND number = 1e0")),
+        select(format!(
+            "Orders WHERE number=1AND tenant='{tenant}'AND weekday<>''"
+        )),
+        select(format!(
+            "Orders WHERE (((tenant = '{tenant}')) AND number >= -.5E+1)"
+        )),
+        select(format!(
+            "Orders WHERE number BETWEEN 1 AND 2 AND tenant in ('{tenant}')"
+        )),
+        select(format!(
+            "'Orders' where '{tenant}'=tenant order by number desc"
+        )),
+        select(format!(
+            "Orders WHERE NOT (number = 2 OR NOT number = 1) AND \"tenant\" = '{tenant}'"
+        )),
+        as_it_is(
+            "PartiQLDelete",
+            format!("/**/ DELETE FROM \"Orders\" WHERE tenant = '{tenant}' AND number = 11"),
+        ),
+        as_it_is(
+            "PartiQLUpdate",
+            format!(
+                "FROM \"Orders\" WHERE tenant = '{tenant}' AND number = 1 SET weekday = 'friday'"
+            ),
+        ),
+        as_it_is(
+            "PartiQLUpdate",
+            format!(
+                "UPDATE Orders SET log = list_append([1, {{'tenant': 'a'}}], [<<'a'>>])REMOVE weekday \
+                 WHERE tenant = '{tenant}' AND number = 1 RETURNING MODIFIED NEW *"
+            ),
+        ),
+        as_it_is(
+            "PartiQLInsert",
+            format!("INSERT INTO \"Orders\" VALUE {{\"tenant\":'{tenant}', number:30}}"),
+        ),
+        (
+            "PartiQLSelect",
+            "SELECT * FROM Orders WHERE weekday IN [?,? ?] AND tenant = ?".to_owned(),
+            json!([{ "S": "a" }, { "S": "a" }, { "S": "a" }, { "S": tenant }]),
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn a_statement_is_judged_as_it_is_executed() {
+    let cloud = cloud().await;
+    let policy = PermissionPolicy::leading_keys([ORDERS], ["a"]).unwrap();
+    let session = session(&cloud, &policy, None, &[]).await;
+    for tenant in ["a", "b"] {
+        for (action, statement, parameters) in odd_statements(tenant) {
+            let mut request = json!({ "Statement": statement });
+            if parameters != json!([]) {
+                request["Parameters"] = parameters;
+            }
+            let expected = (tenant == "b").then_some(action);
+            let said = denied(&cloud, &session, "ExecuteStatement", &request).await;
+            assert_eq!(said.as_deref(), expected, "{request}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_statement_that_is_not_understood_is_refused() {
+    let cloud = cloud().await;
+    cloud.create_table(("Secret", "id")).unwrap();
+    let policy = PermissionPolicy::leading_keys([ORDERS], ["a"]).unwrap();
+    let session = session(&cloud, &policy, None, &[]).await;
+    let a = json!([{ "S": "a" }]);
+    for (statement, parameters) in [
+        (
+            "SELECT * FROM Orders WHERE tenant = 'a' AND number = 1OR number = 1",
+            None,
+        ),
+        (
+            "SELECT * FROM Orders WHERE tenant = 'a' AND number = .5OR number = 1",
+            None,
+        ),
+        (
+            "SELECT * FROM Orders WHERE tenant = 'a' OR/**/number = 1",
+            None,
+        ),
+        ("SELECT * FROM Orders WHERE NOT tenant = 'a'", None),
+        (
+            "SELECT * FROM Orders WHERE tenant IN ['a'] OR (tenant) = 'b'",
+            None,
+        ),
+        (
+            "SELECT * FROM Orders WHERE 'a' = tenant.x OR tenant = 'b'",
+            None,
+        ),
+        ("SELECT * FROM Orders WHERE tenant NOT IN ['a']", None),
+        (
+            "SELECT * FROM Orders WHERE tenant IN ['a', weekday, 'b']",
+            None,
+        ),
+        (
+            "SELECT * FROM Orders WHERE attribute_exists(tenant) = true",
+            None,
+        ),
+        (
+            "SELECT * FROM Orders WHERE contains('tenant', ?) AND tenant = 'b'",
+            Some(&a),
+        ),
+        // the first of these is a name to the engine, and no parameter
+        (
+            "SELECT ?, weekday FROM Orders WHERE tenant = ?",
+            Some(&json!([{ "S": "b" }, { "S": "a" }])),
+        ),
+        (
+            "SELECT /* FROM Orders WHERE tenant = 'a' */ * FROM Secret",
+            None,
+        ),
+        ("SELECT * FROM 'Secret' WHERE tenant = 'a'", None),
+        ("SELECT 'secret' FROM Orders WHERE tenant = 'b'", None),
+        ("SELECT * FROM Orders WHERE tenant = 'a", None),
+        ("SELECT * FROM Orders WHERE tenant = \"a", None),
+        ("SELECT * FROM Orders WHERE tenant = 'a' /* ", None),
+        (
+            "SELECT * FROM Orders WHERE tenant = 'a'; SELECT * FROM Orders",
+            None,
+        ),
+        ("SELECT * FROM Orders WHERE\u{a0}tenant = 'a'", None),
+        (
+            "INSERT INTO Orders VALUE {'tenant':'a', \"tenant\":'b', 'number':5}",
+            None,
+        ),
+        (
+            "INSERT INTO Orders VALUE {'tenant':'a', tenant:'b', 'number':5}",
+            None,
+        ),
+        ("INSERT INTO Orders VALUE {'number':5}", None),
+    ] {
+        let mut request = json!({ "Statement": statement });
+        if let Some(parameters) = parameters {
+            request["Parameters"] = parameters.clone();
+        }
+        let said = denied(&cloud, &session, "ExecuteStatement", &request).await;
+        assert!(said.is_some(), "{statement}");
+        for (operation, member) in [
+            ("BatchExecuteStatement", "Statements"),
+            ("ExecuteTransaction", "TransactStatements"),
+        ] {
+            let many = json!({ member: [request] });
+            let said = denied(&cloud, &session, operation, &many).await;
+            assert!(said.is_some(), "{operation} {statement}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_denial_holds_however_a_statement_is_written() {
+    let cloud = cloud().await;
+    cloud.create_table(("Secret", "id")).unwrap();
+    let policy = json!({ "Version": "2012-10-17", "Statement": [
+        { "Effect": "Allow", "Action": "dynamodb:*", "Resource": "*" },
+        { "Effect": "Deny", "Action": "dynamodb:*", "Resource": ORDERS.replace("Orders", "Secret") },
+        {
+            "Effect": "Deny", "Action": "dynamodb:PartiQL*", "Resource": ORDERS,
+            "Condition": { "ForAnyValue:StringEquals": { "dynamodb:LeadingKeys": "b" } },
+        },
+        {
+            "Effect": "Deny", "Action": ["dynamodb:PartiQLDelete", "dynamodb:PartiQLUpdate"],
+            "Resource": ORDERS,
+            "Condition": { "StringEquals": { "dynamodb:ReturnValues": ["ALL_OLD", "UPDATED_NEW"] } },
+        },
+        {
+            "Effect": "Deny", "Action": "dynamodb:PartiQL*", "Resource": ORDERS,
+            "Condition": { "ForAnyValue:StringEquals": { "dynamodb:Attributes": "secret" } },
+        },
+    ] });
+    let session = session(&cloud, &policy, None, &[]).await;
+    for (statement, expected) in [
+        ("SELECT * FROM Secret", Some("PartiQLSelect")),
+        ("SELECT * FROM 'Secret'", Some("PartiQLSelect")),
+        (
+            "SELECT /* FROM Orders */ * FROM \"Secret\"",
+            Some("PartiQLSelect"),
+        ),
+        (
+            "FROM Secret WHERE id = '1' SET x = 1",
+            Some("PartiQLUpdate"),
+        ),
+        (
+            "INSERT INTO Orders VALUE {'tenant':'b', \"tenant\":'a', 'number':5}",
+            Some("PartiQLInsert"),
+        ),
+        (
+            "INSERT INTO Orders VALUE {'tenant':'a', 'number':5, \"secret\":'x'}",
+            Some("PartiQLInsert"),
+        ),
+        (
+            "DELETE FROM Orders WHERE tenant = 'a' AND number = 1 RETURNING ALL OLD *",
+            Some("PartiQLDelete"),
+        ),
+        (
+            "UPDATE Orders SET x = 1 WHERE tenant = 'a' AND number = 1 returning/**/modified new *;",
+            Some("PartiQLUpdate"),
+        ),
+        (
+            "UPDATE Orders SET x = 1 WHERE tenant = 'a' AND number = 1 RETURNING ALL NEW *",
+            None,
+        ),
+        (
+            "UPDATE Orders SET x = 1 WHERE tenant = 'a' AND number = 1",
+            None,
+        ),
+        (
+            "SELECT \"secret\" FROM Orders WHERE tenant = 'a'",
+            Some("PartiQLSelect"),
+        ),
+        (
+            "SELECT * FROM Orders WHERE tenant = 'a' ORDER BY secret",
+            Some("PartiQLSelect"),
+        ),
+        (
+            "SELECT * FROM Orders WHERE tenant = 'a' AND weekday = 'secret'",
+            None,
+        ),
+    ] {
+        let request = json!({ "Statement": statement });
+        let said = denied(&cloud, &session, "ExecuteStatement", &request).await;
+        assert_eq!(said.as_deref(), expected, "{statement}");
+    }
+    // what nothing denies, and nobody understands, is executed on no table
+    for statement in [
+        "SELECT 'secret' FROM Orders WHERE tenant = 'a'",
+        "UPDATE Orders SET 'secret' = 1 WHERE tenant = 'a' AND number = 1",
+        "SELECT * FROM Orders WHERE contains('secret', 'a') AND tenant = 'a'",
+        "SELECT * FROM Secret WHERE",
+    ] {
+        let said = answered(
+            &cloud,
+            &session,
+            "ExecuteStatement",
+            &json!({ "Statement": statement }),
+        )
+        .await;
+        assert_ne!(said.status, 200, "{statement}");
+    }
+    // a mistake is told in the engine's words
+    let mistaken = json!({ "Statement": "SELECT * FORM Orders WHERE tenant = 'a'" });
+    let said = answered(&cloud, &session, "ExecuteStatement", &mistaken)
+        .await
+        .json();
+    insta::assert_snapshot!(said["message"].as_str().unwrap(), @"Statement wasn't well formed, can't be processed: Expected 'FROM' but got 'FORM'");
+}
+
+/// The engine takes the members of an object from an array as well, in their order.
+#[tokio::test]
+async fn what_names_no_members_is_refused() {
+    let cloud = cloud().await;
+    let policy = PermissionPolicy::leading_keys([ORDERS], ["a"]).unwrap();
+    let session = session(&cloud, &policy, None, &[]).await;
+    let statement = "SELECT * FROM Orders WHERE tenant = 'b' AND number = 1";
+    let part = json!({ "TableName": "Orders", "Key": key("b") });
+    for (operation, request) in [
+        ("ExecuteStatement", json!(["SELECT * FROM Orders"])),
+        (
+            "BatchExecuteStatement",
+            json!([[{ "Statement": statement }]]),
+        ),
+        (
+            "BatchExecuteStatement",
+            json!({ "Statements": [[statement, null, null, null]] }),
+        ),
+        (
+            "ExecuteTransaction",
+            json!([[{ "Statement": statement }], null, null]),
+        ),
+        (
+            "ExecuteTransaction",
+            json!({ "TransactStatements": [[statement, null, null]] }),
+        ),
+        (
+            "GetItem",
+            json!(["Orders", key("b"), null, null, null, null, null]),
+        ),
+        ("Scan", json!(["Orders"])),
+        (
+            "BatchGetItem",
+            json!([{ "Orders": { "Keys": [key("b")] } }, null]),
+        ),
+        (
+            "BatchGetItem",
+            json!({ "RequestItems": { "Orders": [[key("b")]] } }),
+        ),
+        (
+            "BatchWriteItem",
+            json!([{ "Orders": [{ "PutRequest": { "Item": item("b") } }] }, null, null]),
+        ),
+        (
+            "BatchWriteItem",
+            json!({ "RequestItems": { "Orders": [[{ "Item": item("b") }, null]] } }),
+        ),
+        (
+            "BatchWriteItem",
+            json!({ "RequestItems": { "Orders": [{ "PutRequest": [item("b")] }] } }),
+        ),
+        ("TransactGetItems", json!([[{ "Get": part }], null])),
+        ("TransactGetItems", json!({ "TransactItems": [[part]] })),
+        (
+            "TransactGetItems",
+            json!({ "TransactItems": [{ "Get": ["Orders", key("b"), null, null] }] }),
+        ),
+        (
+            "TransactWriteItems",
+            json!({ "TransactItems": [[null, null, part, null]] }),
+        ),
+        (
+            "TransactWriteItems",
+            json!({ "TransactItems": [
+            { "Put": ["Orders", item("b"), null, null, null, null] },
+        ] }),
+        ),
+    ] {
+        let said = answered(&cloud, &session, operation, &request).await;
+        let code = said.json()["__type"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        let refused = ["#SerializationException", "#AccessDeniedException"];
+        let refused = refused.iter().any(|refused| code.ends_with(refused));
+        assert!(refused, "{operation} {request}: {}", said.body);
+    }
+}
+
 /// A policy of one statement on `Orders` under a condition.
 fn when(action: &str, conditions: Value) -> Value {
     json!({ "Version": "2012-10-17", "Statement": [{
@@ -739,6 +1091,9 @@ fn a_session_policy_that_would_not_fit_says_what_to_do_instead() {
     insta::assert_snapshot!(tables, @"narrow policy: tables: expected the ARN of a table, not `Orders`");
     let tag = PermissionPolicy::leading_keys_of_tag([ORDERS], "a}b").unwrap_err();
     insta::assert_snapshot!(tag, @"narrow policy: tag: expected the key of a session tag: 1 to 128 letters, digits, spaces and _.:/=+-@, not `a}b`");
+    let tag = PermissionPolicy::leading_keys_of_tag([ORDERS], "東京").unwrap_err();
+    insta::assert_snapshot!(tag, @"narrow policy: tag: `東京` has the character '東', and IAM takes none beyond 'ÿ' in a policy");
+    assert!(PermissionPolicy::leading_keys_of_tag([ORDERS], "straße").is_ok());
     insta::assert_snapshot!(PermissionPolicy::leading_keys([ORDERS], ["a"]).unwrap().to_compact_json(), @r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["dynamodb:BatchGetItem","dynamodb:BatchWriteItem","dynamodb:ConditionCheckItem","dynamodb:DeleteItem","dynamodb:GetItem","dynamodb:PartiQLDelete","dynamodb:PartiQLInsert","dynamodb:PartiQLSelect","dynamodb:PartiQLUpdate","dynamodb:PutItem","dynamodb:Query","dynamodb:UpdateItem"],"Resource":["arn:aws:dynamodb:us-east-1:123456789012:table/Orders","arn:aws:dynamodb:us-east-1:123456789012:table/Orders/index/*"],"Condition":{"ForAllValues:StringEquals":{"dynamodb:LeadingKeys":"a"},"Null":{"dynamodb:LeadingKeys":"false"}}}]}"#);
     // as many as fit, are taken
     let fitting: Vec<String> = (0..80).map(|n| format!("tenant-{n:05}")).collect();

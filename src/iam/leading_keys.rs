@@ -23,7 +23,8 @@ const ACTIONS: [&str; 12] = [
 
 const LEADING_KEYS: &str = "dynamodb:LeadingKeys";
 
-/// The last character that STS takes in a session policy (STS API reference, `AssumeRole`, `Policy`).
+/// The last character that STS takes in a session policy, and IAM in any (STS API reference, `AssumeRole`,
+/// `Policy`; IAM API reference, `PutRolePolicy`, `PolicyDocument`).
 const LAST_CHARACTER: char = '\u{ff}';
 
 const NARROW: Operation = Operation::new("narrow policy");
@@ -108,8 +109,8 @@ impl PermissionPolicy {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for a table that is no ARN, or a key that no tag
-    /// has.
+    /// [`ErrorKind::Usage`](crate::ErrorKind::Usage) for a table that is no ARN, a key that no tag has,
+    /// or one with a character that IAM takes in no policy: those beyond U+00FF.
     pub fn leading_keys_of_tag<T>(tables: T, tag: &str) -> Result<Self>
     where
         T: IntoIterator<Item: Into<String>>,
@@ -122,6 +123,12 @@ impl PermissionPolicy {
             let expected = format!(
                 "expected the key of a session tag: 1 to {TAG_KEY_MAX} letters, digits, spaces and _.:/=+-@, not `{}`",
                 tag.escape_debug()
+            );
+            return Err(Error::usage("tag", expected).during(NARROW));
+        }
+        if let Some(c) = tag.chars().find(|c| *c > LAST_CHARACTER) {
+            let expected = format!(
+                "`{tag}` has the character {c:?}, and IAM takes none beyond {LAST_CHARACTER:?} in a policy"
             );
             return Err(Error::usage("tag", expected).during(NARROW));
         }

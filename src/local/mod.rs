@@ -43,7 +43,8 @@
 //! - Each server counts what it is asked and fails as a test wants it to: see [`Server`] and [`Fault`].
 //!
 //! - Policies are evaluated for every operation, down to the items and attributes that it names
-//!   (`dynamodb:LeadingKeys`, `dynamodb:Attributes`), with policy variables.
+//!   (`dynamodb:LeadingKeys`, `dynamodb:Attributes`), with policy variables. A PartiQL statement that is not
+//!   understood needs every PartiQL action on `table/*`, and then reaches no table.
 //!
 //! Not there:
 //!

@@ -4,7 +4,7 @@
 //! and an index is a resource of its own. The condition keys are those of the developer guide, "Using
 //! IAM policy conditions for fine-grained access control".
 
-use super::expression::{names, partition_value, plain};
+use super::expression::{UNKNOWN, names, partition_value, plain};
 use super::partiql;
 use super::schema::Schema;
 use iam_rs::{Context, ContextValue};
@@ -34,9 +34,16 @@ struct Asked {
     return_consumed_capacity: Option<String>,
     /// Of a PartiQL `SELECT`.
     full_table_scan: Option<bool>,
+    /// By a statement that is not understood, so that it may as well ask for something else.
+    not_understood: bool,
 }
 
 impl Access {
+    /// Whether what is asked for is known; if not, it must not be done, whatever policies allow.
+    pub(in crate::local) fn is_understood(&self) -> bool {
+        !self.asked.not_understood
+    }
+
     /// Adds what conditions may ask.
     pub(super) fn describe(&self, mut context: Context) -> Context {
         let Asked {
@@ -47,6 +54,7 @@ impl Access {
             return_values,
             return_consumed_capacity,
             full_table_scan,
+            not_understood: _,
         } = &self.asked;
         for (key, value) in [
             ("dynamodb:EnclosingOperation", *enclosing),
@@ -78,6 +86,24 @@ impl Access {
     }
 }
 
+/// Whether a request names its members. The engine takes them from an array as well, in their order, which
+/// DynamoDB does not, and [`needed`] would find none.
+pub(in crate::local) fn names_members(request: &Value) -> bool {
+    let named = |part: &Value| part.is_object() || part.is_null();
+    let parts_named = |part: &Value| {
+        part.as_object()
+            .is_some_and(|part| part.values().all(named))
+    };
+    request.is_object()
+        && elements(request, "Statements").all(Value::is_object)
+        && elements(request, "TransactStatements").all(Value::is_object)
+        && elements(request, "TransactItems").all(parts_named)
+        && members(request, "RequestItems").all(|(_, part)| match part {
+            Value::Array(writes) => writes.iter().all(parts_named),
+            part => named(part),
+        })
+}
+
 /// What a request needs; `arn` is what the ARNs of the account's resources begin with.
 pub(in crate::local) fn needed(
     operation: &str,
@@ -105,6 +131,10 @@ pub(in crate::local) fn needed(
             parameters.map_or(&[], Vec::as_slice),
             schema,
         );
+        let Some(read) = read else {
+            let any = |action: &&str| on(action, table("*"), Asked::anything(enclosing));
+            return partiql::ACTIONS.iter().map(any).collect();
+        };
         let asked = Asked {
             enclosing: Some(enclosing),
             full_table_scan: (read.action == "PartiQLSelect")
@@ -112,9 +142,10 @@ pub(in crate::local) fn needed(
             leading_keys: read.leading_keys,
             attributes: read.attributes,
             select: read.select.map(str::to_owned),
+            return_values: read.return_values.map(str::to_owned),
             ..Asked::default()
         };
-        on(read.action, format!("{arn}{}", read.resource), asked)
+        vec![on(read.action, format!("{arn}{}", read.resource), asked)]
     };
     match operation {
         "BatchGetItem" => members(request, "RequestItems")
@@ -134,12 +165,12 @@ pub(in crate::local) fn needed(
                 on(transact_action(kind), table(name), asked)
             })
             .collect(),
-        "ExecuteStatement" => vec![statement(request, "ExecuteStatement")],
+        "ExecuteStatement" => statement(request, "ExecuteStatement"),
         "BatchExecuteStatement" => elements(request, "Statements")
-            .map(|part| statement(part, "BatchExecuteStatement"))
+            .flat_map(|part| statement(part, "BatchExecuteStatement"))
             .collect(),
         "ExecuteTransaction" => elements(request, "TransactStatements")
-            .map(|part| statement(part, "ExecuteTransaction"))
+            .flat_map(|part| statement(part, "ExecuteTransaction"))
             .collect(),
         "ListTables" => vec![on(operation, table("*"), Asked::default())],
         "ListStreams" => vec![on(operation, table("*/stream/*"), Asked::default())],
@@ -239,6 +270,21 @@ fn listing(
 }
 
 impl Asked {
+    /// By a statement that is not understood: what no condition names.
+    fn anything(enclosing: &'static str) -> Self {
+        let unknown = || BTreeSet::from([UNKNOWN.to_owned()]);
+        Asked {
+            enclosing: Some(enclosing),
+            leading_keys: Some(unknown()),
+            attributes: unknown(),
+            select: Some(UNKNOWN.to_owned()),
+            return_values: Some(UNKNOWN.to_owned()),
+            full_table_scan: Some(true),
+            not_understood: true,
+            ..Asked::default()
+        }
+    }
+
     fn add_items<'a>(
         &mut self,
         items: impl Iterator<Item = &'a Value>,
@@ -405,6 +451,16 @@ mod tests {
                     "PartiQLInsert table/T",
                     "PartiQLUpdate table/T",
                     "PartiQLDelete table/T",
+                ],
+            ),
+            (
+                "ExecuteStatement",
+                json!({ "Statement": "DELETE FROM T WHERE id = '1' /*" }),
+                vec![
+                    "PartiQLSelect table/*",
+                    "PartiQLInsert table/*",
+                    "PartiQLUpdate table/*",
+                    "PartiQLDelete table/*",
                 ],
             ),
         ] {

@@ -145,20 +145,24 @@ fn equal_to<'a>(expression: &'a str, key: &str, request: &Value) -> Option<&'a s
     None
 }
 
-/// A typed value as a policy writes it: text and numbers as they are, bytes in base64.
+/// A typed value as a policy writes it: text as it is, numbers as DynamoDB writes them, bytes in base64.
 pub(super) fn plain(value: Option<&Value>) -> String {
-    let typed = value.and_then(Value::as_object);
-    let text = typed.and_then(|typed| {
-        ["S", "N", "B"]
-            .into_iter()
-            .find_map(|kind| typed.get(kind)?.as_str())
-    });
-    text.unwrap_or(UNKNOWN).to_owned()
+    let text = |kind| value?.get(kind)?.as_str();
+    match (text("S"), text("N"), text("B")) {
+        (Some(text), None, None) | (None, None, Some(text)) => text.to_owned(),
+        (None, Some(text), None) => number(text),
+        _ => UNKNOWN.to_owned(),
+    }
+}
+
+/// A number as DynamoDB writes it, however it was written.
+pub(super) fn number(text: &str) -> String {
+    dynoxide::types::normalize_dynamo_number(text)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{UNKNOWN, names, partition_value};
+    use super::{UNKNOWN, names, partition_value, plain};
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -172,6 +176,22 @@ mod tests {
             names(&request);
             partition_value(&request, "id");
         }
+    }
+
+    #[test]
+    fn a_value_is_told_as_dynamodb_writes_it() {
+        for (value, expected) in [
+            (json!({ "S": "01" }), "01"),
+            (json!({ "N": "01.50" }), "1.5"),
+            (json!({ "N": "-1e2" }), "-100"),
+            (json!({ "B": "AQ==" }), "AQ=="),
+            (json!({ "BOOL": true }), UNKNOWN),
+            (json!({ "S": "a", "N": "1" }), UNKNOWN),
+            (json!(["S", "a"]), UNKNOWN),
+        ] {
+            assert_eq!(plain(Some(&value)), expected, "{value}");
+        }
+        assert_eq!(plain(None), UNKNOWN);
     }
 
     #[test]

@@ -17,7 +17,7 @@ mod variable;
 pub use role::{DEFAULT_MAX_SESSION, Role, Trust};
 pub use state::ROTATION_SHARE;
 
-pub(super) use access::needed;
+pub(super) use access::{Access, names_members, needed};
 pub(super) use authorize::{
     Assumption, NewSession, ServiceCall, may_access, may_assume, may_federate, service_may_assume,
 };

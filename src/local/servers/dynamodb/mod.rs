@@ -13,7 +13,9 @@ pub(in crate::local) use table::item;
 
 use super::server::{Respond, Service};
 use super::signature::{AuthFault, authenticate};
-use crate::local::account::{AccessKey, Account, may_access, needed, request_id};
+use crate::local::account::{
+    Access, AccessKey, Account, may_access, names_members, needed, request_id,
+};
 use crate::local::fault::{Answer, Fault, plain};
 use crate::local::lock::lock;
 use bytes::Bytes;
@@ -67,6 +69,17 @@ pub struct DynamoDb {
     /// One for each account that was heard of.
     engines: Mutex<HashMap<String, Arc<Engine>>>,
 }
+
+/// How a request may be carried out.
+enum Authorized {
+    AsAsked,
+    /// Where there are no tables: its statement is not understood, and the engine says what is wrong
+    /// with it.
+    OnNothing,
+}
+
+/// In place of an account's number, for an engine that never has a table.
+const NO_ACCOUNT: &str = "";
 
 /// A database and the loopback port it listens on; ends with its last user.
 struct Engine {
@@ -151,9 +164,11 @@ impl DynamoDb {
             Ok(named) => named.into_parts(),
             Err(foreign) => return not_shared(&key, &operation, &foreign.0),
         };
-        if let Err(refusal) = self.authorize(&key, &operation, &body) {
-            return *refusal;
-        }
+        let account = match self.authorize(&key, &operation, &body) {
+            Ok(Authorized::AsAsked) => account,
+            Ok(Authorized::OnNothing) => NO_ACCOUNT,
+            Err(refusal) => return *refusal,
+        };
         match refusal(&operation, &body) {
             Some(Refusal::Invalid(message)) => {
                 return error(StatusCode::BAD_REQUEST, "ValidationException", &message);
@@ -170,12 +185,18 @@ impl DynamoDb {
     }
 
     /// Whether the holder of the key may do all that the request asks for.
-    fn authorize(&self, key: &AccessKey, operation: &str, body: &Bytes) -> Result<(), Box<Answer>> {
+    fn authorize(
+        &self,
+        key: &AccessKey,
+        operation: &str,
+        body: &Bytes,
+    ) -> Result<Authorized, Box<Answer>> {
         if key.session_policies.is_none() && self.account.policies_of(&key.identity).is_none() {
-            return Ok(());
+            return Ok(Authorized::AsAsked);
         }
         // what cannot be read here, dynoxide must not get to see
-        let Ok(request) = serde_json::from_slice::<Value>(body) else {
+        let request = serde_json::from_slice::<Value>(body);
+        let Some(request) = request.ok().filter(names_members) else {
             let code = "SerializationException";
             return Err(Box::new(error(
                 StatusCode::BAD_REQUEST,
@@ -186,15 +207,21 @@ impl DynamoDb {
         let account = key.identity.account();
         let partition_key =
             |table: &str, index: Option<&str>| self.partition_key(account, table, index);
-        needed(
+        let needed = needed(
             operation,
             &request,
             &self.arn_prefix(account),
             &partition_key,
-        )
-        .iter()
-        .try_for_each(|access| may_access(&self.account, key, access))
-        .map_err(|denial| Box::new(access_denied(&denial.message)))
+        );
+        needed
+            .iter()
+            .try_for_each(|access| may_access(&self.account, key, access))
+            .map_err(|denial| Box::new(access_denied(&denial.message)))?;
+        Ok(if needed.iter().all(Access::is_understood) {
+            Authorized::AsAsked
+        } else {
+            Authorized::OnNothing
+        })
     }
 
     /// The name of the partition key of a table, or of one of its indexes.
