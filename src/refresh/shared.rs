@@ -810,6 +810,7 @@ fn no_runtime() -> Error {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used, clippy::unwrap_used)]
 mod tests {
     use super::*;
     use tokio::runtime::Builder;

@@ -293,6 +293,7 @@ fn have_run_apart(before: Now, now: Now) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use aws_smithy_async::time::TimeSource;

@@ -336,6 +336,7 @@ impl fmt::Debug for Service {
 }
 
 #[cfg(test)]
+#[allow(clippy::panic)]
 mod tests {
     use super::Refusal::{HoldBack, PassOn, PassOnLast};
     use super::*;

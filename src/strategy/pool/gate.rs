@@ -571,6 +571,7 @@ impl Meter {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used, clippy::unwrap_used)]
 mod tests {
     use super::*;
     use futures_util::FutureExt;
