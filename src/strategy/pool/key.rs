@@ -1,5 +1,6 @@
 //! What tells one session of a pool from another: the whole request, part by part.
 
+use crate::source::StsSourceBuilder;
 use equivalent::Equivalent;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -101,5 +102,40 @@ impl RoleKey<'_> {
             transitive_tags: all(&self.transitive_tags),
             source_identity: some(&self.source_identity),
         }
+    }
+
+    /// The builder of the source for this request, and for nothing beside it.
+    pub(super) fn request(&self, template: &StsSourceBuilder) -> StsSourceBuilder {
+        let RoleKey {
+            role,
+            session_name,
+            external_id,
+            duration,
+            policy,
+            policy_arns,
+            tags,
+            transitive_tags,
+            source_identity,
+        } = self;
+        let mut builder = template
+            .clone()
+            .for_role(role.to_string())
+            .duration(*duration);
+        if let Some(name) = session_name {
+            builder = builder.session_name(&**name);
+        }
+        if let Some(id) = external_id {
+            builder = builder.external_id(&**id);
+        }
+        if let Some(json) = policy {
+            builder = builder.policy(&**json);
+        }
+        if let Some(identity) = source_identity {
+            builder = builder.source_identity(&**identity);
+        }
+        builder
+            .policy_arns(policy_arns.iter().map(|arn| &**arn))
+            .tags(tags.iter().map(|(key, value)| (&**key, &**value)))
+            .transitive_tags(transitive_tags.iter().map(|key| &**key))
     }
 }

@@ -13,13 +13,13 @@ pub use status::{FailingRole, MAX_FAILING_TOLD, PoolStatus};
 use self::gate::Gate;
 use self::key::{KeptKey, RoleKey};
 use self::metrics::Metrics;
-use self::source::PooledSource;
+use self::source::{Common, PooledSource};
 use super::InstanceProfile;
 use super::with_refresh::refresh_setters;
 use crate::arn::Partition;
 use crate::error::{Error, Result};
 use crate::refresh::{Clock, CredentialCache, Jitter, RefreshPolicy, Timetable, WeakCache};
-use crate::source::{DEFAULT_SESSION_DURATION, StsSourceBuilder};
+use crate::source::{CredentialSource, DEFAULT_SESSION_DURATION, StsSourceBuilder};
 use moka::notification::RemovalCause;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
@@ -92,7 +92,7 @@ const LONGEST_FETCH: Duration = Duration::from_secs(600);
 pub struct RolePool(Arc<Shared>);
 
 struct Shared {
-    template: StsSourceBuilder,
+    common: Arc<Common>,
     defaults: RoleKey<'static>,
     with: WithPool,
     cache_policy: RefreshPolicy,
@@ -100,9 +100,7 @@ struct Shared {
     kept: Cache<KeptKey, PooledRole>,
     /// All that live, whoever keeps them. Its lock makes a request that is new one session.
     known: Mutex<Known>,
-    gate: Arc<Gate>,
     timetable: Arc<Timetable>,
-    metrics: Arc<Metrics>,
     evicted: Arc<AtomicU64>,
 }
 
@@ -188,22 +186,28 @@ impl StsSourceBuilder<WithPool> {
             "arn:{}:iam::000000000000:role/Nobody",
             Partition::of_region(&region)
         );
-        filled(&template, &defaults).for_role(nobody).build()?;
+        let nobody = defaults.request(&template).for_role(nobody).build()?;
 
         let call_timeout = with.policy.fetch_timeout_given();
         if with.policy.idle_after_given().is_none() {
             with.policy = with.policy.idle_after(DEFAULT_POOL_IDLE_AFTER);
         }
         let cache_policy = with.policy.fetch_timeout(LONGEST_FETCH.max(call_timeout));
-        let metrics = Arc::new(Metrics::default());
+        let common = Arc::new(Common {
+            endpoint: nobody.endpoint(),
+            template,
+            gate: Gate::new(with.max_in_flight, call_timeout),
+            metrics: Metrics::default(),
+            call_timeout,
+        });
         let evicted = Arc::new(AtomicU64::new(0));
-        let told = (Arc::clone(&metrics), Arc::clone(&evicted));
+        let told = (Arc::clone(&common), Arc::clone(&evicted));
         let kept = Cache::builder()
             .max_capacity(u64::try_from(with.max_roles).unwrap_or(u64::MAX))
             .eviction_policy(EvictionPolicy::lru())
             .eviction_listener(move |key: Arc<KeptKey>, _, cause| {
                 if cause == RemovalCause::Size {
-                    told.0.evicted();
+                    told.0.metrics.evicted();
                     told.1.fetch_add(1, Ordering::Relaxed);
                     tracing::debug!(role = %key.0.role, "a full pool let a role go");
                 }
@@ -211,15 +215,13 @@ impl StsSourceBuilder<WithPool> {
             .build();
         let clock = with.clock.clone().unwrap_or_default();
         Ok(RolePool(Arc::new(Shared {
-            gate: Arc::new(Gate::new(with.max_in_flight, call_timeout)),
             timetable: Arc::new(Timetable::new(clock, with.runtime.clone())),
-            template,
+            common,
             defaults,
             with,
             cache_policy,
             kept,
             known: Mutex::default(),
-            metrics,
             evicted,
         })))
     }
@@ -253,7 +255,7 @@ impl RolePool {
     #[must_use]
     pub fn status(&self) -> PoolStatus {
         let shared = &self.0;
-        let gate = shared.gate.figures();
+        let gate = shared.common.gate.figures();
         let (planned, wake_ups) = shared.timetable.figures();
         let mut status = PoolStatus {
             planned,
@@ -307,14 +309,9 @@ impl RolePool {
 
     fn new_session(&self, kept: &KeptKey) -> Result<PooledRole> {
         let shared = &self.0;
-        let source = filled(&shared.template, &kept.0).build()?;
-        let source = PooledSource::new(
-            source,
-            Arc::clone(&kept.0),
-            Arc::clone(&shared.gate),
-            Arc::clone(&shared.metrics),
-            shared.with.policy.fetch_timeout_given(),
-        );
+        // What is not as STS expects it is an error now.
+        kept.0.request(&shared.common.template).build()?;
+        let source = PooledSource::new(Arc::clone(&kept.0), &shared.common);
         let mut cache = CredentialCache::new(source, shared.cache_policy);
         if let Some(clock) = &shared.with.clock {
             cache = cache.with_clock(clock.clone());
@@ -334,9 +331,9 @@ impl RolePool {
 impl fmt::Debug for RolePool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RolePool")
-            .field("template", &self.0.template)
+            .field("template", &self.0.common.template)
             .field("max_roles", &self.0.with.max_roles)
-            .field("gate", &self.0.gate)
+            .field("gate", &self.0.common.gate)
             .finish_non_exhaustive()
     }
 }
@@ -436,39 +433,4 @@ fn defaults_of(template: &StsSourceBuilder) -> RoleKey<'static> {
         transitive_tags: all(&parts.transitive_tags),
         source_identity: text(&parts.source_identity),
     }
-}
-
-/// The builder of the source for this request, and for nothing beside it.
-fn filled(template: &StsSourceBuilder, key: &RoleKey<'_>) -> StsSourceBuilder {
-    let RoleKey {
-        role,
-        session_name,
-        external_id,
-        duration,
-        policy,
-        policy_arns,
-        tags,
-        transitive_tags,
-        source_identity,
-    } = key;
-    let mut builder = template
-        .clone()
-        .for_role(role.to_string())
-        .duration(*duration);
-    if let Some(name) = session_name {
-        builder = builder.session_name(&**name);
-    }
-    if let Some(id) = external_id {
-        builder = builder.external_id(&**id);
-    }
-    if let Some(json) = policy {
-        builder = builder.policy(&**json);
-    }
-    if let Some(identity) = source_identity {
-        builder = builder.source_identity(&**identity);
-    }
-    builder
-        .policy_arns(policy_arns.iter().map(|arn| &**arn))
-        .tags(tags.iter().map(|(key, value)| (&**key, &**value)))
-        .transitive_tags(transitive_tags.iter().map(|key| &**key))
 }

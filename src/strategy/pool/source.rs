@@ -5,7 +5,9 @@ use super::key::RoleKey;
 use super::metrics::Metrics;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::jitter;
-use crate::source::{CredentialSource, StsSource, report_failure, report_step};
+use crate::source::{
+    ASSUME_ROLE_NAME, CredentialSource, StsSource, StsSourceBuilder, report_failure, report_step,
+};
 use aws_credential_types::Credentials;
 use std::fmt;
 use std::sync::Arc;
@@ -20,30 +22,31 @@ const FAILED_CALLS: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
+/// What all sources of a pool have in common.
+pub(super) struct Common {
+    /// What requests start from.
+    pub(super) template: StsSourceBuilder,
+    /// Where STS is asked.
+    pub(super) endpoint: Option<String>,
+    pub(super) gate: Gate,
+    pub(super) metrics: Metrics,
+    pub(super) call_timeout: Duration,
+}
+
+/// It keeps no request: an idle role costs its key and a line, and a request is made of these in microseconds.
 pub(super) struct PooledSource {
-    source: StsSource,
     key: Arc<RoleKey<'static>>,
-    gate: Arc<Gate>,
     line: Line,
-    metrics: Arc<Metrics>,
-    call_timeout: Duration,
+    common: Arc<Common>,
 }
 
 impl PooledSource {
-    pub(super) fn new(
-        source: StsSource,
-        key: Arc<RoleKey<'static>>,
-        gate: Arc<Gate>,
-        metrics: Arc<Metrics>,
-        call_timeout: Duration,
-    ) -> Self {
+    /// Of a request that has been checked.
+    pub(super) fn new(key: Arc<RoleKey<'static>>, common: &Arc<Common>) -> Self {
         PooledSource {
-            line: gate.line(),
-            source,
+            line: common.gate.line(),
             key,
-            gate,
-            metrics,
-            call_timeout,
+            common: Arc::clone(common),
         }
     }
 
@@ -52,22 +55,28 @@ impl PooledSource {
     }
 
     pub(super) fn gate(&self) -> &Gate {
-        &self.gate
+        &self.common.gate
     }
 
     pub(super) fn line(&self) -> &Line {
         &self.line
     }
 
-    async fn call(&self, place: &mut Option<u64>) -> Result<Credentials> {
+    async fn call(&self, source: &StsSource, place: &mut Option<u64>) -> Result<Credentials> {
+        let Common {
+            gate,
+            metrics,
+            call_timeout,
+            ..
+        } = &*self.common;
         report_step("waiting for its turn at STS, which all roles of the pool share");
-        let permit = self.gate.permit(&self.line, place).await;
-        let answer = timeout(self.call_timeout, self.source.fetch()).await;
+        let permit = gate.permit(&self.line, place).await;
+        let answer = timeout(*call_timeout, source.fetch()).await;
         drop(permit);
         let answer = answer.unwrap_or_else(|_| Err(self.no_answer()));
         let throttled = answer.as_ref().is_err_and(Error::is_throttled);
-        self.metrics.called(throttled);
-        if let Some(rate) = self.gate.answered(&self.line, throttled) {
+        metrics.called(throttled);
+        if let Some(rate) = gate.answered(&self.line, throttled) {
             tracing::warn!(
                 calls_per_second = rate,
                 "sts throttles the roles of a pool: all of them slow down together"
@@ -80,32 +89,33 @@ impl PooledSource {
         Error::new(
             ErrorKind::Timeout,
             Operation::FETCH,
-            format!("STS did not answer within {:?}", self.call_timeout),
+            format!("STS did not answer within {:?}", self.common.call_timeout),
         )
-        .on(self.source.role_arn().to_owned())
+        .on(self.key.role.clone().into_owned())
         .hint("raise `fetch_timeout` if it is that slow by nature")
     }
 }
 
 impl CredentialSource for PooledSource {
     fn name(&self) -> &'static str {
-        self.source.name()
+        ASSUME_ROLE_NAME
     }
 
     fn subject(&self) -> Option<String> {
-        self.source.subject()
+        Some(self.key.role.clone().into_owned())
     }
 
     fn endpoint(&self) -> Option<String> {
-        self.source.endpoint()
+        self.common.endpoint.clone()
     }
 
     async fn fetch(&self) -> Result<Credentials> {
+        let source = self.key.request(&self.common.template).build()?;
         // Kept over all calls of the fetch: who was throttled is first again.
         let mut place = None;
         let (mut throttled, mut failed) = (0, 0);
         loop {
-            let error = match self.call(&mut place).await {
+            let error = match self.call(&source, &mut place).await {
                 Ok(credentials) => return Ok(credentials),
                 Err(error) => error,
             };
@@ -140,6 +150,10 @@ fn is_worth_another(error: &Error) -> bool {
 
 impl fmt::Debug for PooledSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.source.fmt(f)
+        f.debug_struct("PooledSource")
+            .field("role_arn", &self.key.role)
+            .field("session_name", &self.key.session_name)
+            .field("duration", &self.key.duration)
+            .finish_non_exhaustive()
     }
 }
