@@ -12,13 +12,17 @@ use std::time::Duration;
 /// The scope of the meter.
 const SCOPE: &str = "aws_credential_strategies";
 
-/// The instruments of one cache, made when its first attempt ends: an application that sets the SDK's
-/// global telemetry provider does so before.
+/// What one cache tells of itself.
 #[derive(Default)]
 pub(super) struct Metrics {
-    instruments: OnceLock<Option<Instruments>>,
+    meter: SharedMeter,
     told: Told,
 }
+
+/// The instruments of one cache, or of all caches of a pool, made when the first attempt ends: an application that
+/// sets the SDK's global telemetry provider does so before.
+#[derive(Clone, Default)]
+pub(crate) struct SharedMeter(Arc<OnceLock<Option<Instruments>>>);
 
 struct Instruments {
     attempts: Arc<dyn MonotonicCounter>,
@@ -47,8 +51,15 @@ pub(super) struct Ended {
 }
 
 impl Metrics {
+    pub(super) fn by(meter: SharedMeter) -> Self {
+        Metrics {
+            meter,
+            told: Told::default(),
+        }
+    }
+
     fn instruments(&self) -> Option<&Instruments> {
-        let made = self.instruments.get_or_init(|| {
+        let made = self.meter.0.get_or_init(|| {
             let provider = get_telemetry_provider().ok()?;
             let meter = provider.meter_provider().get_meter(SCOPE, None);
             let counter = |name: &'static str, unit: &'static str| {

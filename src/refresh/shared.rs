@@ -133,9 +133,10 @@ impl<F: CredentialSource> Shared<F> {
         }
     }
 
-    /// Woken by this timetable instead of by a timer of its own.
+    /// Woken by this timetable instead of by a timer of its own, and measured by the meter of all that are.
     #[cfg_attr(not(feature = "pool"), allow(dead_code))]
     pub(super) fn on_timetable(mut self, timetable: &Arc<Timetable>) -> Arc<Self> {
+        self.metrics = Metrics::by(timetable.meter());
         Arc::new_cyclic(|shared: &Weak<Self>| {
             self.membership = Some(timetable.join(Weak::<Self>::clone(shared)));
             self

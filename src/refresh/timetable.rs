@@ -2,6 +2,7 @@
 //! and there is none while nothing is due.
 
 use super::clock::{Clock, Now};
+use super::metrics::SharedMeter;
 use super::policy::{MAX_TIMER_SLEEP, OVERDUE};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -34,6 +35,8 @@ pub(crate) struct Timetable {
     clock: Clock,
     runtime: Option<Handle>,
     plan: Mutex<Plan>,
+    /// Of all whom it wakes.
+    meter: SharedMeter,
 }
 
 #[derive(Default)]
@@ -82,6 +85,7 @@ impl Timetable {
             clock,
             runtime,
             plan: Mutex::default(),
+            meter: SharedMeter::default(),
         }
     }
 
@@ -89,6 +93,10 @@ impl Timetable {
     pub(crate) fn figures(&self) -> (usize, u64) {
         let plan = self.plan();
         (plan.entries.len(), plan.wake_ups)
+    }
+
+    pub(super) fn meter(&self) -> SharedMeter {
+        self.meter.clone()
     }
 
     pub(super) fn join(self: &Arc<Self>, member: Weak<dyn Due>) -> Membership {
