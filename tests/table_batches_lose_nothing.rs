@@ -529,6 +529,30 @@ async fn a_table_that_is_denied_is_not_asked_for_each_item() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_table_that_is_denied_in_the_middle_of_a_stream_ends_it() {
+    let requests = AtomicUsize::new(0);
+    let transport = Transport::new(move |_| {
+        if requests.fetch_add(1, Ordering::SeqCst) < 4 {
+            Answer::ok(json!({ "UnprocessedItems": {} }))
+        } else {
+            Answer::error("AccessDeniedException", "not authorized any more")
+        }
+    });
+    let table = transport.dynamo().table("MyTable");
+    let mut puts = (0..100_000).map(|n| table.put(&json!({ "id": format!("i{n}") })));
+    let report = table.batch_write().send_iter(&mut puts).await.unwrap();
+    let taken = report.written + report.unprocessed.len() + report.refused.len();
+    assert_eq!(taken + puts.count(), 100_000);
+    assert_eq!(report.written, 100);
+    assert!(transport.count() < 300, "{} requests", transport.count());
+    let error = report.complete().unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::AccessDenied(_)),
+        "{error}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_left_of_several_tables_is_theirs_however_it_is_spelt() {
     let arn = |name| format!("arn:aws:dynamodb:us-east-1:123456789012:table/{name}");
     let item = json!({ "id": { "S": "1" } });

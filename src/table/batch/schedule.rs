@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::jitter;
 use crate::table::target::Target;
 use futures_core::Stream;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::future::{Future, pending, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
@@ -19,12 +19,14 @@ use tokio::time::{Instant, sleep_until};
 /// that may be in flight.
 const MOST_WAITING: usize = 2;
 
-/// So many entries refused, one by one, and none taken: what they have in common is refused.
+/// So many entries of a table refused in a row, one by one, and none taken: what they have in common is refused.
 const REFUSED_ALIKE: usize = 100;
 
-/// So many requests denied and nothing taken: the table is denied, and not one entry of it, as by a policy on leading
-/// keys. Enough to come from a full request down to one entry.
+/// So many requests for a table denied and none taken: the table is denied, and not one entry of it, as by a policy on
+/// leading keys. Enough to come from a full request down to one entry.
 const DENIED_ALIKE: usize = 8;
+/// The same in a row where some were taken: it is denied by now.
+const DENIED_SINCE: usize = 200;
 
 /// What DynamoDB says of two writes to one item in one request.
 const DUPLICATES: &str = "contains duplicates";
@@ -89,6 +91,34 @@ pub(super) struct Account<K: Kind> {
     pub(super) capacity: Option<f64>,
 }
 
+/// What a table has refused since it last took anything.
+#[derive(Default)]
+struct Trouble {
+    /// Requests that were denied.
+    denied: usize,
+    /// Entries that were refused one by one.
+    refused: usize,
+    /// It has taken something.
+    takes: bool,
+}
+
+impl Trouble {
+    fn ends(&mut self) {
+        (self.denied, self.refused, self.takes) = (0, 0, true);
+    }
+
+    /// Another request was denied; whether that is enough of them.
+    fn is_denied_again(&mut self) -> bool {
+        self.denied += 1;
+        let most = if self.takes {
+            DENIED_SINCE
+        } else {
+            DENIED_ALIKE
+        };
+        self.denied >= most
+    }
+}
+
 /// A batch under way.
 pub(super) struct Schedule<K: Kind> {
     kind: K,
@@ -99,8 +129,8 @@ pub(super) struct Schedule<K: Kind> {
     left: VecDeque<K::Entry>,
     /// Parts of a request that was refused: they are not joined with others again.
     parts: VecDeque<Vec<K::Entry>>,
-    /// Requests that were denied.
-    denied: usize,
+    /// What tables refuse.
+    troubles: HashMap<String, Trouble>,
     /// Tables that nothing is sent to any more.
     stopped: Vec<String>,
     /// There is no other table to go on with when one is stopped.
@@ -129,7 +159,7 @@ impl<K: Kind> Schedule<K> {
             fresh: entries.into_iter().collect(),
             left: VecDeque::new(),
             parts: VecDeque::new(),
-            denied: 0,
+            troubles: HashMap::new(),
             stopped: Vec::new(),
             is_of_one_table: false,
             ended: false,
@@ -304,6 +334,14 @@ impl<K: Kind> Schedule<K> {
         match result {
             Ok(answer) => {
                 let taken = given.saturating_sub(answer.left.len());
+                if taken > 0 {
+                    let mut table = None;
+                    for entry in &entries {
+                        if table.replace(entry.target().table()) != Some(entry.target().table()) {
+                            trouble(&mut self.troubles, entry.target().table()).ends();
+                        }
+                    }
+                }
                 self.pace.answered(now, ticket, taken, given);
                 self.account.processed += taken;
                 self.account.found.push(answer.found);
@@ -333,8 +371,7 @@ impl<K: Kind> Schedule<K> {
                     .partition(|entry| entry.target().table() == table);
                 if others.is_empty() {
                     let is_denied = matches!(error.kind(), ErrorKind::AccessDenied(_));
-                    self.denied += usize::from(is_denied);
-                    if is_denied && (self.account.processed > 0 || self.denied < DENIED_ALIKE) {
+                    if is_denied && !trouble(&mut self.troubles, &table).is_denied_again() {
                         return self.divide(ours, error);
                     }
                     return self.give_up(ours, error);
@@ -372,7 +409,12 @@ impl<K: Kind> Schedule<K> {
                     "two writes of this request are to one item; dedupe_by(..) keeps the last",
                 )
             };
-            if self.account.processed == 0 && self.account.refused.len() >= REFUSED_ALIKE {
+            let table = entries
+                .first()
+                .map(|entry| entry.target().table().to_owned());
+            let trouble = trouble(&mut self.troubles, &table.unwrap_or_default());
+            trouble.refused += entries.len();
+            if trouble.refused > REFUSED_ALIKE {
                 // it is not this entry or that
                 return self.give_up(entries, error);
             }
@@ -420,6 +462,11 @@ impl<K: Kind> Schedule<K> {
         self.account.error = Some(error);
         self.ended = true;
     }
+}
+
+/// What this table has refused.
+fn trouble<'a>(of: &'a mut HashMap<String, Trouble>, table: &str) -> &'a mut Trouble {
+    of.entry(table.to_owned()).or_default()
 }
 
 /// Whether an entry is to blame: it is not valid, or too large.

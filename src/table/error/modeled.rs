@@ -48,25 +48,29 @@ pub(super) fn conflict_item<'a>(detail: &'a (dyn StdError + 'static)) -> Option<
 
 /// Whether it is of a write that DynamoDB may have done.
 pub(super) fn may_be_done(detail: &(dyn StdError + 'static)) -> bool {
-    fn of<E: StdError + Send + Sync + 'static>(detail: &(dyn StdError + 'static)) -> bool {
+    fn of<E: StdError + Send + Sync + 'static>(
+        detail: &(dyn StdError + 'static),
+        is_known_by_token: bool,
+    ) -> bool {
         let Some(error) = detail.downcast_ref::<SdkError<E>>() else {
             return false;
         };
         match error {
             SdkError::ServiceError(service) => {
                 let answer = service.raw();
-                answer.status().is_server_error() || earlier_try_lost(answer)
+                answer.status().is_server_error() || !is_known_by_token && earlier_try_lost(answer)
             }
             SdkError::ResponseError(_) | SdkError::TimeoutError(_) => true,
             SdkError::DispatchFailure(failure) => !failure.is_user() && !is_never_sent(error),
             _ => false,
         }
     }
-    of::<PutItemError>(detail)
-        || of::<UpdateItemError>(detail)
-        || of::<DeleteItemError>(detail)
-        || of::<BatchWriteItemError>(detail)
-        || of::<TransactWriteItemsError>(detail)
+    of::<PutItemError>(detail, false)
+        || of::<UpdateItemError>(detail, false)
+        || of::<DeleteItemError>(detail, false)
+        || of::<BatchWriteItemError>(detail, false)
+        // had an earlier try been done, its repeat would say so
+        || of::<TransactWriteItemsError>(detail, true)
 }
 
 macro_rules! throttling {

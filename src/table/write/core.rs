@@ -35,8 +35,8 @@ use std::future::Future;
 /// wrote, `version` the number that it counted up. [`attempt`](Self::attempt) says so by
 /// [`Attempt::Unclear`], and an error by [`Error::may_be_done`](crate::Error::may_be_done): compare the
 /// item that is there with yours, by an attribute that nobody else writes (a random id of the request). A
-/// [transaction](crate::table::TransactWrite) of one write has no such doubt: its repeats are known by
-/// their token.
+/// [transaction](crate::table::TransactWrite) of one write has no such doubt when it is refused: its repeats are
+/// known by their token.
 #[must_use = "an operation does nothing until it is sent"]
 pub struct Write<V: Verb> {
     pub(crate) target: Target,
