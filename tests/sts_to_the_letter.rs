@@ -323,12 +323,15 @@ async fn an_expired_base_session_is_replaced_and_the_call_made_once_more() {
     let cloud = cloud_with_role().await;
     let source = by_instance(&cloud).build().unwrap();
     source.fetch().await.unwrap();
-    cloud.expire_sessions();
-    cloud.sts().reset_counts();
-    cloud.imds().reset_counts();
-    source.fetch().await.unwrap();
-    assert_eq!(cloud.sts().calls().assume_role, 2);
-    assert_eq!(cloud.imds().calls().documents(), 1);
+    // as often as it happens: a key that STS took ends the row
+    for _ in 0..4 {
+        cloud.expire_sessions();
+        cloud.sts().reset_counts();
+        cloud.imds().reset_counts();
+        source.fetch().await.unwrap();
+        assert_eq!(cloud.sts().calls().assume_role, 2);
+        assert_eq!(cloud.imds().calls().documents(), 1);
+    }
 }
 
 #[tokio::test]

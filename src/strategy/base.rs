@@ -72,4 +72,8 @@ impl<S: CredentialStrategy> BaseCredentials for StrategyBase<S> {
             Rejection::Invalidated | Rejection::NotCurrent
         )
     }
+
+    fn accepted(&self, key_id: &str) {
+        self.0.accepted(key_id);
+    }
 }

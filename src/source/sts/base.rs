@@ -45,6 +45,11 @@ pub(crate) trait BaseCredentials: Send + Sync {
 
     /// The key has expired; says whether another one may come.
     fn invalidate(&self, key_id: &str) -> bool;
+
+    /// STS took the key: one that is rejected later is no second in a row.
+    fn accepted(&self, key_id: &str) {
+        let _ = key_id;
+    }
 }
 
 /// What is known of base credentials before the first fetch.
@@ -89,6 +94,10 @@ impl Base {
 
     pub(super) fn invalidate(&self, key_id: &str) -> bool {
         self.0.invalidate(key_id)
+    }
+
+    pub(super) fn accepted(&self, key_id: &str) {
+        self.0.accepted(key_id);
     }
 }
 

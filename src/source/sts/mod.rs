@@ -106,7 +106,8 @@ impl StsSource {
             report_step("waiting for the code of the MFA device");
         }
         let code = self.request.mfa_code().await?;
-        let refusal = match self.assume(&signer, code.as_deref(), &mut time).await {
+        let code = code.as_deref();
+        let refusal = match self.assume_by_key(base, &signer, code, &mut time).await {
             Err(error) if is_of_a_dead_key(&error) => error,
             outcome => return outcome,
         };
@@ -118,7 +119,19 @@ impl StsSource {
         if renewed.access_key_id() == signer.access_key_id() {
             return Err(refusal);
         }
-        self.assume(&renewed, code.as_deref(), &mut time).await
+        self.assume_by_key(base, &renewed, code, &mut time).await
+    }
+
+    async fn assume_by_key(
+        &self,
+        base: &Base,
+        signer: &Credentials,
+        code: Option<&str>,
+        time: &mut Budget,
+    ) -> Result<Credentials> {
+        let assumed = self.assume(signer, code, time).await?;
+        base.accepted(signer.access_key_id());
+        Ok(assumed)
     }
 
     async fn base_credentials(&self, base: &Base, time: &mut Budget) -> Result<Credentials> {
