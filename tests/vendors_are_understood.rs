@@ -532,6 +532,13 @@ async fn a_pause_that_sts_asks_for_is_made_where_there_is_time_and_told_where_no
     assert_eq!(error.retry_after(), Some(Duration::from_secs(120)));
     assert!(error.is_throttled());
     assert_eq!(server.seen().len(), 1);
+    // A second pause would take the call to its limit, whose error knows nothing of the answers.
+    let busy = StandIn::start(|_| answer(429, &["retry-after: 4"], BUSY)).await;
+    let second = sts(&busy, ROLE).build().unwrap().fetch().await;
+    let second = second.unwrap_err();
+    assert!(second.is_throttled(), "{second}");
+    assert_eq!(second.retry_after(), Some(Duration::from_secs(4)));
+    assert_eq!(busy.seen().len(), 2);
     // and the cache leaves it alone as long
     let http = aws_smithy_http_client::Builder::new().build_http();
     let role = AssumeRole::builder(ROLE)

@@ -30,6 +30,10 @@ impl Budget {
         outcome.ok()
     }
 
+    pub(super) fn left(&self) -> Duration {
+        self.left
+    }
+
     pub(super) fn limit(&self) -> Duration {
         self.limit
     }

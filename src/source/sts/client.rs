@@ -1,7 +1,7 @@
 //! How STS is reached, and the SDK client that does it.
 
 use super::failure::{self, Call};
-use super::observe::Observer;
+use super::observe::{Observer, TimeLeft};
 use crate::arn::{Partition, account_in, is_host_of_aws, is_region_of_aws};
 use crate::error::{Error, Result};
 use crate::jitter;
@@ -33,10 +33,17 @@ pub const DEFAULT_STS_ATTEMPT_TIMEOUT: Duration = Duration::from_millis(2_500);
 /// callers wait ([`DEFAULT_WAIT_TIMEOUT`](crate::refresh::DEFAULT_WAIT_TIMEOUT)), so that the error is
 /// the one that names STS.
 pub const DEFAULT_STS_CALL_TIMEOUT: Duration = Duration::from_secs(9);
+/// Of an attempt that is shorter than what connecting may take, the part for connecting.
+const CONNECTING: f64 = 0.8;
 /// What the pauses between attempts grow from: small enough for three attempts within a call.
 const FIRST_PAUSE: Duration = Duration::from_millis(300);
 /// The longest pause that STS can ask for by `Retry-After` and get within a call.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// What an attempt after a pause needs of a call's time, to be worth the pause.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+/// Tries of one call, whatever an `SdkConfig` asks for: STS is not what a program's own retries are for.
+const MOST_ATTEMPTS: u32 = 8;
 
 /// What a fleet can be told to spread its tries over.
 const SPREADS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
@@ -150,6 +157,12 @@ impl StsSettings {
                     .with_max_attempts(DEFAULT_STS_MAX_ATTEMPTS)
                     .with_initial_backoff(FIRST_PAUSE),
             ));
+        }
+        if let Some(given) = given.and_then(SdkConfig::retry_config)
+            && given.max_attempts() > MOST_ATTEMPTS
+        {
+            let fewer = given.clone().with_max_attempts(MOST_ATTEMPTS);
+            config.set_retry_config(Some(fewer));
         }
         if single_attempt || spread.is_some() {
             config.set_retry_config(Some(RetryConfig::disabled()));
@@ -310,13 +323,18 @@ struct PausesAsAsked;
 
 impl ClassifyRetry for PausesAsAsked {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let left = context
+            .response()
+            .and_then(|response| response.extension::<TimeLeft>());
+        let fits =
+            |asked: Duration| left.is_none_or(|TimeLeft(left)| asked + ANSWERS_WITHIN <= *left);
         let asked = context
             .response()
             .filter(|response| matches!(response.status().as_u16(), 429 | 500 | 502..=599))
             .and_then(failure::retry_after);
         match asked {
             None => RetryAction::NoActionIndicated,
-            Some(asked) if asked > LONGEST_PAUSE => RetryAction::RetryForbidden,
+            Some(asked) if asked > LONGEST_PAUSE || !fits(asked) => RetryAction::RetryForbidden,
             Some(asked) => RetryAction::RetryIndicated(RetryReason::RetryableError {
                 kind: ErrorKind::ThrottlingError,
                 retry_after: Some(asked),
@@ -373,7 +391,15 @@ fn timeouts(given: Option<&TimeoutConfig>) -> TimeoutConfig {
         .build();
     let mut timeouts = given.map_or_else(|| TimeoutConfig::builder().build(), TimeoutConfig::clone);
     timeouts.take_defaults_from(&ours);
-    timeouts
+    // An attempt that ends first says nothing of the connection: what loads an `SdkConfig` sets 3.1 s.
+    let attempt = timeouts.operation_attempt_timeout();
+    match (timeouts.connect_timeout(), attempt) {
+        (Some(connect), Some(attempt)) if connect >= attempt => timeouts
+            .to_builder()
+            .connect_timeout(attempt.mul_f64(CONNECTING))
+            .build(),
+        _ => timeouts,
+    }
 }
 
 #[cfg(test)]
@@ -422,6 +448,10 @@ mod tests {
             .build();
         let both = timeouts(Some(&given));
         assert_eq!(both.operation_timeout(), Some(Duration::from_secs(1)));
+        assert_eq!(both.connect_timeout(), Some(DEFAULT_STS_CONNECT_TIMEOUT));
+        // as aws-config sets it
+        let loaded = TimeoutConfig::builder().connect_timeout(Duration::from_millis(3_100));
+        let both = timeouts(Some(&loaded.build()));
         assert_eq!(both.connect_timeout(), Some(DEFAULT_STS_CONNECT_TIMEOUT));
     }
 }

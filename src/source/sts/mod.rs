@@ -36,6 +36,7 @@ use crate::source::progress::report_step;
 use crate::source::token::TokenClaims;
 use aws_credential_types::Credentials;
 use std::fmt;
+use std::time::Duration;
 
 /// Credentials of a role that is assumed: one call of [`fetch`](CredentialSource::fetch) is one
 /// `sts:AssumeRole`, signed with the base credentials of that moment, or one
@@ -159,6 +160,7 @@ impl StsSource {
         if let Some(id) = self.request.secret_external_id() {
             observer.hide(id);
         }
+        observer.limit(self.time_of_call(time));
         let sent = self
             .request
             .fill(self.sts.client().assume_role(), code)
@@ -189,6 +191,7 @@ impl StsSource {
         observer.hide(token.as_str());
         report_step("waiting for STS");
         let request = self.sts.client().assume_role_with_web_identity();
+        observer.limit(self.time_of_call(&time));
         let sent = self
             .request
             .fill_unsigned(request, token.as_str())
@@ -221,6 +224,12 @@ impl StsSource {
         };
         let token = identity.token().await;
         Some(token.map(|token| token.claims()))
+    }
+
+    /// What one call may take of what is left.
+    fn time_of_call(&self, time: &Budget) -> Duration {
+        let limit = self.sts.call_timeout();
+        limit.map_or(time.left(), |limit| limit.min(time.left()))
     }
 
     fn call<'a>(&'a self, operation: Operation, observer: &'a Observer) -> Call<'a> {

@@ -12,6 +12,8 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::ConfigBag;
 use http_body_util::Limited;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 /// The largest answer that is read. AWS's own are a few KiB; the SDK by itself reads any size.
@@ -24,13 +26,24 @@ pub(crate) struct Observer(Arc<Mutex<Seen>>);
 #[derive(Debug, Default)]
 struct Seen {
     endpoint: Option<String>,
+    /// When the call has to have ended.
+    until: Option<Instant>,
     attempts: u32,
     secrets: Secrets,
     /// A good answer with CDATA sections, which the SDK's parser passes over.
     with_sections: Option<Zeroizing<Vec<u8>>>,
 }
 
+/// On an answer: what is left of its call's time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TimeLeft(pub(super) Duration);
+
 impl Observer {
+    /// From now on the call may take so long.
+    pub(super) fn limit(&self, time: Duration) {
+        self.seen().until = Instant::now().checked_add(time);
+    }
+
     /// Scheme, host and port of the last request.
     pub(super) fn endpoint(&self) -> Option<String> {
         self.seen().endpoint.clone()
@@ -101,6 +114,10 @@ impl Intercept for Observer {
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        if let Some(until) = self.seen().until {
+            let left = until.saturating_duration_since(Instant::now());
+            context.response_mut().add_extension(TimeLeft(left));
+        }
         let body = context.response_mut().body_mut();
         if body.bytes().is_none() {
             let unlimited = std::mem::replace(body, SdkBody::taken());
