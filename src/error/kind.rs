@@ -54,7 +54,8 @@ pub enum ErrorKind {
     TooShort,
     /// No connection could be made.
     Unreachable,
-    /// A setting or an argument is wrong; [`Error::field`](super::Error::field) names it. Nothing was sent.
+    /// A setting or an argument is wrong; [`Error::field`](super::Error::field) names it. Nothing was sent, but for a
+    /// transaction whose token DynamoDB knows with other items.
     Usage,
 }
 

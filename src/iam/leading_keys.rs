@@ -35,7 +35,8 @@ impl PermissionPolicy {
     ///
     /// Tables are ARNs; an index is confined by its own partition key. It allows to read and write
     /// items by every operation but `Scan`, which reads the items of all. A session may then do what
-    /// its role may do as well; a batch or a transaction with one other key is refused as a whole.
+    /// its role may do as well; a request of a batch, or a transaction, with one other key is refused as a whole
+    /// (`BatchWrite` and `BatchGet` then find that key, and do the others).
     ///
     /// Numbers are written as DynamoDB writes them, bytes in base64.
     ///

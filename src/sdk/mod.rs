@@ -27,7 +27,7 @@
 //!
 //! - **A service that refuses every key is held back by itself.** After [`FRESH_KEYS_REFUSED`] new keys in a row its
 //!   rejections bring about no refresh, until it accepts a request or [`HELD_BACK_FOR`] has passed. That is counted
-//!   per service of each [`Recovery`].
+//!   per service, and remembered with the strategy; for a strategy of your own, with each [`Recovery`].
 //! - **Its neighbours do not wait.** While a rejected key is being replaced, a service that has accepted keys and not
 //!   refused this one is still shown it ([`disputed_identity`](CredentialStrategy::disputed_identity)).
 //! - **A client that is wired so that it cannot recover is noticed**: one WARN event and an error that says how to

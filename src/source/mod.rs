@@ -30,13 +30,13 @@
 //! | region, `AWS_ENDPOINT_URL_STS`, `AWS_ENDPOINT_URL`, `AWS_USE_FIPS_ENDPOINT`, `AWS_USE_DUALSTACK_ENDPOINT`, retries, profile files | `.from_env()` | how STS is reached, as `aws-config` reads them |
 //! | whatever the provider reads | [`ProviderSource`] | by the provider chosen, and no other |
 //!
-//! Deliberately not read:
+//! Deliberately not read for credentials and by the metadata service's client:
 //!
 //! | variable | why |
 //! |---|---|
-//! | `AWS_ACCESS_KEY_ID` and its like, `AWS_PROFILE` | which credentials are used is chosen in code; there is no chain that finds others |
+//! | `AWS_ACCESS_KEY_ID` and its like, `AWS_PROFILE` | which credentials are used is chosen in code; there is no chain that finds others. `.from_env()` reads settings, not keys, of that profile |
 //! | `AWS_EC2_METADATA_V1_DISABLED` | version 1 is never used |
-//! | `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY` | the metadata service is on the host itself; a proxy would get its token |
+//! | `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY` | the metadata service is on the host itself; a proxy would get its token. The SDK's client, which STS is asked with, goes by them |
 //! | `AWS_STS_REGIONAL_ENDPOINTS` | STS is asked in its region always |
 //! | `AWS_REGION` and the rest of `.from_env()`, without it | nothing is loaded behind the caller's back |
 

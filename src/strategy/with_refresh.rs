@@ -46,7 +46,9 @@ impl WithRefresh {
 macro_rules! refresh_setters {
     ($builder:ty) => {
         impl $builder {
-            /// When to refresh; default: [`RefreshPolicy::default`](crate::RefreshPolicy::default).
+            /// When to refresh; default: [`RefreshPolicy::default`](crate::RefreshPolicy::default), for a pool with
+            /// a `wait_timeout` of 60 s and an `idle_after` of 15 min. A policy that is given stands as it is, with
+            /// its own `wait_timeout`.
             pub fn refresh(mut self, policy: $crate::refresh::RefreshPolicy) -> Self {
                 self.with.policy = policy;
                 self

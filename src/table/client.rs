@@ -201,8 +201,8 @@ impl<S: CredentialStrategy + ?Sized> Dynamo<S> {
     /// strategy of the `Dynamo` that it was made with, or it is not sent. One batch or transaction takes
     /// operations of one `Dynamo` only.
     ///
-    /// Credentials are waited for before the request is sent, as long as the strategy waits: the timeouts of attempt
-    /// and operation begin then.
+    /// Credentials are waited for before an operation of this crate is sent, as long as the strategy waits: the timeouts
+    /// of attempt and operation begin then. Requests of [`client`](Self::client) look for them within their attempt.
     ///
     /// The [`prefix`](Self::with_prefix) stays. The [`recorder`](Self::recorder) is the same one, and records
     /// what all of them ask. [`client`](Self::client) is made when it is asked for first.

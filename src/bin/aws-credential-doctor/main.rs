@@ -18,7 +18,8 @@ const PROGRAM: Program = Program {
             what mends it, and which option fits, as far as that could be seen. Region, endpoints and \
             profile are read from the environment, as an application reads them. It changes nothing; \
             of AWS it asks the metadata service, sts:GetCallerIdentity, and with --role-arn \
-            sts:AssumeRole.",
+            sts:AssumeRole; where environment or profile say so also the container's endpoint, \
+            sts:AssumeRoleWithWebIdentity, and what the profile needs (a command, a role).",
     options: &[
         Opt::flag("aws", "examine this machine; the default"),
         Opt::value(

@@ -78,8 +78,9 @@ const LONGEST_FETCH: Duration = Duration::from_secs(600);
 /// - A role that is denied, hangs or is throttled by itself is nobody else's trouble.
 ///
 /// Calls are made again by the pool, at this pace, and not by the SDK: retry settings of an `SdkConfig` play no
-/// part. [`fetch_timeout`](RefreshPolicy::fetch_timeout) bounds one call to STS;
-/// [`wait_timeout`](RefreshPolicy::wait_timeout) includes the wait for a turn and is
+/// part. [`fetch_timeout`](RefreshPolicy::fetch_timeout) bounds one call to STS, base included, as far as
+/// [`DEFAULT_STS_ATTEMPT_TIMEOUT`](crate::source::DEFAULT_STS_ATTEMPT_TIMEOUT), or the attempt timeout of an `SdkConfig`, does
+/// not; [`wait_timeout`](RefreshPolicy::wait_timeout) includes the wait for a turn and is
 /// [`DEFAULT_POOL_WAIT_TIMEOUT`] unless a policy is given.
 ///
 /// # Metrics

@@ -92,7 +92,7 @@ impl PooledSource {
             format!("STS did not answer within {:?}", self.common.call_timeout),
         )
         .on(self.key.role.clone().into_owned())
-        .hint("raise `fetch_timeout` if it is that slow by nature")
+        .hint("raise `fetch_timeout`, and the attempt timeout of the SdkConfig, if it is that slow by nature")
     }
 }
 

@@ -23,7 +23,7 @@ pub struct BatchItems<T> {
     pub undecoded: Vec<Error>,
     /// The keys that DynamoDB did not get to though nothing is wrong with them, for a later batch.
     pub unprocessed: Vec<Key>,
-    /// The keys that are not valid, each with what DynamoDB says of it alone.
+    /// The keys that are not valid, or denied where others are not, each with what DynamoDB says of it alone.
     pub refused: Vec<(Key, Error)>,
     /// What stopped the batch, or the last throttling, if anything is unprocessed.
     pub error: Option<Error>,

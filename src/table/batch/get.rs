@@ -22,7 +22,7 @@ pub const MOST_KEYS_PER_REQUEST: usize = 100;
 /// [`Dynamo::batch_get`](crate::table::Dynamo::batch_get).
 ///
 /// A key that is given twice is read once. What DynamoDB leaves unprocessed (an answer is at most 16 MB) is
-/// asked for again, and a key that is not valid is found by dividing its request, as
+/// asked for again, and a key that is not valid, or is denied, is found by dividing its request, as
 /// [`BatchWrite`](crate::table::BatchWrite) does; what is left in the end comes back.
 #[must_use = "an operation does nothing until it is sent"]
 pub struct BatchGet {
