@@ -553,3 +553,121 @@ fn what_serde_hides_is_refused_instead_of_changed() {
     assert_eq!(json, serde_json::json!({ "n": ["a"] }));
     assert!(serde_json::from_value::<Item>(json).is_err());
 }
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct At<T> {
+    at: T,
+}
+
+/// `at` of an item, read into this.
+fn at<T: serde::de::DeserializeOwned>(value: AttributeValue) -> Result<T, Error> {
+    from_item::<At<T>>(Item::from([("at", value)])).map(|item| item.at)
+}
+
+fn list(elements: impl IntoIterator<Item = i32>) -> AttributeValue {
+    let elements = elements.into_iter();
+    AttributeValue::L(elements.map(|n| AttributeValue::N(n.to_string())).collect())
+}
+
+fn map(name: &str, value: AttributeValue) -> AttributeValue {
+    AttributeValue::M(HashMap::from([(name.to_owned(), value)]))
+}
+
+#[track_caller]
+fn does_not_fit<T: std::fmt::Debug>(read: Result<T, Error>, place: &str, why: &str) {
+    let error = read.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Decode);
+    assert!(
+        error.to_string().contains(&format!("attribute {place} ")),
+        "{error}"
+    );
+    assert!(format!("{error:#}").contains(why), "{error:#}");
+    assert!(error.item().is_some());
+}
+
+#[test]
+fn no_element_of_a_list_is_dropped() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Pair(f64, f64);
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Named {
+        x: f64,
+        y: f64,
+    }
+    #[derive(Debug, PartialEq, Deserialize)]
+    enum Shape {
+        Point(f64, f64),
+        Struct { x: f64, y: f64 },
+    }
+    let three = || list([1, 2, 3]);
+    let why = "1 element more than";
+    does_not_fit(at::<(f64, f64)>(three()), "at", why);
+    does_not_fit(at::<[f64; 2]>(three()), "at", why);
+    does_not_fit(at::<[f64; 0]>(list([1])), "at", why);
+    does_not_fit(at::<Pair>(three()), "at", why);
+    does_not_fit(at::<Named>(three()), "at", why);
+    does_not_fit(at::<Shape>(map("Point", three())), "at.Point", why);
+    does_not_fit(at::<Shape>(map("Struct", three())), "at.Struct", "L");
+    does_not_fit(
+        at::<Option<Vec<(f64, f64)>>>(AttributeValue::L(vec![list([1, 2]), three()])),
+        "at[1]",
+        why,
+    );
+    let set = AttributeValue::Ss(vec!["a".into(), "b".into(), "c".into()]);
+    does_not_fit(at::<(String,)>(set), "at", "2 elements more than");
+    // as serde_json does
+    assert!(serde_json::from_str::<(f64, f64)>("[1, 2, 3]").is_err());
+    assert_eq!(at::<(f64, f64)>(list([1, 2])).unwrap(), (1.0, 2.0));
+    assert_eq!(at::<Pair>(list([1, 2])).unwrap(), Pair(1.0, 2.0));
+    let point = at::<Shape>(map("Point", list([1, 2]))).unwrap();
+    assert_eq!(point, Shape::Point(1.0, 2.0));
+    let named = map(
+        "Struct",
+        AttributeValue::M(HashMap::from([
+            ("x".to_owned(), AttributeValue::N("1".into())),
+            ("y".to_owned(), AttributeValue::N("2".into())),
+        ])),
+    );
+    assert_eq!(
+        at::<Shape>(named).unwrap(),
+        Shape::Struct { x: 1.0, y: 2.0 }
+    );
+}
+
+#[test]
+fn a_key_of_a_map_is_read_as_it_would_be_written() {
+    let member = |key: &str| map(key, AttributeValue::Bool(true));
+    let why = "the key does not fit its type";
+    for key in ["01", "+1", "-0", "1.0", " 1"] {
+        does_not_fit(
+            at::<HashMap<u32, bool>>(member(key)),
+            &format!("at.{key}"),
+            why,
+        );
+        does_not_fit(
+            at::<HashMap<i128, bool>>(member(key)),
+            &format!("at.{key}"),
+            why,
+        );
+    }
+    assert_eq!(
+        at::<HashMap<u32, bool>>(member("10")).unwrap(),
+        HashMap::from([(10, true)])
+    );
+    assert_eq!(
+        at::<HashMap<i8, bool>>(member("-1")).unwrap(),
+        HashMap::from([(-1, true)])
+    );
+    // two texts of one number would be one key
+    let two = || {
+        AttributeValue::M(HashMap::from([
+            ("1".to_owned(), AttributeValue::Bool(true)),
+            ("1.0".to_owned(), AttributeValue::Bool(false)),
+        ]))
+    };
+    assert!(at::<HashMap<Number, bool>>(two()).is_err());
+    assert_eq!(
+        at::<HashMap<Number, bool>>(member("1.50")).unwrap().len(),
+        1
+    );
+}

@@ -15,9 +15,10 @@ use serde::de::{
     SeqAccess, VariantAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
-use std::collections::hash_map;
+use std::collections::{HashSet, hash_map};
 use std::fmt;
 use std::marker::PhantomData;
+use std::str::FromStr;
 use std::sync::Arc;
 
 /// How `serde_json::Value` introduces itself: it has no sets, so one that is read into it would be written
@@ -160,7 +161,7 @@ fn rounded(number: &str, float: &str) -> Fault {
 }
 
 impl Decoder<'_> {
-    fn integer<T: std::str::FromStr>(&self, name: &str) -> Result<T, Fault> {
+    fn integer<T: FromStr>(&self, name: &str) -> Result<T, Fault> {
         match self.0 {
             Shape::Number(number) => number
                 .parse()
@@ -313,22 +314,17 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match self.0 {
-            Shape::List(elements) => visitor.visit_seq(Elements::of(elements, Shape::of)),
-            Shape::Strings(set) => visitor.visit_seq(Elements::of(set, |s| Shape::Text(s))),
-            Shape::Numbers(set) => visitor.visit_seq(Elements::of(set, |n| Shape::Number(n))),
-            Shape::Binaries(set) => {
-                visitor.visit_seq(Elements::of(set, |b| Shape::Binary(b.as_ref())))
-            }
+            Shape::List(elements) => Elements::of(elements, Shape::of).read(visitor),
+            Shape::Strings(set) => Elements::of(set, |s| Shape::Text(s)).read(visitor),
+            Shape::Numbers(set) => Elements::of(set, |n| Shape::Number(n)).read(visitor),
+            Shape::Binaries(set) => Elements::of(set, |b| Shape::Binary(b.as_ref())).read(visitor),
             other => Err(other.instead_of("L or a set")),
         }
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match self.0 {
-            Shape::Map(members) => visitor.visit_map(Members {
-                rest: members.iter(),
-                under_way: None,
-            }),
+            Shape::Map(members) => Members::of(members).read(visitor),
             other => Err(other.instead_of("M")),
         }
     }
@@ -396,6 +392,24 @@ impl<'a, T> Elements<'a, T> {
             at: 0,
         }
     }
+
+    /// Into what takes them all: a tuple stops after its own.
+    fn read<'de, V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Fault> {
+        let value = visitor.visit_seq(&mut self)?;
+        nothing_dropped(self.rest.len(), "element")?;
+        Ok(value)
+    }
+}
+
+/// What is read and written back would lack the rest.
+fn nothing_dropped(rest: usize, what: &str) -> Result<(), Fault> {
+    match rest {
+        0 => Ok(()),
+        1 => Err(Fault::new(format!("1 {what} more than the type takes"))),
+        _ => Err(Fault::new(format!(
+            "{rest} {what}s more than the type takes"
+        ))),
+    }
 }
 
 impl<'de, T> SeqAccess<'de> for Elements<'_, T> {
@@ -423,6 +437,24 @@ impl<'de, T> SeqAccess<'de> for Elements<'_, T> {
 struct Members<'a> {
     rest: hash_map::Iter<'a, String, AttributeValue>,
     under_way: Option<(&'a str, &'a AttributeValue)>,
+    /// The keys that were read as numbers, each in the one text that it has.
+    numbers: HashSet<String>,
+}
+
+impl<'a> Members<'a> {
+    fn of(members: &'a Attributes) -> Self {
+        Members {
+            rest: members.iter(),
+            under_way: None,
+            numbers: HashSet::new(),
+        }
+    }
+
+    fn read<'de, V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Fault> {
+        let value = visitor.visit_map(&mut self)?;
+        nothing_dropped(self.rest.len(), "member")?;
+        Ok(value)
+    }
 }
 
 impl<'de> MapAccess<'de> for Members<'_> {
@@ -436,7 +468,10 @@ impl<'de> MapAccess<'de> for Members<'_> {
             return Ok(None);
         };
         self.under_way = Some((name, value));
-        let key = seed.deserialize(KeyDecoder(name));
+        let key = seed.deserialize(KeyDecoder {
+            text: name,
+            numbers: &mut self.numbers,
+        });
         key.map(Some).map_err(|fault| fault.in_member(name))
     }
 
@@ -454,15 +489,24 @@ impl<'de> MapAccess<'de> for Members<'_> {
 }
 
 /// The key of a map: a string in DynamoDB, whatever it is in Rust.
-struct KeyDecoder<'a>(&'a str);
+struct KeyDecoder<'a> {
+    text: &'a str,
+    numbers: &'a mut HashSet<String>,
+}
+
+impl KeyDecoder<'_> {
+    /// Two texts of one key would be one member, and another text would be written back.
+    fn parsed<T: FromStr + ToString>(&self) -> Result<T, Fault> {
+        let key = self.text.parse().ok();
+        key.filter(|key: &T| key.to_string() == self.text)
+            .ok_or_else(|| Fault::new("the key does not fit its type"))
+    }
+}
 
 macro_rules! parsed_keys {
     ($($method:ident: $visit:ident),+ $(,)?) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-            match self.0.parse() {
-                Ok(key) => visitor.$visit(key),
-                Err(_) => Err(Fault::new("the key does not fit its type")),
-            }
+            visitor.$visit(self.parsed()?)
         })+
     };
 }
@@ -471,7 +515,7 @@ impl<'de> Deserializer<'de> for KeyDecoder<'_> {
     type Error = Fault;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        visitor.visit_str(self.0)
+        visitor.visit_str(self.text)
     }
 
     parsed_keys! {
@@ -496,14 +540,17 @@ impl<'de> Deserializer<'de> for KeyDecoder<'_> {
         _variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        visitor.visit_enum(IntoDeserializer::<Fault>::into_deserializer(self.0))
+        visitor.visit_enum(IntoDeserializer::<Fault>::into_deserializer(self.text))
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        _name: &'static str,
+        name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Fault> {
+        if name == NUMBER && !self.numbers.insert(number::plain(self.text)) {
+            return Err(Fault::new("the key is the same number as another"));
+        }
         visitor.visit_newtype_struct(self)
     }
 
