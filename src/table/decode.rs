@@ -39,6 +39,7 @@ pub fn from_item<T: DeserializeOwned>(item: impl Into<Item>) -> Result<T> {
 /// fit. The key is for an item that may lack it: one of which only parts were read.
 pub(crate) fn decode<T: DeserializeOwned>(item: Attributes, key: Option<Key>) -> Result<T> {
     T::deserialize(Decoder(Shape::Map(&item))).map_err(|fault| {
+        let fault = fault.without(|| texts_of(&item));
         let message = match fault.place() {
             Some(place) => format!("attribute {place} does not fit the type it is read into"),
             // an absent attribute, as a rule: it has no place
@@ -54,10 +55,31 @@ pub(crate) fn decode<T: DeserializeOwned>(item: Attributes, key: Option<Key>) ->
     })
 }
 
+/// Every string and number of an item, and the binary that is text.
+fn texts_of(item: &Attributes) -> Vec<&str> {
+    let mut texts = Vec::new();
+    let mut rest: Vec<&AttributeValue> = item.values().collect();
+    while let Some(value) = rest.pop() {
+        match value {
+            AttributeValue::S(text) | AttributeValue::N(text) => texts.push(text.as_str()),
+            AttributeValue::Ss(set) | AttributeValue::Ns(set) => {
+                texts.extend(set.iter().map(String::as_str));
+            }
+            AttributeValue::B(bytes) => texts.extend(std::str::from_utf8(bytes.as_ref()).ok()),
+            AttributeValue::L(elements) => rest.extend(elements),
+            AttributeValue::M(members) => rest.extend(members.values()),
+            _ => {}
+        }
+    }
+    texts
+}
+
 impl Error {
     /// The item that did not fit the type it was read into, whole.
     ///
-    /// `None` unless this is [`ErrorKind::Decode`]. What it holds is shown nowhere.
+    /// `None` unless this is [`ErrorKind::Decode`]. The texts of the error name attributes and types, and show
+    /// no value: out of what a type of yours says, in a `deserialize_with` or a `try_from`, the values of the item
+    /// are struck where it quotes one whole.
     #[must_use]
     pub fn item(&self) -> Option<&Item> {
         Some(&self.undecoded()?.item)

@@ -1,5 +1,6 @@
 //! What serde finds on the way between Rust values and attributes, with the place where it is.
 
+use serde::de::{Expected, Unexpected};
 use std::fmt;
 
 /// What does not fit, and which attribute it is; the place is put together on the way out, so that it
@@ -8,6 +9,8 @@ use std::fmt;
 pub(crate) struct Fault {
     message: String,
     place: Option<String>,
+    /// The text is a type's own, which may quote what it was to be made of.
+    may_quote: bool,
 }
 
 impl Fault {
@@ -15,7 +18,30 @@ impl Fault {
         Fault {
             message: message.into(),
             place: None,
+            may_quote: false,
         }
+    }
+
+    fn in_the_words_of_a_type(message: &impl fmt::Display) -> Self {
+        Fault {
+            may_quote: true,
+            ..Fault::new(message.to_string())
+        }
+    }
+
+    /// Without these values, each where it is quoted whole.
+    pub(crate) fn without<'a>(mut self, values: impl FnOnce() -> Vec<&'a str>) -> Self {
+        if self.may_quote {
+            let mut values = values();
+            // what is a part of another would leave the rest of that
+            values.sort_unstable_by_key(|value| std::cmp::Reverse(value.len()));
+            for value in values {
+                strike(&mut self.message, value);
+                let escaped = format!("{value:?}");
+                strike(&mut self.message, escaped.trim_matches('"'));
+            }
+        }
+        self
     }
 
     /// The attribute, as a path such as `list[1].x`; `None` for the whole.
@@ -55,8 +81,92 @@ impl serde::ser::Error for Fault {
     }
 }
 
+/// serde's own texts show the value that does not fit; these tell what it is.
 impl serde::de::Error for Fault {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Fault::new(message.to_string())
+        Fault::in_the_words_of_a_type(&message)
     }
+
+    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Fault::new(format!("expected {expected}, not {}", kind(found)))
+    }
+
+    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        let found = kind(found);
+        Fault::new(format!("expected {expected}, not {found} of this value"))
+    }
+
+    fn invalid_length(length: usize, expected: &dyn Expected) -> Self {
+        Fault::new(format!("expected {expected}, not {length} elements"))
+    }
+
+    fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
+        Fault::new(format!("expected a variant, {}", one_of(expected)))
+    }
+
+    fn unknown_field(_: &str, expected: &'static [&'static str]) -> Self {
+        Fault::new(format!("expected a field, {}", one_of(expected)))
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Fault::new(format!("missing field `{field}`"))
+    }
+
+    fn duplicate_field(field: &'static str) -> Self {
+        Fault::new(format!("duplicate field `{field}`"))
+    }
+}
+
+/// What a value is, without it.
+fn kind(found: Unexpected<'_>) -> &'static str {
+    match found {
+        Unexpected::Bool(_) => "a boolean",
+        Unexpected::Unsigned(_) | Unexpected::Signed(_) => "an integer",
+        Unexpected::Float(_) => "a number",
+        Unexpected::Char(_) => "a character",
+        Unexpected::Str(_) => "a string",
+        Unexpected::Bytes(_) => "binary",
+        Unexpected::Unit => "NULL",
+        Unexpected::Option => "an option",
+        Unexpected::NewtypeStruct => "a newtype",
+        Unexpected::Seq => "a list",
+        Unexpected::Map => "a map",
+        Unexpected::Enum
+        | Unexpected::UnitVariant
+        | Unexpected::NewtypeVariant
+        | Unexpected::TupleVariant
+        | Unexpected::StructVariant => "a variant",
+        // a text of whoever made it
+        Unexpected::Other(_) => "something else",
+    }
+}
+
+fn one_of(names: &[&str]) -> String {
+    match names {
+        [] => "of which there is none".to_owned(),
+        [only] => format!("`{only}`"),
+        names => format!("one of `{}`", names.join("`, `")),
+    }
+}
+
+/// Strikes a value out of a text, where it is not a part of a longer word.
+fn strike(text: &mut String, value: &str) {
+    if value.is_empty() || !text.contains(value) {
+        return;
+    }
+    let (mut struck, mut rest) = (String::with_capacity(text.len()), text.as_str());
+    while let Some(at) = rest.find(value) {
+        let (before, from) = rest.split_at(at);
+        let (value, after) = from.split_at(value.len());
+        struck.push_str(before);
+        let touches = |a: Option<char>, b: Option<char>| {
+            a.is_some_and(char::is_alphanumeric) && b.is_some_and(char::is_alphanumeric)
+        };
+        let is_part = touches(struck.chars().next_back(), value.chars().next())
+            || touches(value.chars().next_back(), after.chars().next());
+        struck.push_str(if is_part { value } else { "…" });
+        rest = after;
+    }
+    struck.push_str(rest);
+    *text = struck;
 }
