@@ -1,7 +1,8 @@
 //! Items as Rust values: serde's side of reading, and the one place where an item that does not fit is
 //! kept for the error.
 
-use super::fault::Fault;
+use super::encode::{BINARY_SET, NUMBER_SET, STRING_SET};
+use super::fault::{Fault, set_is_kept, told};
 use super::item::{Attributes, Item};
 use super::key::Key;
 use super::number::{self, NUMBER};
@@ -15,15 +16,11 @@ use serde::de::{
     SeqAccess, VariantAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
-use std::collections::{HashSet, hash_map};
+use std::collections::{BTreeSet, hash_map};
 use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
 use std::sync::Arc;
-
-/// How `serde_json::Value` introduces itself: it has no sets, so one that is read into it would be written
-/// back as a list.
-const JSON: &str = "any valid JSON value";
 
 /// A value of an item: for what [`output`](super::Get::output) returned.
 ///
@@ -38,9 +35,14 @@ pub fn from_item<T: DeserializeOwned>(item: impl Into<Item>) -> Result<T> {
 /// Every item that is read is decoded here. It is borrowed on the way, so that it is whole if it does not
 /// fit. The key is for an item that may lack it: one of which only parts were read.
 pub(crate) fn decode<T: DeserializeOwned>(item: Attributes, key: Option<Key>) -> Result<T> {
-    T::deserialize(Decoder(Shape::Map(&item))).map_err(|fault| {
+    let read = told(|| T::deserialize(Decoder(Shape::Map(&item))));
+    read.map_err(|fault| {
         let fault = fault.without(|| texts_of(&item));
-        let message = match fault.place() {
+        let place = match fault.place() {
+            None if fault.is_of_what_was_kept() => hard_to_keep(&item),
+            place => place.map(str::to_owned),
+        };
+        let message = match place {
             Some(place) => format!("attribute {place} does not fit the type it is read into"),
             // an absent attribute, as a rule: it has no place
             None => "the item does not fit the type it is read into".to_owned(),
@@ -53,6 +55,23 @@ pub(crate) fn decode<T: DeserializeOwned>(item: Attributes, key: Option<Key>) ->
                 key,
             }))
     })
+}
+
+/// The attributes that hold what serde cannot keep as it is: which of them does not fit, it does not tell.
+fn hard_to_keep(item: &Attributes) -> Option<String> {
+    fn is_hard(value: &AttributeValue) -> bool {
+        match value {
+            AttributeValue::L(elements) => elements.iter().any(is_hard),
+            AttributeValue::M(members) => members.values().any(is_hard),
+            AttributeValue::B(_) | AttributeValue::Bs(_) => true,
+            AttributeValue::Ns(_) | AttributeValue::Ss(_) => true,
+            _ => false,
+        }
+    }
+    let hard = item.iter().filter(|(_, value)| is_hard(value));
+    let mut names: Vec<&str> = hard.map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    (!names.is_empty()).then(|| names.join(" or "))
 }
 
 /// Every string and number of an item, and the binary that is text.
@@ -167,6 +186,11 @@ impl<'a> Shape<'a> {
         }
     }
 
+    /// Or the absence of one.
+    fn is_set(self, kind: &str) -> bool {
+        self.kind() == kind || matches!(self, Shape::Null)
+    }
+
     fn instead_of(self, expected: &str) -> Fault {
         Fault::new(format!("expected {expected}, not {}", self.kind()))
     }
@@ -189,6 +213,19 @@ impl Decoder<'_> {
                 .parse()
                 .map_err(|_| Fault::new(format!("the number does not fit {name}"))),
             other => Err(other.instead_of("N")),
+        }
+    }
+}
+
+impl Decoder<'_> {
+    /// In a form that what takes any value refuses, and a collection does not: a `String` can be made of
+    /// binary, and a set of numbers is taken out of a newtype by `number_set`.
+    fn keep_set<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        set_is_kept();
+        match self.0 {
+            Shape::Strings(set) => Elements::of(set, |s| Shape::Binary(s.as_bytes())).read(visitor),
+            Shape::Numbers(set) => visitor.visit_newtype_struct(Numbers(set)),
+            _ => self.deserialize_seq(visitor),
         }
     }
 }
@@ -230,15 +267,13 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
                 }
             }
             Shape::Text(text) => visitor.visit_str(text),
-            Shape::Binaries(_) | Shape::Numbers(_) | Shape::Strings(_) => {
-                if Expecting(&visitor).to_string() == JSON {
-                    return Err(Fault::new(format!(
-                        "a set ({}), which serde_json::Value would give back as a list: read the item into an Item",
-                        self.0.kind()
-                    )));
-                }
-                self.deserialize_seq(visitor)
+            Shape::Binaries(_) | Shape::Numbers(_) | Shape::Strings(_) if !is_kept::<V>() => {
+                Err(Fault::new(format!(
+                    "a set ({}), which a type that takes any value, as serde_json::Value does, would give back as a list: read the item into an Item",
+                    self.0.kind()
+                )))
             }
+            Shape::Binaries(_) | Shape::Numbers(_) | Shape::Strings(_) => self.keep_set(visitor),
             Shape::Unknown => Err(self.0.instead_of("a known type")),
         }
     }
@@ -330,6 +365,9 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
             (VALUE, shape) => visitor.visit_newtype_struct(Tagged(shape)),
             (NUMBER, Shape::Number(number)) => visitor.visit_str(number),
             (NUMBER, other) => Err(other.instead_of("N")),
+            (STRING_SET, shape) if !shape.is_set("SS") => Err(shape.instead_of("SS")),
+            (NUMBER_SET, shape) if !shape.is_set("NS") => Err(shape.instead_of("NS")),
+            (BINARY_SET, shape) if !shape.is_set("BS") => Err(shape.instead_of("BS")),
             _ => visitor.visit_newtype_struct(self),
         }
     }
@@ -390,12 +428,26 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
     }
 }
 
-/// What a visitor says that it expects.
-struct Expecting<'a, V>(&'a V);
+/// Whether serde keeps the value until it knows what for: behind `flatten`, and in tagged and untagged
+/// enums. It has no public name for what it keeps; under a new one, sets are refused.
+fn is_kept<'de, V: Visitor<'de>>() -> bool {
+    let kept = std::any::type_name::<V::Value>();
+    kept.starts_with("serde") && kept.contains("private") && kept.contains("::Content")
+}
 
-impl<'de, V: Visitor<'de>> fmt::Display for Expecting<'_, V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.expecting(f)
+/// A set of numbers that is kept.
+struct Numbers<'a>(&'a [String]);
+
+impl<'de> Deserializer<'de> for Numbers<'_> {
+    type Error = Fault;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        Elements::of(self.0, |n| Shape::Number(n)).read(visitor)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+        unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
     }
 }
 
@@ -460,7 +512,7 @@ struct Members<'a> {
     rest: hash_map::Iter<'a, String, AttributeValue>,
     under_way: Option<(&'a str, &'a AttributeValue)>,
     /// The keys that were read as numbers, each in the one text that it has.
-    numbers: HashSet<String>,
+    numbers: BTreeSet<String>,
 }
 
 impl<'a> Members<'a> {
@@ -468,7 +520,7 @@ impl<'a> Members<'a> {
         Members {
             rest: members.iter(),
             under_way: None,
-            numbers: HashSet::new(),
+            numbers: BTreeSet::new(),
         }
     }
 
@@ -513,7 +565,7 @@ impl<'de> MapAccess<'de> for Members<'_> {
 /// The key of a map: a string in DynamoDB, whatever it is in Rust.
 struct KeyDecoder<'a> {
     text: &'a str,
-    numbers: &'a mut HashSet<String>,
+    numbers: &'a mut BTreeSet<String>,
 }
 
 impl KeyDecoder<'_> {
@@ -573,7 +625,10 @@ impl<'de> Deserializer<'de> for KeyDecoder<'_> {
         if name == NUMBER && !self.numbers.insert(number::plain(self.text)) {
             return Err(Fault::new("the key is the same number as another"));
         }
-        visitor.visit_newtype_struct(self)
+        match name {
+            NUMBER => visitor.visit_str(self.text),
+            _ => visitor.visit_newtype_struct(self),
+        }
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {

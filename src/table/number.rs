@@ -1,5 +1,6 @@
 //! DynamoDB's numbers: decimal, of 38 digits, more than any of Rust's own types holds.
 
+use super::fault::is_of_an_item;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::{Serialize, Serializer};
@@ -133,6 +134,10 @@ impl<'de> Deserialize<'de> for Number {
                 self,
                 deserializer: D,
             ) -> Result<Number, D::Error> {
+                if is_of_an_item::<D::Error>() {
+                    // takes any number that serde kept, and no string: that would be written as a number
+                    return deserializer.deserialize_f64(self);
+                }
                 deserializer.deserialize_any(self)
             }
         }
