@@ -23,7 +23,8 @@ const DIGITS_OF_F32: usize = 6;
 /// A number as DynamoDB holds it, to the last of its [`MOST_DIGITS`] digits.
 ///
 /// For what `f64` would round and `u64` cannot hold: money, identifiers of other systems, counters in
-/// lists of unknown items. Two are equal if their values are: `1`, `1.0` and `10e-1` are. Other formats
+/// lists of unknown items, and for any number behind `flatten` or in a tagged or untagged enum, where serde
+/// [rounds](super::Item#behind-flatten-and-in-tagged-and-untagged-enums) what goes into a float. Two are equal if their values are: `1`, `1.0` and `10e-1` are. Other formats
 /// than items, JSON for example, have it as a string.
 ///
 /// ```
