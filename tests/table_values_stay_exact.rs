@@ -1092,3 +1092,63 @@ fn no_member_is_written_over_another() {
     refused(to_item(&At { at: names() }), "at.1");
     refused(to_item(&Tagged::A(Inner { kind: "B" })), "kind");
 }
+
+/// What the documentation of `Item` says that nobody can tell behind `flatten`: when serde learns to, it is
+/// to be said no longer.
+#[test]
+fn what_cannot_be_told_is_as_documented() {
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Flat<T> {
+        #[serde(flatten)]
+        rest: T,
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Set {
+        #[serde(with = "string_set")]
+        at: Vec<String>,
+    }
+    fn behind<T: serde::de::DeserializeOwned>(value: AttributeValue) -> Result<T, Error> {
+        from_item::<Flat<At<T>>>(Item::from([("at", value)])).map(|flat| flat.rest.at)
+    }
+    let n = |digits: &str| AttributeValue::N(digits.to_owned());
+    assert_eq!(
+        behind::<f64>(n("9007199254740993")).unwrap(),
+        9_007_199_254_740_992.0
+    );
+    assert_eq!(behind::<f32>(n("16777217")).unwrap(), 16_777_216.0);
+    assert_eq!(behind::<f32>(n("0.123456789")).unwrap(), 0.123_456_79);
+    assert_eq!(
+        behind::<u64>(n("9007199254740993")).unwrap(),
+        9_007_199_254_740_993
+    );
+    let exact = behind::<Number>(n("9007199254740993")).unwrap();
+    assert_eq!(exact.as_str(), "9007199254740993");
+    does_not_fit(behind::<Number>(n("12345678901234567890.5")), "at", "round");
+    assert_eq!(behind::<String>(Value::bytes(*b"text").0).unwrap(), "text");
+    assert!(behind::<String>(Value::bytes([255]).0).is_err());
+    let listed = AttributeValue::L(vec![AttributeValue::S("a".into())]);
+    let set: Flat<Set> = from_item(Item::from([("at", listed)])).unwrap();
+    assert!(to_item(&set).unwrap()["at"].is_ss());
+    let text = Item::from([("at", AttributeValue::S("a".into()))]);
+    let none: Flat<Option<At<u8>>> = from_item(text).unwrap();
+    assert!(none.rest.is_none());
+    // a field that serde does not hide
+    for (digits, why) in [
+        ("9007199254740993", "f64"),
+        ("0.12345678901234567890", "f64"),
+    ] {
+        does_not_fit(at::<f64>(n(digits)), "at", why);
+    }
+    does_not_fit(at::<f32>(n("16777217")), "at", "f32");
+    does_not_fit(
+        at::<String>(Value::bytes(*b"text").0),
+        "at",
+        "expected S, not B",
+    );
+    does_not_fit(
+        at::<Bytes>(AttributeValue::S("a".into())),
+        "at",
+        "expected B, not S",
+    );
+    does_not_fit(at::<Bytes>(list([1])), "at", "expected B, not L");
+}
