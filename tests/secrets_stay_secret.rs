@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod source_support;
+#[cfg(feature = "table")]
+#[path = "support/table.rs"]
+mod support;
 
 use aws_credential_strategies::local::{Fault, ImdsCall, LocalCloud, Role, StsCall, Trust};
 use aws_credential_strategies::source::{ImdsSource, StsSource, fuzzing};
@@ -332,5 +335,154 @@ fn a_configuration_has_no_place_for_a_secret() {
         };
         assert_eq!(error.field(), Some(named));
         error_shows_nothing(&error);
+    }
+}
+
+#[cfg(feature = "table")]
+mod items {
+    use super::{HIDDEN, debug_shows_nothing, error_shows_nothing, shows_nothing};
+    use crate::support::{Answer, Transport};
+    use aws_credential_strategies::Error;
+    use aws_credential_strategies::table::{AttributeValue, Backoff, BatchItem, Item, from_item};
+    use serde::de::{DeserializeOwned, Error as _};
+    use serde::{Deserialize, Deserializer};
+    use serde_json::json;
+    use std::collections::HashMap;
+    use std::fmt::Debug;
+    use std::net::IpAddr;
+    use std::num::NonZeroU8;
+
+    const NUMBER: &str = "4155550100";
+
+    /// An item of this attribute read into what it does not fit.
+    #[track_caller]
+    fn unfit<T: DeserializeOwned + Debug>(value: &AttributeValue, says: &str) {
+        let item = Item::from([("at", value.clone())]);
+        let error: Error = from_item::<HashMap<String, T>>(item).unwrap_err();
+        error_shows_nothing(&error);
+        for text in [
+            format!("{error}"),
+            format!("{error:#}"),
+            format!("{error:?}"),
+            format!("{error:#?}"),
+        ] {
+            shows_nothing(&text, "an item that does not fit");
+            assert!(!text.contains(NUMBER), "{text}");
+        }
+        let chain = format!("{error:#}");
+        assert!(chain.contains("attribute at"), "{chain}");
+        assert!(chain.contains(says), "{chain}");
+        assert!(error.item().is_some());
+    }
+
+    /// As many types do: what it was made of is in the text.
+    fn quoting<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Err(D::Error::custom(format!(
+            "no letter begins {text:?} ({text})"
+        )))
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only decoded")]
+    enum Plan {
+        Free,
+        Paid { until: u8 },
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(tag = "kind")]
+    #[expect(dead_code, reason = "only decoded")]
+    enum Tagged {
+        First { text: u8 },
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only decoded")]
+    struct Strict {
+        known: Option<u8>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only decoded")]
+    struct Flat {
+        #[serde(flatten)]
+        rest: HashMap<String, u8>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only decoded")]
+    struct Quoting {
+        #[serde(deserialize_with = "quoting")]
+        text: u8,
+    }
+
+    #[test]
+    fn an_item_that_does_not_fit_shows_nothing_of_what_it_holds() {
+        let text = AttributeValue::S(format!("ada@{HIDDEN}"));
+        let number = AttributeValue::N(NUMBER.into());
+        let map = |name: &str, value: &AttributeValue| {
+            AttributeValue::M(HashMap::from([(name.to_owned(), value.clone())]))
+        };
+        unfit::<Plan>(&text, "expected a variant, one of `Free`, `Paid`");
+        unfit::<Plan>(&map("Paid", &map("until", &number)), "does not fit u8");
+        unfit::<bool>(&text, "expected BOOL, not S");
+        unfit::<char>(&text, "expected a character, not a string of this value");
+        unfit::<IpAddr>(&text, "IP address");
+        unfit::<NonZeroU8>(
+            &AttributeValue::N("0".into()),
+            "expected a nonzero u8, not an integer of this value",
+        );
+        unfit::<u8>(&number, "does not fit u8");
+        unfit::<Quoting>(&map("text", &text), "no letter begins");
+        unfit::<Flat>(&map("rest", &text), "expected u8, not a string");
+        unfit::<Flat>(&map("rest", &number), "expected u8, not an integer");
+        unfit::<Flat>(
+            &map("rest", &AttributeValue::N("0.415555".into())),
+            "expected u8, not a number",
+        );
+        let tagged = |kind: &str| {
+            AttributeValue::M(HashMap::from([
+                ("kind".to_owned(), AttributeValue::S(kind.to_owned())),
+                ("text".to_owned(), text.clone()),
+            ]))
+        };
+        unfit::<Tagged>(&tagged("First"), "expected u8, not a string");
+        unfit::<Tagged>(&tagged(HIDDEN), "expected a variant, `First`");
+        unfit::<Strict>(&map("unknown", &text), "expected a field, `known`");
+    }
+
+    #[tokio::test]
+    async fn what_a_batch_did_not_write_shows_its_names_only() {
+        let item = |id: &str| json!({ "id": format!("{id}-{HIDDEN}"), "text": HIDDEN });
+        let transport = Transport::new(|sent| {
+            let body = sent.body.to_string();
+            if body.contains("bad-") {
+                return Answer::error("ValidationException", "no such item");
+            }
+            Answer::ok(json!({ "UnprocessedItems": sent.body["RequestItems"] }))
+        });
+        let table = transport.dynamo().table("MyTable");
+        let put = BatchItem::from(table.put(&item("good")));
+        debug_shows_nothing(&put);
+        assert!(format!("{put:?}").contains("\"text\""), "{put:?}");
+        let delete = BatchItem::from(table.delete(("id", HIDDEN)));
+        debug_shows_nothing(&delete);
+        assert!(format!("{delete:?}").contains("\"id\""), "{delete:?}");
+        let batch = table.batch_write().write(put).put(&item("bad"));
+        let batch = batch.backoff(Backoff::new().idle_rounds(1));
+        let report = batch.send().await.unwrap();
+        debug_shows_nothing(&report);
+        let (left, refused) = (&report.unprocessed, &report.refused);
+        assert_eq!((left.len(), refused.len()), (1, 1), "{report:?}");
+        debug_shows_nothing(&left[0]);
+        debug_shows_nothing(&refused[0]);
+        for told in [format!("{left:?}"), format!("{refused:?}")] {
+            assert!(
+                told.contains("\"id\"") && told.contains("\"text\""),
+                "{told}"
+            );
+        }
     }
 }

@@ -327,6 +327,16 @@ async fn paths_and_conditions_are_checked() {
         "scan",
         &["\"#x\" is not in"],
     );
+    refused(
+        filter(Cond::raw("a = :b", none(), [(":b", 1), (":b", 2)])).await,
+        "scan",
+        &["raw condition", "\":b\" is given twice"],
+    );
+    refused(
+        filter(Cond::raw("#a = a", [("#a", "x"), ("#a", "y")], none())).await,
+        "scan",
+        &["raw condition", "\"#a\" is given twice"],
+    );
     assert_eq!(transport.count(), 0);
 }
 

@@ -355,6 +355,45 @@ async fn a_cancelled_transaction_gives_a_reason_for_each_item() {
 }
 
 #[tokio::test]
+async fn a_transaction_cancelled_without_reasons_is_not_sent_again_on_a_guess() {
+    let told = "Transaction cancelled, please refer cancellation reasons for specific reasons";
+    let cases = [
+        ("[ConditionalCheckFailed, None]", false),
+        ("[None, TransactionConflict]", true),
+        ("[TransactionConflict, ConditionalCheckFailed]", false),
+        ("[ThrottlingError, ProvisionedThroughputExceeded]", true),
+        ("[None, None]", false),
+        ("[SomethingNew]", false),
+        ("[TransactionConflict, ", false),
+        ("[]", false),
+        ("", false),
+    ];
+    for (codes, retryable) in cases {
+        let message = format!("{told} {codes}");
+        let reasons = [
+            json!({ "message": message }),
+            json!({ "message": message, "CancellationReasons": [] }),
+        ];
+        for body in reasons {
+            let answer = Answer::error_with(400, "TransactionCanceledException", body);
+            let db = Transport::replay([answer]).dynamo();
+            let put = db.table("MyTable").put(&json!({ "id": "a" }));
+            let error = db.transact_write().put(put).send().await.unwrap_err();
+            assert_eq!(error.is_retryable(), retryable, "{error}");
+            assert!(matches!(error.kind(), ErrorKind::Canceled(_)), "{error}");
+            assert!(error.to_string().contains(codes.trim()), "{error}");
+        }
+    }
+    // reasons that say nothing
+    let body = json!({ "message": MESSAGE, "CancellationReasons": [{ "Code": "None" }, {}] });
+    let answer = Answer::error_with(400, "TransactionCanceledException", body);
+    let db = Transport::replay([answer]).dynamo();
+    let put = db.table("MyTable").put(&json!({ "id": "a" }));
+    let error = db.transact_write().put(put).send().await.unwrap_err();
+    assert!(!error.is_retryable(), "{error}");
+}
+
+#[tokio::test]
 async fn an_item_that_does_not_fit_is_named_by_its_attribute() {
     #[derive(Debug, serde::Deserialize)]
     struct User {

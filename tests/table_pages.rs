@@ -502,3 +502,74 @@ async fn a_raw_change_that_means_another_attribute_is_refused_before_it_is_sent(
     let scan = scan.raw(|scan| scan.expression_attribute_names("#n0", "b"));
     assert_eq!(scan.page::<Json>().await.unwrap_err().field(), Some("raw"));
 }
+
+#[tokio::test]
+async fn items_are_not_read_where_only_their_number_comes() {
+    let transport = Transport::new(partition(3));
+    let counting = || query(&transport).select(Select::Count);
+    let scanning = || table(&transport).scan().select(Select::Count);
+    let raw = || query(&transport).raw(|request| request.select(Select::Count));
+    let mut errors = vec![
+        counting().all::<Json>().await.map(drop).unwrap_err(),
+        counting().first::<Json>().await.map(drop).unwrap_err(),
+        counting().one::<Json>().await.map(drop).unwrap_err(),
+        counting().page::<Json>().await.map(drop).unwrap_err(),
+        scanning().all::<Json>().await.map(drop).unwrap_err(),
+        scanning()
+            .segments(3)
+            .all::<Json>()
+            .await
+            .map(drop)
+            .unwrap_err(),
+        scanning().page::<Json>().await.map(drop).unwrap_err(),
+        raw().all::<Json>().await.map(drop).unwrap_err(),
+        raw().page::<Json>().await.map(drop).unwrap_err(),
+    ];
+    let mut stream = counting().stream::<Json>();
+    errors.push(stream.next().await.unwrap().unwrap_err());
+    assert!(stream.next().await.is_none());
+    for error in errors {
+        assert_eq!(*error.kind(), ErrorKind::Usage);
+        assert_eq!(error.field(), Some("select"));
+        assert!(error.to_string().contains("use count()"), "{error}");
+    }
+    assert_eq!(transport.count(), 0, "nothing was sent");
+    assert_eq!(counting().count().await.unwrap(), 3);
+    assert_eq!(raw().count().await.unwrap(), 3);
+    // the SDK's answer has the number
+    assert_eq!(counting().output().await.unwrap().count(), 3);
+}
+
+#[tokio::test]
+async fn one_answer_has_the_limit_of_one_page() {
+    let limits = |transport: &Transport| -> Vec<Json> {
+        let sent = transport.sent();
+        sent.iter().map(|sent| sent.body["Limit"].clone()).collect()
+    };
+    let transport = Transport::new(partition(100));
+    query(&transport).take(5).output().await.unwrap();
+    query(&transport)
+        .take(5)
+        .page_size(3)
+        .output()
+        .await
+        .unwrap();
+    query(&transport).page_size(7).output().await.unwrap();
+    let scan = || table(&transport).scan();
+    scan().take(5).output().await.unwrap();
+    scan().take(5).page_size(3).output().await.unwrap();
+    scan().output().await.unwrap();
+    assert_eq!(
+        limits(&transport),
+        [json!(5), json!(3), json!(7), json!(5), json!(3), Json::Null]
+    );
+    let sent = transport.count();
+    let filtered = query(&transport).filter(attr("n").gt(0)).take(5).output();
+    let filtered = filtered.await.unwrap_err();
+    let nothing = scan().take(0).output().await.unwrap_err();
+    for error in [filtered, nothing] {
+        assert_eq!(*error.kind(), ErrorKind::Usage);
+        assert_eq!(error.field(), Some("take"));
+    }
+    assert_eq!(transport.count(), sent);
+}

@@ -7,8 +7,8 @@
 mod support;
 
 use aws_credential_strategies::table::{
-    Attempt, AttributeValue, Item, Number, Update, Value, from_item, number_set, string_set,
-    to_item,
+    Attempt, AttributeValue, Item, Number, Update, Value, binary_set, from_item, number_set,
+    string_set, to_item,
 };
 use aws_credential_strategies::{Dynamo, Error, ErrorKind, Table};
 use proptest::prelude::*;
@@ -177,6 +177,127 @@ struct WithValues {
     b: Option<Value>,
 }
 
+#[derive(Debug, Serialize, Deserialize)]
+struct FlatJson {
+    id: String,
+    #[serde(flatten)]
+    rest: HashMap<String, Json>,
+}
+
+/// serde makes `None` of what does not fit.
+#[derive(Debug, Serialize, Deserialize)]
+struct Perhaps {
+    id: String,
+    #[serde(flatten)]
+    rest: Option<HashMap<String, Json>>,
+}
+
+/// A kind that every item has.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "id")]
+enum Entity {
+    #[serde(rename = "1")]
+    One(HashMap<String, Json>),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Untagged {
+    Truth(bool),
+    Whole(i64),
+    Any(Json),
+}
+
+/// Takes anything, as `toml::Value` and others do.
+#[derive(Debug)]
+enum Untyped {
+    Nothing,
+    Truth(bool),
+    Number(Number),
+    Text(String),
+    List(Vec<Untyped>),
+    Map(BTreeMap<String, Untyped>),
+}
+
+impl Serialize for Untyped {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Untyped::Nothing => serializer.serialize_unit(),
+            Untyped::Truth(truth) => truth.serialize(serializer),
+            Untyped::Number(number) => number.serialize(serializer),
+            Untyped::Text(text) => text.serialize(serializer),
+            Untyped::List(list) => list.serialize(serializer),
+            Untyped::Map(map) => map.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Untyped {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::{Error, MapAccess, SeqAccess, Visitor};
+        struct Anything;
+        impl<'de> Visitor<'de> for Anything {
+            type Value = Untyped;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("any value")
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Untyped, E> {
+                Ok(Untyped::Nothing)
+            }
+
+            fn visit_bool<E: Error>(self, truth: bool) -> Result<Untyped, E> {
+                Ok(Untyped::Truth(truth))
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Untyped, E> {
+                Ok(Untyped::Number(number.into()))
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Untyped, E> {
+                Ok(Untyped::Number(number.into()))
+            }
+
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Untyped, E> {
+                number
+                    .to_string()
+                    .parse()
+                    .map(Untyped::Number)
+                    .map_err(E::custom)
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Untyped, E> {
+                Ok(Untyped::Text(text.to_owned()))
+            }
+
+            fn visit_newtype_struct<D: serde::Deserializer<'de>>(
+                self,
+                deserializer: D,
+            ) -> Result<Untyped, D::Error> {
+                Untyped::deserialize(deserializer)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Untyped, A::Error> {
+                let mut elements = Vec::new();
+                while let Some(element) = list.next_element()? {
+                    elements.push(element);
+                }
+                Ok(Untyped::List(elements))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Untyped, A::Error> {
+                let mut members = BTreeMap::new();
+                while let Some((name, member)) = map.next_entry()? {
+                    members.insert(name, member);
+                }
+                Ok(Untyped::Map(members))
+            }
+        }
+        deserializer.deserialize_any(Anything)
+    }
+}
+
 #[test]
 fn any_item_survives_every_untyped_way_or_is_refused_by_name() {
     let runtime = Runtime::new().unwrap();
@@ -212,6 +333,11 @@ async fn every_way(db: &Dynamo<Fixed>, item: Item) -> Result<(), TestCaseError> 
     prop_assert!(there_and_back::<Item>(&table, &before).await?);
     prop_assert!(there_and_back::<HashMap<String, Value>>(&table, &before).await?);
     there_and_back::<Json>(&table, &before).await?;
+    there_and_back::<FlatJson>(&table, &before).await?;
+    there_and_back::<Entity>(&table, &before).await?;
+    there_and_back::<Perhaps>(&table, &before).await?;
+    there_and_back::<HashMap<String, Untagged>>(&table, &before).await?;
+    there_and_back::<HashMap<String, Untyped>>(&table, &before).await?;
     there_and_back::<HashMap<String, Json>>(&table, &before).await?;
 
     let all = table
@@ -322,6 +448,34 @@ async fn every_reading_of_json(db: &Dynamo<Fixed>, before: &Item) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// Binary, as `serde_bytes` has it.
+#[derive(Debug, PartialEq)]
+struct Bytes(Vec<u8>);
+
+impl Serialize for Bytes {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Binary;
+        impl serde::de::Visitor<'_> for Binary {
+            type Value = Bytes;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("binary")
+            }
+
+            fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
+                Ok(Bytes(bytes.to_vec()))
+            }
+        }
+        deserializer.deserialize_byte_buf(Binary)
+    }
 }
 
 /// The item as an attribute of another, and back.
@@ -552,4 +706,449 @@ fn what_serde_hides_is_refused_instead_of_changed() {
     let json = serde_json::to_value(item()).unwrap();
     assert_eq!(json, serde_json::json!({ "n": ["a"] }));
     assert!(serde_json::from_value::<Item>(json).is_err());
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct At<T> {
+    at: T,
+}
+
+/// `at` of an item, read into this.
+fn at<T: serde::de::DeserializeOwned>(value: AttributeValue) -> Result<T, Error> {
+    from_item::<At<T>>(Item::from([("at", value)])).map(|item| item.at)
+}
+
+fn list(elements: impl IntoIterator<Item = i32>) -> AttributeValue {
+    let elements = elements.into_iter();
+    AttributeValue::L(elements.map(|n| AttributeValue::N(n.to_string())).collect())
+}
+
+fn map(name: &str, value: AttributeValue) -> AttributeValue {
+    AttributeValue::M(HashMap::from([(name.to_owned(), value)]))
+}
+
+#[track_caller]
+fn does_not_fit<T: std::fmt::Debug>(read: Result<T, Error>, place: &str, why: &str) {
+    let error = read.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Decode);
+    assert!(
+        error.to_string().contains(&format!("attribute {place} ")),
+        "{error}"
+    );
+    assert!(format!("{error:#}").contains(why), "{error:#}");
+    assert!(error.item().is_some());
+}
+
+#[test]
+fn no_element_of_a_list_is_dropped() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Pair(f64, f64);
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Named {
+        x: f64,
+        y: f64,
+    }
+    #[derive(Debug, PartialEq, Deserialize)]
+    enum Shape {
+        Point(f64, f64),
+        Struct { x: f64, y: f64 },
+    }
+    let three = || list([1, 2, 3]);
+    let why = "1 element more than";
+    does_not_fit(at::<(f64, f64)>(three()), "at", why);
+    does_not_fit(at::<[f64; 2]>(three()), "at", why);
+    does_not_fit(at::<[f64; 0]>(list([1])), "at", why);
+    does_not_fit(at::<Pair>(three()), "at", why);
+    does_not_fit(at::<Named>(three()), "at", why);
+    does_not_fit(at::<Shape>(map("Point", three())), "at.Point", why);
+    does_not_fit(at::<Shape>(map("Struct", three())), "at.Struct", "L");
+    does_not_fit(
+        at::<Option<Vec<(f64, f64)>>>(AttributeValue::L(vec![list([1, 2]), three()])),
+        "at[1]",
+        why,
+    );
+    let set = AttributeValue::Ss(vec!["a".into(), "b".into(), "c".into()]);
+    does_not_fit(at::<(String,)>(set), "at", "2 elements more than");
+    // as serde_json does
+    assert!(serde_json::from_str::<(f64, f64)>("[1, 2, 3]").is_err());
+    assert_eq!(at::<(f64, f64)>(list([1, 2])).unwrap(), (1.0, 2.0));
+    assert_eq!(at::<Pair>(list([1, 2])).unwrap(), Pair(1.0, 2.0));
+    let point = at::<Shape>(map("Point", list([1, 2]))).unwrap();
+    assert_eq!(point, Shape::Point(1.0, 2.0));
+    let named = map(
+        "Struct",
+        AttributeValue::M(HashMap::from([
+            ("x".to_owned(), AttributeValue::N("1".into())),
+            ("y".to_owned(), AttributeValue::N("2".into())),
+        ])),
+    );
+    assert_eq!(
+        at::<Shape>(named).unwrap(),
+        Shape::Struct { x: 1.0, y: 2.0 }
+    );
+}
+
+#[test]
+fn a_key_of_a_map_is_read_as_it_would_be_written() {
+    let member = |key: &str| map(key, AttributeValue::Bool(true));
+    let why = "the key does not fit its type";
+    for key in ["01", "+1", "-0", "1.0", " 1"] {
+        does_not_fit(
+            at::<HashMap<u32, bool>>(member(key)),
+            &format!("at.{key}"),
+            why,
+        );
+        does_not_fit(
+            at::<HashMap<i128, bool>>(member(key)),
+            &format!("at.{key}"),
+            why,
+        );
+    }
+    assert_eq!(
+        at::<HashMap<u32, bool>>(member("10")).unwrap(),
+        HashMap::from([(10, true)])
+    );
+    assert_eq!(
+        at::<HashMap<i8, bool>>(member("-1")).unwrap(),
+        HashMap::from([(-1, true)])
+    );
+    // two texts of one number would be one key
+    let two = || {
+        AttributeValue::M(HashMap::from([
+            ("1".to_owned(), AttributeValue::Bool(true)),
+            ("1.0".to_owned(), AttributeValue::Bool(false)),
+        ]))
+    };
+    assert!(at::<HashMap<Number, bool>>(two()).is_err());
+    assert_eq!(
+        at::<HashMap<Number, bool>>(member("1.50")).unwrap().len(),
+        1
+    );
+}
+
+fn set(members: &[&str], of: fn(Vec<String>) -> AttributeValue) -> AttributeValue {
+    of(members.iter().map(|member| (*member).to_owned()).collect())
+}
+
+fn sets() -> [AttributeValue; 3] {
+    [
+        set(&["a", "b"], AttributeValue::Ss),
+        set(&["1", "2"], AttributeValue::Ns),
+        Value::binaries([b"a".to_vec()]).0,
+    ]
+}
+
+#[test]
+fn no_set_becomes_a_list_behind_what_serde_hides() {
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Nested {
+        #[serde(flatten)]
+        inner: FlatJson,
+    }
+    let item = |set: &AttributeValue| {
+        Item::from([
+            ("id", AttributeValue::S("1".into())),
+            ("tags", set.clone()),
+            ("n", AttributeValue::N("7".into())),
+        ])
+    };
+    #[track_caller]
+    fn refused<T: std::fmt::Debug>(read: Result<T, Error>) {
+        let error = read.unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::Decode);
+        assert!(error.to_string().contains("attribute tags "), "{error:#}");
+        assert!(error.item().is_some());
+    }
+    for set in sets() {
+        refused(from_item::<FlatJson>(item(&set)));
+        refused(from_item::<Nested>(item(&set)));
+        refused(from_item::<Perhaps>(item(&set)));
+        refused(from_item::<Entity>(item(&set)));
+        refused(from_item::<HashMap<String, Untagged>>(item(&set)));
+        refused(from_item::<HashMap<String, Untyped>>(item(&set)));
+        let nested = AttributeValue::L(vec![map("x", set)]);
+        refused(from_item::<FlatJson>(item(&nested)));
+        refused(from_item::<HashMap<String, Untagged>>(item(&nested)));
+    }
+    // what is asked for by its name is not lost either
+    #[derive(Debug, Deserialize)]
+    struct Scores {
+        #[expect(dead_code, reason = "only decoded")]
+        tags: HashSet<u32>,
+    }
+    #[derive(Debug, Deserialize)]
+    struct PerhapsScores {
+        #[expect(dead_code, reason = "only decoded")]
+        #[serde(flatten)]
+        scores: Option<Scores>,
+    }
+    refused(from_item::<PerhapsScores>(item(&sets()[1])));
+    // nor binary
+    let binary = || Value::bytes(vec![255]).0;
+    refused(from_item::<FlatJson>(item(&binary())));
+    refused(from_item::<Perhaps>(item(&binary())));
+    // and what nobody asks for is no matter
+    #[derive(Debug, Deserialize)]
+    struct Id {
+        id: String,
+    }
+    #[derive(Debug, Deserialize)]
+    struct FlatId {
+        #[serde(flatten)]
+        id: Id,
+    }
+    for set in sets() {
+        assert_eq!(from_item::<FlatId>(item(&set)).unwrap().id.id, "1");
+    }
+    let read: FlatJson = from_item(item(&list([1, 2]))).unwrap();
+    assert_eq!(to_item(&read).unwrap(), item(&list([1, 2])));
+}
+
+#[test]
+fn sets_that_are_asked_for_are_read_behind_what_serde_hides() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Sets {
+        #[serde(with = "string_set")]
+        strings: HashSet<String>,
+        #[serde(with = "number_set")]
+        numbers: HashSet<u32>,
+        #[serde(with = "number_set")]
+        exact: Vec<Number>,
+        #[serde(with = "binary_set")]
+        binaries: Vec<Bytes>,
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Flat {
+        id: String,
+        #[serde(flatten)]
+        sets: Sets,
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "kind")]
+    enum Tagged {
+        Sets(Sets),
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Number(u8),
+        Sets(Sets),
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "kind")]
+    enum Plain {
+        Tags { tags: HashSet<String> },
+    }
+    let sets = || Sets {
+        strings: HashSet::from(["a".to_owned(), "ä".to_owned()]),
+        numbers: HashSet::from([1, 2]),
+        exact: vec!["1.5".parse().unwrap(), 7.into()],
+        binaries: vec![Bytes(vec![0, 255])],
+    };
+    #[track_caller]
+    fn same<T: Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(value: T) {
+        let item = to_item(&value).unwrap();
+        assert_eq!(from_item::<T>(item.clone()).unwrap(), value);
+        let again = to_item(&from_item::<T>(item.clone()).unwrap()).unwrap();
+        assert_eq!(plain_item(&again), plain_item(&item));
+    }
+    same(sets());
+    same(Flat {
+        id: "1".into(),
+        sets: sets(),
+    });
+    same(Tagged::Sets(sets()));
+    same(At {
+        at: Either::Sets(sets()),
+    });
+    same(At {
+        at: Either::Number(7),
+    });
+    let kind = ("kind", AttributeValue::S("Tags".into()));
+    let tags = ("tags", set(&["a"], AttributeValue::Ss));
+    let Plain::Tags { tags } = from_item(Item::from([kind, tags])).unwrap();
+    assert_eq!(tags, HashSet::from(["a".to_owned()]));
+    // other formats have lists
+    let json = serde_json::to_value(sets()).unwrap();
+    assert_eq!(json["exact"], serde_json::json!(["1.5", "7"]));
+    let numbers =
+        serde_json::json!({ "strings": ["a"], "numbers": [1], "exact": [], "binaries": [] });
+    assert_eq!(
+        serde_json::from_value::<Sets>(numbers).unwrap().numbers,
+        HashSet::from([1])
+    );
+}
+
+#[test]
+fn a_list_is_not_made_a_set() {
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Tags {
+        #[serde(with = "string_set")]
+        at: HashSet<String>,
+    }
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Numbers {
+        #[serde(with = "number_set")]
+        at: Vec<u8>,
+    }
+    let strings = AttributeValue::L(vec![AttributeValue::S("a".into())]);
+    let item = |value: AttributeValue| Item::from([("at", value)]);
+    does_not_fit(from_item::<Tags>(item(strings)), "at", "expected SS, not L");
+    does_not_fit(
+        from_item::<Numbers>(item(list([1, 1]))),
+        "at",
+        "expected NS, not L",
+    );
+    let other = set(&["1"], AttributeValue::Ss);
+    does_not_fit(
+        from_item::<Numbers>(item(other)),
+        "at",
+        "expected NS, not SS",
+    );
+}
+
+#[test]
+fn a_number_and_a_string_stay_apart_behind_what_serde_hides() {
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Flat {
+        #[serde(flatten)]
+        rest: HashMap<String, Number>,
+    }
+    #[derive(Debug, Serialize, Deserialize)]
+    #[serde(tag = "kind")]
+    enum Tagged {
+        A { n: Option<Number> },
+    }
+    #[derive(Debug, Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Number(Number),
+        Text(String),
+    }
+    let text = || AttributeValue::S("12".into());
+    let number = |text: &str| AttributeValue::N(text.into());
+    let flat = from_item::<Flat>(Item::from([("n", text())])).unwrap_err();
+    assert_eq!(*flat.kind(), ErrorKind::Decode);
+    let kind = || ("kind", AttributeValue::S("A".into()));
+    from_item::<Tagged>(Item::from([kind(), ("n", text())])).unwrap_err();
+    let read: At<Either> = from_item(Item::from([("at", text())])).unwrap();
+    assert!(matches!(&read.at, Either::Text(text) if text == "12"));
+    assert_eq!(to_item(&read).unwrap()["at"], text());
+    for digits in [
+        "12",
+        "-9223372036854775808",
+        "18446744073709551615",
+        "0.1",
+        "1e20",
+    ] {
+        let item = Item::from([("n", number(digits))]);
+        let flat = to_item(&from_item::<Flat>(item.clone()).unwrap()).unwrap();
+        assert_eq!(plain_item(&flat), plain_item(&item));
+        let item = Item::from([kind(), ("n", number(digits))]);
+        let tagged = to_item(&from_item::<Tagged>(item.clone()).unwrap()).unwrap();
+        assert_eq!(plain_item(&tagged), plain_item(&item));
+    }
+    // in JSON it is a string
+    assert_eq!(serde_json::from_str::<Number>("\"12\"").unwrap(), 12.into());
+    assert_eq!(serde_json::from_str::<Number>("12").unwrap(), 12.into());
+}
+
+#[test]
+fn no_member_is_written_over_another() {
+    #[derive(PartialEq, Eq, PartialOrd, Ord, Serialize)]
+    #[serde(untagged)]
+    enum Name {
+        Number(u8),
+        Text(&'static str),
+    }
+    #[derive(Serialize)]
+    struct Inner {
+        kind: &'static str,
+    }
+    #[derive(Serialize)]
+    #[serde(tag = "kind")]
+    enum Tagged {
+        A(Inner),
+    }
+    #[track_caller]
+    fn refused(written: aws_credential_strategies::Result<Item>, place: &str) {
+        let error = written.unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::Encode);
+        assert!(
+            error.to_string().contains(&format!("attribute {place}: ")),
+            "{error}"
+        );
+        assert!(error.to_string().contains("twice"), "{error}");
+    }
+    let rest = HashMap::from([("id".to_owned(), Json::from("2"))]);
+    let flat = FlatJson {
+        id: "1".into(),
+        rest,
+    };
+    refused(to_item(&flat), "id");
+    refused(to_item(&At { at: [flat] }), "at[0].id");
+    let names = || BTreeMap::from([(Name::Number(1), true), (Name::Text("1"), true)]);
+    refused(to_item(&names()), "1");
+    refused(to_item(&At { at: names() }), "at.1");
+    refused(to_item(&Tagged::A(Inner { kind: "B" })), "kind");
+}
+
+/// What the documentation of `Item` says that nobody can tell behind `flatten`: when serde learns to, it is
+/// to be said no longer.
+#[test]
+fn what_cannot_be_told_is_as_documented() {
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Flat<T> {
+        #[serde(flatten)]
+        rest: T,
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Set {
+        #[serde(with = "string_set")]
+        at: Vec<String>,
+    }
+    fn behind<T: serde::de::DeserializeOwned>(value: AttributeValue) -> Result<T, Error> {
+        from_item::<Flat<At<T>>>(Item::from([("at", value)])).map(|flat| flat.rest.at)
+    }
+    let n = |digits: &str| AttributeValue::N(digits.to_owned());
+    assert_eq!(
+        behind::<f64>(n("9007199254740993")).unwrap(),
+        9_007_199_254_740_992.0
+    );
+    assert_eq!(behind::<f32>(n("16777217")).unwrap(), 16_777_216.0);
+    assert_eq!(behind::<f32>(n("0.123456789")).unwrap(), 0.123_456_79);
+    assert_eq!(
+        behind::<u64>(n("9007199254740993")).unwrap(),
+        9_007_199_254_740_993
+    );
+    let exact = behind::<Number>(n("9007199254740993")).unwrap();
+    assert_eq!(exact.as_str(), "9007199254740993");
+    does_not_fit(behind::<Number>(n("12345678901234567890.5")), "at", "round");
+    assert_eq!(behind::<String>(Value::bytes(*b"text").0).unwrap(), "text");
+    assert!(behind::<String>(Value::bytes([255]).0).is_err());
+    let listed = AttributeValue::L(vec![AttributeValue::S("a".into())]);
+    let set: Flat<Set> = from_item(Item::from([("at", listed)])).unwrap();
+    assert!(to_item(&set).unwrap()["at"].is_ss());
+    let text = Item::from([("at", AttributeValue::S("a".into()))]);
+    let none: Flat<Option<At<u8>>> = from_item(text).unwrap();
+    assert!(none.rest.is_none());
+    // a field that serde does not hide
+    for (digits, why) in [
+        ("9007199254740993", "f64"),
+        ("0.12345678901234567890", "f64"),
+    ] {
+        does_not_fit(at::<f64>(n(digits)), "at", why);
+    }
+    does_not_fit(at::<f32>(n("16777217")), "at", "f32");
+    does_not_fit(
+        at::<String>(Value::bytes(*b"text").0),
+        "at",
+        "expected S, not B",
+    );
+    does_not_fit(
+        at::<Bytes>(AttributeValue::S("a".into())),
+        "at",
+        "expected B, not S",
+    );
+    does_not_fit(at::<Bytes>(list([1])), "at", "expected B, not L");
 }

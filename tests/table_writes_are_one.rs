@@ -337,3 +337,58 @@ async fn what_an_update_cannot_compute_is_refused_before_it_is_sent() {
         "{shown}"
     );
 }
+
+#[tokio::test]
+async fn parts_that_only_raw_knows_of_are_sent() {
+    use aws_sdk_dynamodb::types::{Delete, Get, TransactGetItem, TransactWriteItem};
+    let transport = Transport::replay([
+        Answer::ok(json!({})),
+        Answer::ok(json!({})),
+        Answer::ok(json!({ "Responses": [{ "Item": { "id": { "S": "1" }, "n": { "N": "7" } } }] })),
+        Answer::ok(json!({ "Responses": [{}] })),
+    ]);
+    let db = transport.dynamo();
+    let id = || AttributeValue::S("1".into());
+    let write = || {
+        db.transact_write().raw(move |request| {
+            let delete = Delete::builder().table_name("Rows").key("id", id());
+            let part = TransactWriteItem::builder().delete(delete.build().unwrap());
+            request.transact_items(part.build())
+        })
+    };
+    write().send().await.unwrap();
+    write().token("once").output().await.unwrap();
+    let read = || {
+        db.transact_get().raw(move |request| {
+            let get = Get::builder().table_name("Rows").key("id", id());
+            let part = TransactGetItem::builder().get(get.build().unwrap());
+            request.transact_items(part.build())
+        })
+    };
+    assert_eq!(read().send::<Row>().await.unwrap(), [Some(row(7))]);
+    assert_eq!(read().output().await.unwrap().responses().len(), 1);
+    let sent = transport.sent();
+    let operations: Vec<_> = sent.iter().map(|sent| sent.operation.as_str()).collect();
+    assert_eq!(
+        operations,
+        [
+            "TransactWriteItems",
+            "TransactWriteItems",
+            "TransactGetItems",
+            "TransactGetItems"
+        ]
+    );
+    for sent in &sent {
+        assert_eq!(sent.body["TransactItems"].as_array().unwrap().len(), 1);
+    }
+    // nothing at all is done at once, raw or not
+    db.transact_write().send().await.unwrap();
+    db.transact_write()
+        .raw(|request| request)
+        .send()
+        .await
+        .unwrap();
+    let nothing = db.transact_get().raw(|request| request).send::<Row>();
+    assert!(nothing.await.unwrap().is_empty());
+    assert_eq!(transport.count(), 4);
+}

@@ -1,7 +1,8 @@
 //! Items as Rust values: serde's side of reading, and the one place where an item that does not fit is
 //! kept for the error.
 
-use super::fault::Fault;
+use super::encode::{BINARY_SET, NUMBER_SET, STRING_SET};
+use super::fault::{Fault, set_is_kept, told};
 use super::item::{Attributes, Item};
 use super::key::Key;
 use super::number::{self, NUMBER};
@@ -15,14 +16,11 @@ use serde::de::{
     SeqAccess, VariantAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
-use std::collections::hash_map;
+use std::collections::{BTreeSet, hash_map};
 use std::fmt;
 use std::marker::PhantomData;
+use std::str::FromStr;
 use std::sync::Arc;
-
-/// How `serde_json::Value` introduces itself: it has no sets, so one that is read into it would be written
-/// back as a list.
-const JSON: &str = "any valid JSON value";
 
 /// A value of an item: for what [`output`](super::Get::output) returned.
 ///
@@ -37,8 +35,14 @@ pub fn from_item<T: DeserializeOwned>(item: impl Into<Item>) -> Result<T> {
 /// Every item that is read is decoded here. It is borrowed on the way, so that it is whole if it does not
 /// fit. The key is for an item that may lack it: one of which only parts were read.
 pub(crate) fn decode<T: DeserializeOwned>(item: Attributes, key: Option<Key>) -> Result<T> {
-    T::deserialize(Decoder(Shape::Map(&item))).map_err(|fault| {
-        let message = match fault.place() {
+    let read = told(|| T::deserialize(Decoder(Shape::Map(&item))));
+    read.map_err(|fault| {
+        let fault = fault.without(|| texts_of(&item));
+        let place = match fault.place() {
+            None if fault.is_of_what_was_kept() => hard_to_keep(&item),
+            place => place.map(str::to_owned),
+        };
+        let message = match place {
             Some(place) => format!("attribute {place} does not fit the type it is read into"),
             // an absent attribute, as a rule: it has no place
             None => "the item does not fit the type it is read into".to_owned(),
@@ -53,10 +57,48 @@ pub(crate) fn decode<T: DeserializeOwned>(item: Attributes, key: Option<Key>) ->
     })
 }
 
+/// The attributes that hold what serde cannot keep as it is: which of them does not fit, it does not tell.
+fn hard_to_keep(item: &Attributes) -> Option<String> {
+    fn is_hard(value: &AttributeValue) -> bool {
+        match value {
+            AttributeValue::L(elements) => elements.iter().any(is_hard),
+            AttributeValue::M(members) => members.values().any(is_hard),
+            AttributeValue::B(_) | AttributeValue::Bs(_) => true,
+            AttributeValue::Ns(_) | AttributeValue::Ss(_) => true,
+            _ => false,
+        }
+    }
+    let hard = item.iter().filter(|(_, value)| is_hard(value));
+    let mut names: Vec<&str> = hard.map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    (!names.is_empty()).then(|| names.join(" or "))
+}
+
+/// Every string and number of an item, and the binary that is text.
+fn texts_of(item: &Attributes) -> Vec<&str> {
+    let mut texts = Vec::new();
+    let mut rest: Vec<&AttributeValue> = item.values().collect();
+    while let Some(value) = rest.pop() {
+        match value {
+            AttributeValue::S(text) | AttributeValue::N(text) => texts.push(text.as_str()),
+            AttributeValue::Ss(set) | AttributeValue::Ns(set) => {
+                texts.extend(set.iter().map(String::as_str));
+            }
+            AttributeValue::B(bytes) => texts.extend(std::str::from_utf8(bytes.as_ref()).ok()),
+            AttributeValue::L(elements) => rest.extend(elements),
+            AttributeValue::M(members) => rest.extend(members.values()),
+            _ => {}
+        }
+    }
+    texts
+}
+
 impl Error {
     /// The item that did not fit the type it was read into, whole.
     ///
-    /// `None` unless this is [`ErrorKind::Decode`]. What it holds is shown nowhere.
+    /// `None` unless this is [`ErrorKind::Decode`]. The texts of the error name attributes and types, and show
+    /// no value: out of what a type of yours says, in a `deserialize_with` or a `try_from`, the values of the item
+    /// are struck where it quotes one whole.
     #[must_use]
     pub fn item(&self) -> Option<&Item> {
         Some(&self.undecoded()?.item)
@@ -144,6 +186,11 @@ impl<'a> Shape<'a> {
         }
     }
 
+    /// Or the absence of one.
+    fn is_set(self, kind: &str) -> bool {
+        self.kind() == kind || matches!(self, Shape::Null)
+    }
+
     fn instead_of(self, expected: &str) -> Fault {
         Fault::new(format!("expected {expected}, not {}", self.kind()))
     }
@@ -160,12 +207,25 @@ fn rounded(number: &str, float: &str) -> Fault {
 }
 
 impl Decoder<'_> {
-    fn integer<T: std::str::FromStr>(&self, name: &str) -> Result<T, Fault> {
+    fn integer<T: FromStr>(&self, name: &str) -> Result<T, Fault> {
         match self.0 {
             Shape::Number(number) => number
                 .parse()
                 .map_err(|_| Fault::new(format!("the number does not fit {name}"))),
             other => Err(other.instead_of("N")),
+        }
+    }
+}
+
+impl Decoder<'_> {
+    /// In a form that what takes any value refuses, and a collection does not: a `String` can be made of
+    /// binary, and a set of numbers is taken out of a newtype by `number_set`.
+    fn keep_set<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        set_is_kept();
+        match self.0 {
+            Shape::Strings(set) => Elements::of(set, |s| Shape::Binary(s.as_bytes())).read(visitor),
+            Shape::Numbers(set) => visitor.visit_newtype_struct(Numbers(set)),
+            _ => self.deserialize_seq(visitor),
         }
     }
 }
@@ -207,15 +267,13 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
                 }
             }
             Shape::Text(text) => visitor.visit_str(text),
-            Shape::Binaries(_) | Shape::Numbers(_) | Shape::Strings(_) => {
-                if Expecting(&visitor).to_string() == JSON {
-                    return Err(Fault::new(format!(
-                        "a set ({}), which serde_json::Value would give back as a list: read the item into an Item",
-                        self.0.kind()
-                    )));
-                }
-                self.deserialize_seq(visitor)
+            Shape::Binaries(_) | Shape::Numbers(_) | Shape::Strings(_) if !is_kept::<V>() => {
+                Err(Fault::new(format!(
+                    "a set ({}), which a type that takes any value, as serde_json::Value does, would give back as a list: read the item into an Item",
+                    self.0.kind()
+                )))
             }
+            Shape::Binaries(_) | Shape::Numbers(_) | Shape::Strings(_) => self.keep_set(visitor),
             Shape::Unknown => Err(self.0.instead_of("a known type")),
         }
     }
@@ -307,28 +365,26 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
             (VALUE, shape) => visitor.visit_newtype_struct(Tagged(shape)),
             (NUMBER, Shape::Number(number)) => visitor.visit_str(number),
             (NUMBER, other) => Err(other.instead_of("N")),
+            (STRING_SET, shape) if !shape.is_set("SS") => Err(shape.instead_of("SS")),
+            (NUMBER_SET, shape) if !shape.is_set("NS") => Err(shape.instead_of("NS")),
+            (BINARY_SET, shape) if !shape.is_set("BS") => Err(shape.instead_of("BS")),
             _ => visitor.visit_newtype_struct(self),
         }
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match self.0 {
-            Shape::List(elements) => visitor.visit_seq(Elements::of(elements, Shape::of)),
-            Shape::Strings(set) => visitor.visit_seq(Elements::of(set, |s| Shape::Text(s))),
-            Shape::Numbers(set) => visitor.visit_seq(Elements::of(set, |n| Shape::Number(n))),
-            Shape::Binaries(set) => {
-                visitor.visit_seq(Elements::of(set, |b| Shape::Binary(b.as_ref())))
-            }
+            Shape::List(elements) => Elements::of(elements, Shape::of).read(visitor),
+            Shape::Strings(set) => Elements::of(set, |s| Shape::Text(s)).read(visitor),
+            Shape::Numbers(set) => Elements::of(set, |n| Shape::Number(n)).read(visitor),
+            Shape::Binaries(set) => Elements::of(set, |b| Shape::Binary(b.as_ref())).read(visitor),
             other => Err(other.instead_of("L or a set")),
         }
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match self.0 {
-            Shape::Map(members) => visitor.visit_map(Members {
-                rest: members.iter(),
-                under_way: None,
-            }),
+            Shape::Map(members) => Members::of(members).read(visitor),
             other => Err(other.instead_of("M")),
         }
     }
@@ -372,12 +428,26 @@ impl<'de> Deserializer<'de> for Decoder<'_> {
     }
 }
 
-/// What a visitor says that it expects.
-struct Expecting<'a, V>(&'a V);
+/// Whether serde keeps the value until it knows what for: behind `flatten`, and in tagged and untagged
+/// enums. It has no public name for what it keeps; under a new one, sets are refused.
+fn is_kept<'de, V: Visitor<'de>>() -> bool {
+    let kept = std::any::type_name::<V::Value>();
+    kept.starts_with("serde") && kept.contains("private") && kept.contains("::Content")
+}
 
-impl<'de, V: Visitor<'de>> fmt::Display for Expecting<'_, V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.expecting(f)
+/// A set of numbers that is kept.
+struct Numbers<'a>(&'a [String]);
+
+impl<'de> Deserializer<'de> for Numbers<'_> {
+    type Error = Fault;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        Elements::of(self.0, |n| Shape::Number(n)).read(visitor)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+        unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
     }
 }
 
@@ -395,6 +465,24 @@ impl<'a, T> Elements<'a, T> {
             shape,
             at: 0,
         }
+    }
+
+    /// Into what takes them all: a tuple stops after its own.
+    fn read<'de, V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Fault> {
+        let value = visitor.visit_seq(&mut self)?;
+        nothing_dropped(self.rest.len(), "element")?;
+        Ok(value)
+    }
+}
+
+/// What is read and written back would lack the rest.
+fn nothing_dropped(rest: usize, what: &str) -> Result<(), Fault> {
+    match rest {
+        0 => Ok(()),
+        1 => Err(Fault::new(format!("1 {what} more than the type takes"))),
+        _ => Err(Fault::new(format!(
+            "{rest} {what}s more than the type takes"
+        ))),
     }
 }
 
@@ -423,6 +511,24 @@ impl<'de, T> SeqAccess<'de> for Elements<'_, T> {
 struct Members<'a> {
     rest: hash_map::Iter<'a, String, AttributeValue>,
     under_way: Option<(&'a str, &'a AttributeValue)>,
+    /// The keys that were read as numbers, each in the one text that it has.
+    numbers: BTreeSet<String>,
+}
+
+impl<'a> Members<'a> {
+    fn of(members: &'a Attributes) -> Self {
+        Members {
+            rest: members.iter(),
+            under_way: None,
+            numbers: BTreeSet::new(),
+        }
+    }
+
+    fn read<'de, V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Fault> {
+        let value = visitor.visit_map(&mut self)?;
+        nothing_dropped(self.rest.len(), "member")?;
+        Ok(value)
+    }
 }
 
 impl<'de> MapAccess<'de> for Members<'_> {
@@ -436,7 +542,10 @@ impl<'de> MapAccess<'de> for Members<'_> {
             return Ok(None);
         };
         self.under_way = Some((name, value));
-        let key = seed.deserialize(KeyDecoder(name));
+        let key = seed.deserialize(KeyDecoder {
+            text: name,
+            numbers: &mut self.numbers,
+        });
         key.map(Some).map_err(|fault| fault.in_member(name))
     }
 
@@ -454,15 +563,24 @@ impl<'de> MapAccess<'de> for Members<'_> {
 }
 
 /// The key of a map: a string in DynamoDB, whatever it is in Rust.
-struct KeyDecoder<'a>(&'a str);
+struct KeyDecoder<'a> {
+    text: &'a str,
+    numbers: &'a mut BTreeSet<String>,
+}
+
+impl KeyDecoder<'_> {
+    /// Two texts of one key would be one member, and another text would be written back.
+    fn parsed<T: FromStr + ToString>(&self) -> Result<T, Fault> {
+        let key = self.text.parse().ok();
+        key.filter(|key: &T| key.to_string() == self.text)
+            .ok_or_else(|| Fault::new("the key does not fit its type"))
+    }
+}
 
 macro_rules! parsed_keys {
     ($($method:ident: $visit:ident),+ $(,)?) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-            match self.0.parse() {
-                Ok(key) => visitor.$visit(key),
-                Err(_) => Err(Fault::new("the key does not fit its type")),
-            }
+            visitor.$visit(self.parsed()?)
         })+
     };
 }
@@ -471,7 +589,7 @@ impl<'de> Deserializer<'de> for KeyDecoder<'_> {
     type Error = Fault;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        visitor.visit_str(self.0)
+        visitor.visit_str(self.text)
     }
 
     parsed_keys! {
@@ -496,15 +614,21 @@ impl<'de> Deserializer<'de> for KeyDecoder<'_> {
         _variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        visitor.visit_enum(IntoDeserializer::<Fault>::into_deserializer(self.0))
+        visitor.visit_enum(IntoDeserializer::<Fault>::into_deserializer(self.text))
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        _name: &'static str,
+        name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        visitor.visit_newtype_struct(self)
+        if name == NUMBER && !self.numbers.insert(number::plain(self.text)) {
+            return Err(Fault::new("the key is the same number as another"));
+        }
+        match name {
+            NUMBER => visitor.visit_str(self.text),
+            _ => visitor.visit_newtype_struct(self),
+        }
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {

@@ -9,13 +9,14 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::ser::{self, Serialize, Serializer};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// What the names begin with that mean something to the encoder.
 const MARK: char = '\u{37E}';
 /// The names under which `serde_dynamo` and [`Value`](super::Value) announce a set.
 pub(crate) const STRING_SET: &str = "\u{37E}STRINGSET\u{37E}";
 pub(crate) const NUMBER_SET: &str = "\u{37E}NUMBERSET\u{37E}";
-pub(crate) const BINARY_SET: &str = "\u{37E}BINARYSET\u{37E}";
+pub(crate) const BINARY_SET: &str = "\u{37E}BYTESSET\u{37E}";
 /// How `serde_json` hands over a number when somebody has switched `arbitrary_precision` on.
 const JSON_NUMBER: &str = "$serde_json::private::Number";
 const NO_EMPTY_SETS: &str = "DynamoDB has no empty sets";
@@ -334,12 +335,16 @@ struct Entries {
 
 impl Entries {
     fn insert<T: Serialize + ?Sized>(&mut self, key: String, value: &T) -> Result<(), Fault> {
-        match encode(value) {
-            Ok(value) => {
-                self.members.insert(key, value);
+        match (encode(value), self.members.entry(key)) {
+            (Ok(value), Entry::Vacant(place)) => {
+                place.insert(value);
                 Ok(())
             }
-            Err(fault) => Err(fault.in_member(&key)),
+            (Ok(_), Entry::Occupied(earlier)) => {
+                let fault = Fault::new("written twice, and one of the values would be lost");
+                Err(fault.in_member(earlier.key()))
+            }
+            (Err(fault), place) => Err(fault.in_member(place.key())),
         }
     }
 

@@ -16,10 +16,9 @@ pub(crate) type Attributes = HashMap<String, AttributeValue>;
 /// An item as DynamoDB has it: attributes by name, every type and every digit kept.
 ///
 /// It can be read, streamed, put, batched and put in a transaction like any type of yours, and is a map
-/// besides. It is read from DynamoDB only, and whole: as a part of another type, or of a tagged or
-/// untagged enum or behind `flatten`, [`Value`] and `Item` are refused, because serde tells neither the
-/// type of a set nor all digits of a number there. Written into another format, JSON for example, sets are
-/// lists and numbers are strings.
+/// besides. It is read from DynamoDB only, and whole: of a tagged or untagged enum or behind `flatten`,
+/// [`Value`] and `Item` are refused, because serde tells neither the type of a set nor all digits of a number
+/// there. Written into another format, JSON for example, sets are lists and numbers are strings.
 ///
 /// ```no_run
 /// # use aws_credential_strategies::{CredentialStrategy, Result, Table, table::{AttributeValue, Item}};
@@ -30,6 +29,26 @@ pub(crate) type Attributes = HashMap<String, AttributeValue>;
 /// }
 /// # Ok(()) }
 /// ```
+///
+/// # Behind `flatten`, and in tagged and untagged enums
+///
+/// There serde keeps values in a form of its own before it knows the type of your field, for any type of
+/// yours. What comes through, and what does not:
+///
+/// - A set of strings is taken by a collection of `String`, not of other types; a set of numbers by
+///   [`number_set`](super::number_set) only; a set of binaries by a collection of binary. What takes any
+///   value, as `serde_json::Value` does, is given no set and no binary: that is an error, also where serde
+///   would make `None` of it.
+/// - Whole numbers of 64 bits and what an `f64` gives back are exact; of others the error names the attribute.
+///   But serde turns them into the type of a float field without a word: **an `f64` rounds whole numbers beyond
+///   2^53, and an `f32` any number that it does not hold**. [`Number`](super::Number) keeps all these, and takes
+///   no string.
+/// - **A `String` takes binary that is UTF-8, a type of bytes takes a string or a list of small numbers, and
+///   [`string_set`](super::string_set) and its like take a list**; each is written back as what the type is. Types
+///   of others, of decimal numbers for example, may take a number for a string, or a string for a number.
+/// - **An `Option` behind `flatten` is `None` when anything else in it does not fit**, and is written back as such.
+///
+/// A field outside of these is refused where its type does not fit, with its attribute.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Item(Attributes);
 

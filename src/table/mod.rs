@@ -48,6 +48,7 @@ mod raw;
 mod read;
 mod refusal_marks;
 mod retries;
+mod set;
 mod target;
 mod transaction;
 mod value;
@@ -81,6 +82,7 @@ pub use read::query::Query;
 pub use read::scan::Scan;
 pub use read::sort::{Sort, SortCond, sort};
 pub use read::stream::ItemStream;
+pub use set::{binary_set, number_set, string_set};
 pub use target::AnyStrategy;
 pub use transaction::{
     Check, LONGEST_TOKEN, MOST_ITEMS_PER_TRANSACTION, TransactGet, TransactWrite,
@@ -91,9 +93,6 @@ pub use write::core::{Verb, Write};
 pub use write::delete::{Delete, Removal};
 pub use write::put::{NewItem, Put};
 pub use write::update::{Changes, Update};
-
-/// Sets in types of yours: `#[serde(with = "aws_credential_strategies::table::string_set")]` and so on.
-pub use serde_dynamo::{binary_set, number_set, string_set};
 
 /// The SDK's attribute value; there is no second one. And its word for what a query or a scan returns.
 pub use aws_sdk_dynamodb::types::{AttributeValue, Select};

@@ -1,5 +1,6 @@
 //! DynamoDB's numbers: decimal, of 38 digits, more than any of Rust's own types holds.
 
+use super::fault::is_of_an_item;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::{Serialize, Serializer};
@@ -22,7 +23,8 @@ const DIGITS_OF_F32: usize = 6;
 /// A number as DynamoDB holds it, to the last of its [`MOST_DIGITS`] digits.
 ///
 /// For what `f64` would round and `u64` cannot hold: money, identifiers of other systems, counters in
-/// lists of unknown items. Two are equal if their values are: `1`, `1.0` and `10e-1` are. Other formats
+/// lists of unknown items, and for any number behind `flatten` or in a tagged or untagged enum, where serde
+/// [rounds](super::Item#behind-flatten-and-in-tagged-and-untagged-enums) what goes into a float. Two are equal if their values are: `1`, `1.0` and `10e-1` are. Other formats
 /// than items, JSON for example, have it as a string.
 ///
 /// ```
@@ -133,6 +135,10 @@ impl<'de> Deserialize<'de> for Number {
                 self,
                 deserializer: D,
             ) -> Result<Number, D::Error> {
+                if is_of_an_item::<D::Error>() {
+                    // takes any number that serde kept, and no string: that would be written as a number
+                    return deserializer.deserialize_f64(self);
+                }
                 deserializer.deserialize_any(self)
             }
         }

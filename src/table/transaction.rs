@@ -216,9 +216,7 @@ impl TransactWrite {
             let expected = format!("expected 1 to {LONGEST_TOKEN} bytes, not {}", token.len());
             return Err(call.explain(Error::usage("token", expected)));
         }
-        if items.is_empty() {
-            return Ok(TransactWriteItemsOutput::builder().build());
-        }
+        let is_ours = !items.is_empty();
         let request = whole
             .shared
             .client
@@ -226,7 +224,13 @@ impl TransactWrite {
             .set_transact_items(Some(items))
             .set_client_request_token(token)
             .set_return_consumed_capacity(whole.measure());
-        let sent = send!(whole.shared, raw.apply(request));
+        let request = raw.apply(request);
+        // raw(..) may have parts of its own
+        let items = request.get_transact_items().as_deref();
+        if !is_ours && items.unwrap_or_default().is_empty() {
+            return Ok(TransactWriteItemsOutput::builder().build());
+        }
+        let sent = send!(whole.shared, request);
         sent.map_err(|error| call.failed(error))
     }
 }
@@ -434,16 +438,19 @@ impl Whole<TransactGetItem> {
         raw: Raw<TransactGetItemsFluentBuilder>,
         call: &Call<'_>,
     ) -> Result<TransactGetItemsOutput> {
-        if items.is_empty() {
-            return Ok(TransactGetItemsOutput::builder().build());
-        }
+        let is_ours = !items.is_empty();
         let request = self
             .shared
             .client
             .transact_get_items()
             .set_transact_items(Some(items))
             .set_return_consumed_capacity(self.measure());
-        let sent = send!(self.shared, raw.apply(request));
+        let request = raw.apply(request);
+        let items = request.get_transact_items().as_deref();
+        if !is_ours && items.unwrap_or_default().is_empty() {
+            return Ok(TransactGetItemsOutput::builder().build());
+        }
+        let sent = send!(self.shared, request);
         sent.map_err(|error| call.failed(error))
     }
 }

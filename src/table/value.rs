@@ -21,7 +21,9 @@ pub(crate) const VALUE: &str = "\u{37E}VALUE\u{37E}";
 /// A `Vec<u8>` is a list of numbers to serde; for binary use [`Value::bytes`] or `serde_bytes`. A
 /// `HashSet` is a list too; sets are [`Value::strings`], [`Value::numbers`] and [`Value::binaries`], and in
 /// a type of yours `#[serde(with = "aws_credential_strategies::table::string_set")]`, `number_set` and
-/// `binary_set`. A set that is read into a collection without that attribute is written back as a list.
+/// `binary_set`, which take no list. A set that is read into a collection without that attribute is written
+/// back as a list; and a list that is read into a `HashSet` or a `BTreeSet`, without its order and with each
+/// element once.
 pub trait IntoValue {
     /// The attribute value.
     ///

@@ -62,7 +62,8 @@ pub struct BatchWrite {
 
 /// A write that can be put in a batch: a [`Put`] or a [`Delete`] without a condition, or one that a batch
 /// [left](BatchReport::unprocessed).
-#[derive(Debug)]
+///
+/// Its `Debug` shows the names of the attributes only.
 pub struct BatchItem {
     target: Target,
     request: Result<WriteRequest>,
@@ -93,7 +94,9 @@ pub struct BatchReport {
 }
 
 /// A write that was not made.
-#[derive(Clone, Debug)]
+///
+/// Its `Debug` shows the names of the attributes only.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct BatchLeft {
     /// The write.
@@ -104,7 +107,9 @@ pub struct BatchLeft {
 }
 
 /// A write that DynamoDB refuses, and why.
-#[derive(Clone, Debug)]
+///
+/// Its `Debug` shows the names of the attributes only.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct BatchRefused {
     /// The write; none where it could not be made a request.
@@ -661,6 +666,51 @@ impl fmt::Debug for BatchWrite {
             .field("writes", &self.writes.len())
             .field("backoff", &self.backoff)
             .finish_non_exhaustive()
+    }
+}
+
+/// What may be shown of a write: what it does, and the names of its attributes.
+struct Names<'a>(&'a WriteRequest);
+
+impl fmt::Debug for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let attributes = attributes(self.0).into_iter();
+        let mut names: Vec<&String> = attributes.flat_map(Attributes::keys).collect();
+        names.sort_unstable();
+        let verb = match self.0.put_request() {
+            Some(_) => "Put",
+            None => "Delete",
+        };
+        f.debug_tuple(verb).field(&names).finish()
+    }
+}
+
+impl fmt::Debug for BatchItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BatchItem")
+            .field("table", &self.target)
+            .field("request", &self.request.as_ref().map(Names))
+            .finish()
+    }
+}
+
+impl fmt::Debug for BatchLeft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BatchLeft")
+            .field("table", &self.target)
+            .field("request", &Names(&self.request))
+            .field("position", &self.position)
+            .finish()
+    }
+}
+
+impl fmt::Debug for BatchRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BatchRefused")
+            .field("request", &self.request.as_ref().map(Names))
+            .field("position", &self.position)
+            .field("error", &self.error)
+            .finish()
     }
 }
 

@@ -399,14 +399,24 @@ fn canceled(
         Some(format!("item {position} {code}{colon}{message}"))
     });
     let causes = causes.collect::<Vec<_>>().join(", ");
-    let heals = reasons.iter().all(|reason| {
-        matches!(
-            reason.code.as_deref(),
-            None | Some(
+    let codes: Vec<&str> = if reasons.is_empty() {
+        listed_codes(message)
+    } else {
+        let codes = reasons.iter().map(|reason| reason.code.as_deref());
+        codes.map(|code| code.unwrap_or(NO_REASON)).collect()
+    };
+    let mut codes = codes
+        .into_iter()
+        .filter(|code| *code != NO_REASON)
+        .peekable();
+    // a reason that is not known may be one that stays
+    let heals = codes.peek().is_some()
+        && codes.all(|code| {
+            matches!(
+                code,
                 "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded"
             )
-        )
-    });
+        });
     let message = if causes.is_empty() {
         or(message, "the transaction was cancelled")
     } else {
@@ -418,6 +428,15 @@ fn canceled(
     } else {
         described.needs_human()
     }
+}
+
+/// The codes at the end of DynamoDB's message, one for each item: `[ConditionalCheckFailed, None]`.
+fn listed_codes(message: &str) -> Vec<&str> {
+    let listed = message.trim_end().strip_suffix(']');
+    let listed = listed.and_then(|message| message.rsplit_once('['));
+    listed.map_or_else(Vec::new, |(_, codes)| {
+        codes.split(',').map(str::trim).collect()
+    })
 }
 
 /// A clean item has the code `None` as a word.

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::table::item::Attributes;
 use crate::table::value::{IntoValue, Value};
 use aws_sdk_dynamodb::types::AttributeValue;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
 /// What the placeholders of a raw expression stand for: an array of pairs, also of none, a `Vec` or a map.
@@ -104,6 +104,17 @@ impl RawExpression {
                 self.field,
                 "expected an expression, not an empty text",
             ));
+        }
+        let placeholders = self.names.iter().map(|(placeholder, _)| placeholder);
+        let placeholders =
+            placeholders.chain(self.values.iter().map(|(placeholder, _)| placeholder));
+        let mut given = HashSet::new();
+        // one of the two would stand for both
+        for placeholder in placeholders {
+            if !given.insert(placeholder) {
+                let twice = format!("the placeholder {placeholder:?} is given twice");
+                return Err(problem(self.field, twice));
+            }
         }
         let mut values = Attributes::new();
         for (placeholder, value) in self.values {

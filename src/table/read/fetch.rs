@@ -23,6 +23,15 @@ impl PageRequest {
         }
     }
 
+    /// Whether the caller's `select(..)` or `raw(..)` made it a count.
+    pub(crate) fn is_counting(&self) -> bool {
+        let select = match self {
+            PageRequest::Query(query) => query.get_select(),
+            PageRequest::Scan(scan) => scan.get_select(),
+        };
+        *select == Some(Select::Count)
+    }
+
     /// One page; what is not given stays as the caller's `raw(..)` may have set it.
     fn page(self, start: Option<Attributes>, limit: Option<i32>) -> Self {
         match self {

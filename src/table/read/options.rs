@@ -51,6 +51,11 @@ impl ReadOptions {
         Ok(())
     }
 
+    /// The `Limit` of a single request: as many items as are wanted, where that makes a page of so many.
+    pub(super) fn limit_of_one(&self, raw: bool) -> Result<Option<i32>> {
+        self.limits(raw).limit_of_one()
+    }
+
     /// What a count has no use for: DynamoDB refuses it.
     pub(super) fn for_count(&mut self) {
         self.projection = None;
@@ -89,6 +94,17 @@ impl ReadOptions {
 }
 
 impl Limits {
+    pub(super) fn limit_of_one(&self) -> Result<Option<i32>> {
+        if self.take.is_some() && self.filtered {
+            let expected = "expected no take beside a filter or raw(..): a page cannot be cut; use stream(), or page_size";
+            return Err(Error::usage("take", expected));
+        }
+        if self.take == Some(0) {
+            return Err(Error::usage("take", "expected at least 1 for a page"));
+        }
+        Ok(self.page_limit(self.take))
+    }
+
     /// The `Limit` of a request of which so many items are wanted.
     pub(super) fn page_limit(&self, wanted: Option<usize>) -> Option<i32> {
         let wanted = wanted.map(|wanted| i32::try_from(wanted).unwrap_or(i32::MAX));
@@ -126,7 +142,9 @@ macro_rules! reads_items {
             }
 
             /// Which attributes come: of an index, those it holds by default, and with
-            /// `Select::AllAttributes` whole items, which costs a read of the table for each.
+            /// `Select::AllAttributes` whole items, which costs a read of the table for each. With
+            /// `Select::Count` there are no items, only the number in [`output`](Self::output): whatever
+            /// reads items refuses it, and [`count`](Self::count) does it over all pages.
             pub fn select(mut self, select: Select) -> Self {
                 self.options.select = Some(select);
                 self

@@ -97,7 +97,7 @@ impl Query {
     ///
     /// # Errors
     ///
-    /// As [`page`](Self::page), without decoding.
+    /// As [`page`](Self::page), without decoding; `Select::Count` is answered with the number.
     ///
     /// # Cancel safety
     ///
@@ -105,7 +105,8 @@ impl Query {
     pub async fn output(self) -> Result<QueryOutput> {
         let target = self.target.clone();
         let call = Call::on(&target, QUERY);
-        let limit = self.options.page_size;
+        let limit = self.options.limit_of_one(self.raw.is_some());
+        let limit = limit.map_err(|error| call.explain(error))?;
         let (request, after) = self
             .into_request()
             .and_then(|(request, positions)| {

@@ -59,7 +59,7 @@ impl Scan {
     ///
     /// # Errors
     ///
-    /// As [`page`](Self::page), without decoding.
+    /// As [`page`](Self::page), without decoding; `Select::Count` is answered with the number.
     ///
     /// # Cancel safety
     ///
@@ -67,7 +67,8 @@ impl Scan {
     pub async fn output(self) -> Result<ScanOutput> {
         let target = self.target.clone();
         let call = Call::on(&target, SCAN);
-        let limit = self.options.page_size;
+        let limit = self.options.limit_of_one(self.raw.is_some());
+        let limit = limit.map_err(|error| call.explain(error))?;
         let (request, after) = self
             .into_request()
             .and_then(|(request, positions)| {

@@ -67,23 +67,16 @@ impl Reading {
             operation,
             limits,
             request,
-        } = self;
+        } = self.of_items();
         let call = Call::on(&target, operation);
-        let refused = |field, expected| Err(call.explain(Error::usage(field, expected)));
         let (request, positions) = request.map_err(|error| call.explain(error))?;
         let Some((segment, after)) = positions.only() else {
             let expected =
                 "expected one segment for one page; Cursor::split gives each one of its own";
-            return refused("segments", expected);
+            return Err(call.explain(Error::usage("segments", expected)));
         };
-        if limits.take.is_some() && limits.filtered {
-            let expected = "expected no take beside a filter or raw(..): a page cannot be cut; use stream(), or page_size";
-            return refused("take", expected);
-        }
-        if limits.take == Some(0) {
-            return refused("take", "expected at least 1 for a page");
-        }
-        let limit = limits.page_limit(limits.take);
+        let limit = limits.limit_of_one();
+        let limit = limit.map_err(|error| call.explain(error))?;
         let total = positions.total;
         let request = request.of_segment(segment, total);
         let raw = fetch(&target, operation, request, after, limit).await?;
@@ -98,6 +91,18 @@ impl Reading {
             page.take(decode(item, None).map_err(|error| call.explain(error)))?;
         }
         Ok(page)
+    }
+
+    /// Of a count no items come, which would be read as if there were none.
+    fn of_items(mut self) -> Self {
+        self.request = self.request.and_then(|(request, positions)| {
+            if request.is_counting() {
+                let expected = "expected no Select::Count where items are read: use count()";
+                return Err(Error::usage("select", expected));
+            }
+            Ok((request, positions))
+        });
+        self
     }
 
     /// The first item, or the only one.
@@ -198,7 +203,7 @@ impl<T: DeserializeOwned> ItemStream<T> {
             operation,
             limits,
             request,
-        } = reading;
+        } = reading.of_items();
         let left = limits.take;
         ItemStream {
             lanes: Lanes::new(target, operation, limits, request),
