@@ -229,7 +229,7 @@ impl StsSource {
     /// What one call may take of what is left.
     fn time_of_call(&self, time: &Budget) -> Duration {
         let limit = self.sts.call_timeout();
-        limit.map_or(time.left(), |limit| limit.min(time.left()))
+        limit.unwrap_or(Duration::MAX).min(time.left())
     }
 
     fn call<'a>(&'a self, operation: Operation, observer: &'a Observer) -> Call<'a> {
