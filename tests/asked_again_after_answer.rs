@@ -657,6 +657,32 @@ async fn rejecting_a_returned_key_again_changes_nothing_until_a_new_one_has_come
         assert!(!world.cache.status().invalidated);
         world.quiet_for(seconds(449)).await;
     }
+    // Where calls drive, the first one then looks for another key, and is answered at once.
+    for policy in [on_demand(), RefreshPolicy::aws_spec()] {
+        for lifetime in [Some(TWELVE_HOURS), None] {
+            let (mut world, document) = filled(policy, MIDDLE, TWELVE_HOURS).await;
+            let document = lifetime.map_or_else(
+                || Credentials::new("KEY-1", "secret", None, None, "test"),
+                |_| document,
+            );
+            if lifetime.is_none() {
+                pass(seconds(2)).await;
+                let asked = tokio::spawn({
+                    let cache = world.cache.clone();
+                    async move { cache.refresh().await }
+                });
+                world.gate.call().await.answer(Ok(document.clone()));
+                asked.await.unwrap().unwrap();
+            }
+            pass(seconds(1)).await;
+            world.cache.invalidate("KEY-1");
+            call_brings(&mut world, document).await;
+            assert!(world.cache.status().rejected_key_returned);
+            let pause = world.planned().unwrap();
+            let _question = world.call_asks_after(pause).await;
+            assert!(world.cache.current().is_some());
+        }
+    }
     let (mut world, document) = filled(RefreshPolicy::default(), MIDDLE, TWELVE_HOURS).await;
     rejected_and_answered(&mut world, &document).await;
     let new = world.session("KEY-2", TWELVE_HOURS);
@@ -669,6 +695,64 @@ async fn rejecting_a_returned_key_again_changes_nothing_until_a_new_one_has_come
     assert_eq!(world.cache.invalidate("KEY-2"), Rejection::Invalidated);
     let (pause, _call) = world.asked_after().await;
     assert_eq!(pause, AT_ONCE);
+}
+
+/// Endless keys, of which two were rejected; then the source is down.
+#[tokio::test(start_paused = true)]
+async fn keys_that_never_expire_are_replaced_at_the_same_pace() {
+    let endless = |key: &str| Credentials::new(key, "secret", None, None, "test");
+    let fixed = RefreshPolicy::default().backoff(Backoff::fixed(seconds(7)));
+    for policy in [RefreshPolicy::default(), fixed] {
+        for returned in [false, true] {
+            let mut world = World::with_jitter(policy, MIDDLE);
+            drop(world.call());
+            world.gate.call().await.answer(Ok(endless("KEY-1")));
+            settle().await;
+            pass(seconds(2)).await;
+            world.cache.invalidate("KEY-1");
+            if returned {
+                call_brings(&mut world, endless("KEY-1")).await;
+            } else {
+                call_brings(&mut world, endless("KEY-2")).await;
+                world.cache.invalidate("KEY-2");
+            }
+            let before = world.gate.count();
+            world.outage(seconds(1_200)).await;
+            let asked = world.gate.count() - before;
+            // 46 in ten minutes
+            let most = if returned && policy == RefreshPolicy::default() {
+                4
+            } else {
+                92
+            };
+            assert!((1..=most).contains(&asked), "{asked}, returned {returned}");
+            assert!(world.planned().is_some(), "and goes on");
+        }
+    }
+}
+
+/// A forced refresh was under way when the key that it brings was taken for suspected.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_of_before_puts_off_no_suspected_key() {
+    let (mut world, _) = filled(RefreshPolicy::default(), MIDDLE, HOUR).await;
+    pass(seconds(1)).await;
+    world.cache.invalidate("KEY-1");
+    let second = world.session("KEY-2", HOUR);
+    call_brings(&mut world, second.clone()).await;
+    pass(seconds(10)).await;
+    let asked = tokio::spawn({
+        let cache = world.cache.clone();
+        async move { cache.refresh().await }
+    });
+    let call = world.gate.call().await;
+    assert_eq!(world.cache.invalidate("KEY-2"), Rejection::Suspected);
+    call.answer(Ok(second));
+    asked.await.unwrap().unwrap();
+    assert!(
+        world.planned().unwrap() <= seconds(1),
+        "{:?}",
+        world.planned()
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -117,6 +117,23 @@ async fn neither_what_was_rejected_nor_what_has_expired_lives_long_enough() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_that_is_not_taken_since_it_ends_sooner_is_too_short() {
+    let mut world = World::new(RefreshPolicy::default())
+        .filled("KEY-1", HOUR)
+        .await;
+    pass(seconds(1600)).await;
+    let asked = tokio::spawn({
+        let cache = world.cache.clone();
+        async move { cache.credentials_valid_for(seconds(3000)).await }
+    });
+    let shorter = world.session("KEY-2", seconds(1000));
+    world.gate.call().await.answer(Ok(shorter));
+    let error = asked.await.unwrap().unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::TooShort, "{error}");
+    assert_eq!(world.cache.current().unwrap().access_key_id(), "KEY-1");
+}
+
+#[tokio::test(start_paused = true)]
 async fn those_that_do_not_are_replaced_by_one_refresh() {
     let mut world = World::new(RefreshPolicy::default())
         .filled("KEY-1", HOUR)

@@ -712,6 +712,21 @@ fn a_chosen_runtime_that_stood_still_once_keeps_the_timer() {
     assert_eq!(cache.source().0.load(Ordering::SeqCst), 2, "one refresh");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_wall_clock_that_was_stepped_makes_no_news_of_each_call() {
+    let idle = RefreshPolicy::default().idle_after(seconds(600));
+    let world = World::new(idle).filled("KEY-1", HOUR).await;
+    world.wall.step_forward(seconds(300));
+    pass(seconds(2_150)).await;
+    assert!(world.cache.current().is_some());
+    let mut news = world.cache.subscribe();
+    for _ in 0..3 {
+        assert!(world.cache.current().is_some());
+    }
+    assert!(!news.has_changed().unwrap());
+    let _ = news.borrow_and_update();
+}
+
 #[test]
 fn a_timer_with_nothing_to_do_stays_where_it_is() {
     // Needs a person: nobody asks again but who calls.

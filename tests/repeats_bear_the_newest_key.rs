@@ -52,7 +52,11 @@ impl Intercept for ComesBeforeTheSignature {
         let call = self.gate.lock().unwrap().pending().expect("is waited for");
         call.answer(Ok(session("KEY-2", SystemTime::now() + LIFE)));
         // Fetches run elsewhere: this thread may be blocked.
-        while self.cache.current().is_none() {
+        let has_come = || {
+            let current = self.cache.current();
+            current.is_some_and(|current| current.access_key_id() == "KEY-2")
+        };
+        while !has_come() {
             std::thread::yield_now();
         }
         Ok(())

@@ -425,6 +425,23 @@ async fn under_the_aws_rules_a_hang_after_a_terminal_error_is_answered_with_what
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_denied_before_it_was_needed_is_no_verdict_on_a_hang() {
+    let policy = RefreshPolicy::default().mode(RefreshMode::OnDemand);
+    let mut world = aged(policy, seconds(10)).await;
+    let asked = forced(&world);
+    let call = world.gate.call().await;
+    call.answer(Err(Error::terminal("denied")));
+    assert_fails(asked.await.unwrap(), "fetch credentials: denied");
+    // Expired, and the source hangs.
+    pass(seconds(3_700)).await;
+    let (answer, waited) = timed(world.cache.credentials()).await;
+    assert_serves(answer, "KEY-1");
+    assert_eq!(waited, seconds(10));
+    pass(seconds(1)).await;
+    assert_serves(at_once(&world), "KEY-1");
+}
+
+#[tokio::test(start_paused = true)]
 async fn under_the_aws_rules_a_forced_refresh_that_is_denied_is_raised_for_as_long() {
     let mut world = aged(RefreshPolicy::aws_spec(), seconds(10)).await;
     let asked = forced(&world);

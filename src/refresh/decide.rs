@@ -35,7 +35,10 @@ impl Verdict {
 /// What a call does, by the need that stands.
 pub(super) fn decide(state: &State, policy: &RefreshPolicy, now: Now) -> Verdict {
     let Some(need) = state.need(now) else {
-        return Verdict::SERVE;
+        return Verdict {
+            starts: is_looked_for_again(state, policy, now),
+            ..Verdict::SERVE
+        };
     };
     if !need.reason.is_urgent() {
         let starts = !is_attended(state, now) && wants_refresh(state, need, policy, now);
@@ -48,6 +51,22 @@ pub(super) fn decide(state: &State, policy: &RefreshPolicy, now: Now) -> Verdict
     let in_time = attempt.is_some_and(|attempt| attempt.deadline(policy) > now.mono);
     let waits = (starts || in_time) && !has_failed(state, need, policy, now);
     Verdict { starts, waits }
+}
+
+/// Whether the pause is over after which another key than a rejected one that came back is looked for, and no timer
+/// does it.
+fn is_looked_for_again(state: &State, policy: &RefreshPolicy, now: Now) -> bool {
+    let is_due = |wait: Duration| wait.is_zero();
+    has_come_back(state)
+        && !policy.has_timer()
+        && !is_attended(state, now)
+        && state.until_next(policy, now).is_some_and(is_due)
+}
+
+/// Whether what is held was rejected and came back.
+fn has_come_back(state: &State) -> bool {
+    let held = state.held.as_ref();
+    held.is_some_and(|held| held.standing == Standing::Returned)
 }
 
 /// Whether an attempt for this need has failed, so that nobody waits for another.
@@ -112,7 +131,16 @@ pub(super) fn answer(
     let Some(held) = &state.held else {
         return Err(last_error());
     };
-    let terminal = failure().filter(|_| state.is_terminal());
+    // By the rules of this crate one that failed for a need of before explains nothing.
+    let explains = || {
+        let need = state.need(now);
+        policy.rules == Rules::AwsSpec
+            || state
+                .failure
+                .as_ref()
+                .is_some_and(|failure| need.is_none_or(|need| failure.is_of(need)))
+    };
+    let terminal = failure().filter(|_| state.is_terminal() && explains());
     let over = held.life.left(now).is_over();
     match (terminal, policy.rules) {
         (Some(error), Rules::AwsSpec) if state.is_paused(now) => {
@@ -193,7 +221,12 @@ pub(super) fn served_until(state: &State, policy: &RefreshPolicy) -> AtOnce {
     let idle_from = policy
         .idle_after
         .filter(|idle_after| policy.has_timer() && !state.is_asked(*idle_after))
-        .and_then(|idle_after| state.idle_from(idle_after));
+        .and_then(|idle_after| state.idle_from(idle_after))
+        // Who asked is noted on the monotonic clock alone.
+        .map(|from| Now {
+            wall: far(),
+            ..from
+        });
     let fresh = held.life.end_before(held.life.advisory);
     let mandatory = held.life.end_before(held.life.mandatory);
     let attended = attended_until(state, policy);
@@ -215,7 +248,17 @@ pub(super) fn served_until(state: &State, policy: &RefreshPolicy) -> AtOnce {
             (None, _) => AtOnce::Never,
         }
     };
+    let served = if has_come_back(state) && !policy.has_timer() {
+        served.at_most(attended_until(state, policy))
+    } else {
+        served
+    };
     served.at_most(idle_from)
+}
+
+/// A wall clock that plays no part.
+fn far() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 37)
 }
 
 /// Until when a call that does not wait has nothing to begin: an attempt is under way, one is planned that
@@ -225,7 +268,7 @@ fn attended_until(state: &State, policy: &RefreshPolicy) -> Option<Now> {
         let expiry = state.held.as_ref().and_then(|held| held.life.expiry);
         return Some(Now {
             // Its age counts on the monotonic clock alone.
-            wall: expiry.unwrap_or(SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 37)),
+            wall: expiry.unwrap_or_else(far),
             mono: attempt.booked.checked_add(OVERDUE)?,
         });
     }

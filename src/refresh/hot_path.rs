@@ -137,9 +137,11 @@ mod tests {
             }
         }
 
-        fn is_suspected(&self) -> bool {
-            let held = self.state.held.as_ref();
-            held.is_some_and(|held| held.standing == super::super::held::Standing::Suspected)
+        /// A service rejected what is held, and calls have to look for another.
+        fn is_disputed(&self) -> bool {
+            use super::super::held::Standing::{Returned, Suspected};
+            let standing = self.state.held.as_ref().map(|held| held.standing);
+            standing == Some(Suspected) || standing == Some(Returned) && !self.policy.has_timer()
         }
 
         /// How long from now calls are served with nothing to decide, to the millisecond.
@@ -315,7 +317,7 @@ mod tests {
                         prop_assert_eq!(decide(&walk.state, &walk.policy, at), Verdict::SERVE);
                         prop_assert!(answer(&walk.state, &walk.policy, at).is_ok());
                         prop_assert!(walk.state.stage(at) < Stage::Mandatory);
-                    } else if walk.policy.rules == Rules::Ours && !walk.is_suspected() {
+                    } else if walk.policy.rules == Rules::Ours && !walk.is_disputed() {
                         prop_assert_ne!(walk.state.stage(at), Stage::Fresh);
                     }
                 }

@@ -163,6 +163,8 @@ pub(super) struct FailedAttempt<'a> {
     pub(super) failures: u32,
     pub(super) terminal: bool,
     pub(super) throttled: bool,
+    /// A service rejected the key in use, and it is served for want of another.
+    pub(super) rejected: bool,
     /// The key in use is one of a row of rejected ones, however long it lives.
     pub(super) suspected: bool,
     /// Others took part of what ten minutes allow: the plan spares attempts.
@@ -184,8 +186,10 @@ impl FailedAttempt<'_> {
         let wait = match (policy.rules, self.life) {
             (Rules::AwsSpec, life) => self.aws_pause(policy, life.is_some(), jitter),
             (Rules::Ours, None) => self.cold_pause(policy, jitter),
-            // Asked for out of turn: what never expires is not due again.
-            (Rules::Ours, Some(life)) if self.stage == Stage::Fresh && life.expiry.is_none() => {
+            // Asked for out of turn: what never expires is not due again, unless services reject it.
+            (Rules::Ours, Some(life))
+                if self.stage == Stage::Fresh && life.expiry.is_none() && !self.rejected =>
+            {
                 None
             }
             (Rules::Ours, Some(_)) if policy.backoff.0.is_some() => policy.backoff.0,

@@ -239,6 +239,7 @@ impl<F: CredentialSource> Shared<F> {
     /// Credentials that live for `min`: those held, or those of one attempt more.
     pub(super) async fn valid_for(self: &Arc<Self>, min: Duration) -> Result<Arc<Credentials>> {
         if let Some(credentials) = self.lives_for(min) {
+            self.note_asked();
             return Ok(credentials);
         }
         self.policy.validate()?;
@@ -254,8 +255,15 @@ impl<F: CredentialSource> Shared<F> {
                 Waited::Landed { .. } => {
                     // What it lived when it came decides. Credentials and life of one answer: another
                     // may take its place between two looks.
+                    let now = self.clock.now();
                     let (fetched, life) = self.last_answer(|held| {
-                        (Arc::clone(&held.credentials), held.life.confirmed_for)
+                        // one that ends sooner than what is held was not taken
+                        let life = if held.life.since >= joined.attempt.booked {
+                            held.life.confirmed_for
+                        } else {
+                            held.life.remaining(now)
+                        };
+                        (Arc::clone(&held.credentials), life)
                     })?;
                     if life >= min {
                         return Ok(fetched);

@@ -548,6 +548,10 @@ impl State {
             self.see(need);
         }
         let need = answered.unwrap_or(attempt.need);
+        if unjudged == Some(Standing::Suspected) {
+            // The pause after that rejection, of which this attempt knows nothing.
+            return landing;
+        }
         self.pause = wait.map(|wait| Pause {
             due: Due::after(wait, now),
             unasked: None,
@@ -613,16 +617,15 @@ impl State {
         } = at;
         self.failures = self.failures.saturating_add(1);
         let stage = self.stage(now);
-        let suspected = self
-            .held
-            .as_ref()
-            .is_some_and(|held| held.standing == Standing::Suspected);
+        let standing = self.held.as_ref().map(|held| held.standing);
+        let suspected = standing == Some(Standing::Suspected);
         let after = FailedAttempt {
             life: self.held.as_ref().map(|held| &held.life),
             stage,
             failures: self.failures,
             terminal: error.is_terminal(),
             throttled: error.is_throttled(),
+            rejected: standing.is_some_and(|standing| standing != Standing::Good),
             suspected,
             strained: self.pace.is_strained(now.mono),
             steady: self.steady,
