@@ -263,14 +263,14 @@ impl Lead {
         let mut escapes = 0;
         let mut told = false;
         let mut opened = None;
-        while let Some(rest) = text.get(length..).filter(|rest| !rest.is_empty()) {
+        // what follows the opening is the value, be it blank or escaped
+        while opened.is_none()
+            && let Some(rest) = text.get(length..).filter(|rest| !rest.is_empty())
+        {
             let before = escapes;
             escapes = 0;
             if let Some(quote) = QUOTES.into_iter().find(|quote| rest.starts_with(quote)) {
-                // the one before ends the name; a second one is the value's own, or there is none
-                if opened.is_some() {
-                    break;
-                }
+                // the first may end the name
                 opened = told.then_some((quote, before));
                 length += quote.len();
                 continue;
@@ -284,15 +284,13 @@ impl Lead {
                 continue;
             }
             match rest.as_bytes().first() {
-                Some(b':' | b'=' | b'>') if opened.is_none() => told = true,
+                Some(b':' | b'=' | b'>') => told = true,
                 Some(b' ' | b'\t' | b'[') => {}
                 Some(b'\\') => escapes = before + 1,
                 _ => break,
             }
             length += 1;
         }
-        // a backslash may escape the quote that ends an empty value
-        length -= escapes;
         told.then_some(Lead { length, opened })
     }
 
@@ -928,6 +926,11 @@ mod tests {
                 "<Password>two words &amp; more</Password>",
                 "<Password>***</Password>",
             ),
+            (
+                r#"{"password":"\"two\" words\\n","x":1}"#,
+                r#"{"password":"***","x":1}"#,
+            ),
+            (r#"{"password":"","x":"y"}"#, r#"{"password":"","x":"y"}"#),
             (
                 "password => 'two words', x => 1",
                 "password => '***', x => 1",
