@@ -27,24 +27,34 @@ pub(crate) async fn of_environment(profile: Option<&str>) -> SdkConfig {
     if let Some(name) = profile {
         loader = loader.profile_name(name);
     }
-    let variable = |name| not_blank(&std::env::var(name).ok()?);
-    let given = REGION_VARIABLES.into_iter().find_map(variable);
-    let is_blank = REGION_VARIABLES
+    let is_there = REGION_VARIABLES
         .iter()
         .any(|name| std::env::var_os(name).is_some());
-    loader = match given {
-        Some(region) => loader.region(Region::new(region)),
-        None if is_blank => {
-            let mut of_profile = ProfileFileRegionProvider::builder();
-            if let Some(name) = profile {
-                of_profile = of_profile.profile_name(name);
-            }
-            let of_instance = ImdsRegionProvider::builder().build();
-            loader.region(RegionProviderChain::first_try(of_profile.build()).or_else(of_instance))
-        }
-        None => loader,
-    };
+    if is_there {
+        loader = loader.region(region_provider(profile));
+    }
     loader.load().await
+}
+
+/// The region by the same order: environment, profile, instance.
+#[cfg(feature = "env")]
+pub(crate) fn region_provider(profile: Option<&str>) -> RegionProviderChain {
+    let mut of_profile = ProfileFileRegionProvider::builder();
+    if let Some(name) = profile {
+        of_profile = of_profile.profile_name(name);
+    }
+    RegionProviderChain::first_try(region_variable())
+        .or_else(of_profile.build())
+        .or_else(ImdsRegionProvider::builder().build())
+}
+
+/// The region that a variable names.
+#[cfg(feature = "env")]
+pub(crate) fn region_variable() -> Option<Region> {
+    REGION_VARIABLES
+        .into_iter()
+        .find_map(|name| not_blank(&std::env::var(name).ok()?))
+        .map(Region::new)
 }
 
 /// The URL that configuration gives a service in place of its regional one.

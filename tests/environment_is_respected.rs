@@ -5,14 +5,18 @@
 #![cfg(feature = "env")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+#[path = "source_support/scripted.rs"]
+mod scripted;
 mod source_support;
 
 use aws_config::imds;
 use aws_credential_strategies::local::{DEFAULT_ROLE, Fault, ImdsCall, LocalCloud};
+use aws_credential_strategies::source::ProviderSource;
 use aws_credential_strategies::{
-    AssumeRole, CredentialStrategy, Credentials, Error, InstanceProfile,
+    AssumeRole, CredentialSource, CredentialStrategy, Credentials, Error, InstanceProfile,
 };
 use aws_types::region::Region;
+use scripted::Scripted;
 use source_support::Recorder;
 use std::net::TcpListener;
 use std::process::Command;
@@ -60,6 +64,8 @@ fn child() {
             "fetch elsewhere" => fetch_elsewhere().await,
             "where is sts" => where_is_sts().await,
             "where is sts by the environment" => where_is_sts_by_the_environment().await,
+            "assume by the profile" => assume_by(ProviderSource::profile("app")).await,
+            "assume by the chain" => assume_by(ProviderSource::default_chain()).await,
             other => panic!("no task {other}"),
         }
     });
@@ -122,6 +128,14 @@ async fn where_is_sts() -> String {
         .await
         .unwrap_err();
     recorder.seen()[0].uri.clone()
+}
+
+/// STS does not admit it; what it was asked is what matters.
+async fn assume_by(source: ProviderSource) -> String {
+    match source.fetch().await {
+        Ok(credentials) => credentials.access_key_id().to_owned(),
+        Err(error) => format!("{error:#}"),
+    }
 }
 
 /// A server that only counts who connects.
@@ -320,6 +334,45 @@ async fn what_is_blank_counts_as_unset() {
             expected.trim_end_matches('/'),
             "{variables:?}"
         );
+    }
+}
+
+/// aws-config by itself takes a blank region for one.
+#[tokio::test]
+async fn a_profile_that_assumes_a_role_knows_its_region_where_the_variable_is_blank() {
+    const PROFILE: &str = "[profile app]\nrole_arn = arn:aws:iam::123456789012:role/App\n\
+                           source_profile = base\nregion = eu-west-1\n[profile base]\n\
+                           aws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = secret\n";
+    let file = concat!(env!("CARGO_TARGET_TMPDIR"), "/blank-region-profile");
+    std::fs::write(file, PROFILE).unwrap();
+    let cases: [(&[(&str, &str)], &str); 4] = [
+        (&[("AWS_REGION", "")], "eu-west-1"),
+        (
+            &[("AWS_REGION", " "), ("AWS_DEFAULT_REGION", "eu-central-1")],
+            "eu-central-1",
+        ),
+        (&[("AWS_REGION", " us-east-1 ")], "us-east-1"),
+        (&[], "eu-west-1"),
+    ];
+    for task in ["assume by the profile", "assume by the chain"] {
+        for (variables, region) in cases {
+            let sts = Scripted::start(|_| (403, String::new())).await;
+            let url = sts.url();
+            let mut all = vec![
+                ("AWS_CONFIG_FILE", file),
+                ("AWS_SHARED_CREDENTIALS_FILE", "/nowhere"),
+                ("AWS_PROFILE", "app"),
+                ("AWS_EC2_METADATA_DISABLED", "true"),
+                ("AWS_ENDPOINT_URL_STS", url.as_str()),
+            ];
+            all.extend(variables);
+            let said = in_child(task, &all).await;
+            let asked = sts.asked();
+            assert!(!asked.is_empty(), "{task}, {variables:?}: {said}");
+            let signed = asked[0].header("authorization").unwrap();
+            let scope = format!("/{region}/sts/aws4_request");
+            assert!(signed.contains(&scope), "{task}, {variables:?}: {signed}");
+        }
     }
 }
 

@@ -369,6 +369,30 @@ async fn what_the_service_may_vary_is_accepted() {
     }
 }
 
+/// It would stand in the host of DynamoDB's account-based endpoint.
+#[tokio::test]
+async fn what_is_no_account_id_is_left_out() {
+    for (said, account) in [
+        (json!("123456789012"), Some("123456789012")),
+        (json!(" 123456789012 "), Some("123456789012")),
+        (json!("000000000000"), Some("000000000000")),
+        (json!("unknown"), None),
+        (json!("12345678901"), None),
+        (json!("1234-5678-9012"), None),
+        (json!("123456789012.evil.example/"), None),
+        (json!(""), None),
+        (json!(123_456_789_012_u64), None),
+        (json!(null), None),
+    ] {
+        let (cloud, source) = cloud_and_source().await;
+        let fault = document(|members| drop(members.insert("AccountId".to_owned(), said.clone())));
+        cloud.imds().fail_on(ImdsCall::ExtendedDocument, fault);
+        let credentials = source.fetch().await.unwrap();
+        let found = credentials.account_id().map(|id| id.as_str());
+        assert_eq!(found, account, "{said}");
+    }
+}
+
 #[tokio::test]
 async fn an_expired_document_is_handed_on_for_the_cache_to_judge() {
     let (cloud, source) = cloud_and_source().await;

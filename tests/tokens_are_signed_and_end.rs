@@ -270,6 +270,45 @@ fn a_setting_that_cannot_be_is_named() {
     );
 }
 
+/// The writer of an Aurora Global Database is in one region at a time, and its name is of none.
+#[tokio::test]
+async fn a_global_endpoint_is_signed_for_the_region_that_is_given() {
+    const HOST: &str = "my.global-abc123.global.rds.amazonaws.com";
+    let strategy = || fixed(SECRET, Some(TOKEN), None, &Clock::system()).0;
+    for region in ["us-east-1", "eu-west-1"] {
+        let tokens = rds(strategy()).host(HOST).region(region).build().unwrap();
+        let token = tokens.token().await.unwrap();
+        let (target, mut query) = taken_apart(token.as_str());
+        assert_eq!(target, format!("{HOST}:5432/"));
+        let scope = query.remove("X-Amz-Credential").unwrap();
+        assert!(
+            scope.contains(&format!("%2F{region}%2Frds-db%2F")),
+            "{scope}"
+        );
+    }
+    let global = || {
+        RdsToken::builder(strategy())
+            .host(HOST)
+            .port(5432)
+            .user("app")
+    };
+    for (error, said) in [
+        (
+            global().build().unwrap_err(),
+            "configure: region: missing: the region that the writer is in, such as us-east-1; \
+             my.global-abc123.global.rds.amazonaws.com is a global endpoint, whose name tells none",
+        ),
+        (
+            global().region("global").build().unwrap_err(),
+            "configure: region: expected the region that the writer is in, such as us-east-1, got global; \
+             my.global-abc123.global.rds.amazonaws.com is a global endpoint, whose name tells none",
+        ),
+    ] {
+        assert_eq!(error.field(), Some("region"));
+        assert_eq!(error.to_string(), said);
+    }
+}
+
 #[tokio::test]
 async fn nothing_of_a_token_shows() {
     let strategy: Arc<dyn CredentialStrategy> =

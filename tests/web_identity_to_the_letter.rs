@@ -10,6 +10,7 @@ use aws_credential_strategies::strategy::AssumeRoleBuilder;
 use aws_credential_strategies::strategy::RolePool;
 use aws_credential_strategies::{
     AssumeRole, CredentialFault, CredentialSource, CredentialStrategy, Error, ErrorKind,
+    StrategyConfig,
 };
 use scripted::Scripted;
 use std::error::Error as StdError;
@@ -401,6 +402,71 @@ fn options_that_the_call_has_not_are_refused_by_name() {
         .expect("twelve hours: this is no chained session");
 }
 
+#[test]
+fn two_identities_are_refused_by_name() {
+    let builder = || AssumeRole::builder(ROLE).region("us-east-1");
+    let file = "web_identity_token_file";
+    let function = "web_identity";
+    let environment = "web_identity_from_env";
+    let ask = || async { Ok(github()) };
+    for (second, builder) in [
+        (
+            environment,
+            builder()
+                .web_identity_token_file("/token")
+                .web_identity_from_env(),
+        ),
+        (
+            file,
+            builder()
+                .web_identity_from_env()
+                .web_identity_token_file("/token"),
+        ),
+        (
+            function,
+            builder()
+                .web_identity_token_file("/token")
+                .web_identity(ask),
+        ),
+        (
+            file,
+            builder()
+                .web_identity(ask)
+                .web_identity_token_file("/token"),
+        ),
+        // and the first one again
+        (
+            environment,
+            builder()
+                .web_identity(ask)
+                .web_identity_from_env()
+                .web_identity(ask),
+        ),
+    ] {
+        let error = builder.build().unwrap_err();
+        assert_eq!(error.field(), Some(second), "{error}");
+        assert_eq!(*error.kind(), ErrorKind::Usage);
+    }
+    // the same one is set anew, as any other option
+    builder()
+        .web_identity_token_file("/token")
+        .web_identity_token_file("/another")
+        .build()
+        .unwrap();
+
+    let config = r#"{
+        "strategy": "assume_role",
+        "role_arn": "arn:aws:iam::123456789012:role/App",
+        "region": "us-east-1",
+        "web_identity_from_env": true,
+        "web_identity_token_file": "/token"
+    }"#;
+    let config = StrategyConfig::from_json(config).unwrap();
+    let error = config.build().unwrap_err();
+    assert_eq!(error.field(), Some(file), "{error}");
+    assert!(error.to_string().contains(environment), "{error}");
+}
+
 /// Runs this test file's own executable with other variables, since those of a process are shared.
 #[test]
 fn the_environment_names_role_file_and_session() {
@@ -451,6 +517,13 @@ fn the_environment_names_role_file_and_session() {
     }
     assert!(run(&all[1..]).contains("field AWS_ROLE_ARN"));
     assert!(run(&all[..1]).contains("field AWS_WEB_IDENTITY_TOKEN_FILE"));
+    // what is not as expected is what was set, which the builder was not
+    let session = ("AWS_ROLE_SESSION_NAME", "not a name");
+    assert!(run(&[all[0], all[1], session]).contains("field AWS_ROLE_SESSION_NAME"));
+    for arn in ["App", "arn:aws:iam::123456789012:role/A pp"] {
+        let said = run(&[("AWS_ROLE_ARN", arn), all[1], all[2]]);
+        assert!(said.contains("field AWS_ROLE_ARN"), "{said}");
+    }
 }
 
 #[tokio::main(flavor = "current_thread")]

@@ -228,28 +228,176 @@ fn find_labelled(text: &str, found: &mut Vec<Range<usize>>) {
     for label in LABELS {
         for (at, _) in lower.match_indices(label) {
             let start = at + label.len();
-            let rest = lower.get(start..).unwrap_or_default();
-            let gap: usize = rest
-                .bytes()
-                .take_while(|byte| b"\"' :=>\\".contains(byte))
-                .count();
-            let between = rest.get(..gap).unwrap_or_default();
-            if !between.contains([':', '=', '>']) {
+            let Some(lead) = Lead::of(lower.get(start..).unwrap_or_default()) else {
                 continue;
-            }
-            let value = rest.get(gap..).unwrap_or_default();
-            let value = value
-                .strip_prefix("aws4-hmac-sha256 ")
-                .or_else(|| value.strip_prefix("bearer "))
-                .unwrap_or(value);
-            let from = lower.len() - value.len();
-            let length = value
-                .find(|c: char| c.is_whitespace() || "\"'<>&,;".contains(c))
-                .unwrap_or(value.len());
-            if length > 0 {
-                found.push(from..from + length);
+            };
+            let value = lower.get(start + lead.length..).unwrap_or_default();
+            let value = value.get(..lead.end_of(value)).unwrap_or_default();
+            let from = start + lead.length;
+            let secret = match label {
+                AUTHORIZATION => in_authorization(value, lead.opened.is_some()),
+                _ if lead.opened.is_some() => 0..value.len(),
+                _ => 0..end_of_word(value),
+            };
+            if !secret.is_empty() {
+                found.push(from + secret.start..from + secret.end);
             }
         }
+    }
+}
+
+/// What stands between a name and its value.
+struct Lead {
+    length: usize,
+    /// What the value ends with, and how many backslashes go before it, where quotes or tags are around it.
+    opened: Option<(&'static str, usize)>,
+}
+
+impl Lead {
+    /// `None` where no value follows.
+    fn of(text: &str) -> Option<Self> {
+        const QUOTES: [&str; 8] = [
+            "\"", "'", "&quot;", "&apos;", "&#34;", "&#39;", "&#x22;", "&#x27;",
+        ];
+        let mut length = 0;
+        let mut escapes = 0;
+        let mut told = false;
+        let mut opened = None;
+        // what follows the opening is the value, be it blank or escaped
+        while opened.is_none()
+            && let Some(rest) = text.get(length..).filter(|rest| !rest.is_empty())
+        {
+            let before = escapes;
+            escapes = 0;
+            if let Some(quote) = QUOTES.into_iter().find(|quote| rest.starts_with(quote)) {
+                // the first may end the name
+                opened = told.then_some((quote, before));
+                length += quote.len();
+                continue;
+            }
+            let tag = [(">", "<"), ("&gt;", "&lt;")]
+                .into_iter()
+                .find(|(tag, _)| length == 0 && rest.starts_with(tag));
+            if let Some((tag, end)) = tag {
+                (told, opened) = (true, Some((end, 0)));
+                length += tag.len();
+                continue;
+            }
+            match rest.as_bytes().first() {
+                Some(b':' | b'=' | b'>') => told = true,
+                Some(b' ' | b'\t' | b'[') => {}
+                Some(b'\\') => escapes = before + 1,
+                _ => break,
+            }
+            length += 1;
+        }
+        told.then_some(Lead { length, opened })
+    }
+
+    /// Where the value ends at the latest; one that was cut ends with the text.
+    fn end_of(&self, value: &str) -> usize {
+        let Some((end, escapes)) = self.opened else {
+            return value.len();
+        };
+        value
+            .match_indices(end)
+            .map(|(at, _)| {
+                let before = value.get(..at).unwrap_or_default();
+                (at, at - before.trim_end_matches('\\').len())
+            })
+            .find(|(_, before)| *before <= escapes)
+            .map_or(value.len(), |(at, before)| at - before)
+    }
+}
+
+/// Where a value ends that nothing is around.
+fn end_of_word(value: &str) -> usize {
+    value
+        .find(|c: char| c.is_whitespace() || "\"'<>&,;".contains(c))
+        .unwrap_or(value.len())
+}
+
+const AUTHORIZATION: &str = "authorization";
+/// What is shown of an authorization: how it is done
+/// (<https://www.iana.org/assignments/http-authschemes>). Another word may be the secret itself.
+const SCHEMES: [&str; 7] = [
+    "basic",
+    "bearer",
+    "digest",
+    "dpop",
+    "negotiate",
+    "ntlm",
+    "token",
+];
+/// The schemes of AWS; what is secret in them has names of its own.
+const SCHEMES_OF_AWS: [&str; 2] = ["aws4-hmac-sha256", "aws4-ecdsa-p256-sha256"];
+
+/// The secret in the value of the header, in lower case; `whole` where its end is known.
+fn in_authorization(value: &str, whole: bool) -> Range<usize> {
+    let first = end_of_word(value);
+    let word = value.get(..first).unwrap_or_default();
+    let rest = value.get(first..).unwrap_or_default();
+    let blank = rest.len() - rest.trim_start().len();
+    let between = rest.get(..blank).unwrap_or_default();
+    // the next line is another header, unless it begins with a blank
+    let is_scheme = between.ends_with([' ', '\t'])
+        && word
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    let second = first + blank;
+    if is_scheme && SCHEMES_OF_AWS.contains(&word) {
+        let parts = value.get(second..).unwrap_or_default();
+        return second..second + end_of_word(parts);
+    }
+    let start = match is_scheme && SCHEMES.contains(&word) {
+        true => second,
+        false => 0,
+    };
+    if whole {
+        return start..value.len();
+    }
+    match is_scheme {
+        true => start..second + end_of_credentials(value.get(second..).unwrap_or_default()),
+        false => start..first,
+    }
+}
+
+/// Where `a68==` or `name="a value", name=value` ends.
+fn end_of_credentials(text: &str) -> usize {
+    let mut end = 0;
+    loop {
+        end += end_of_parameter(text.get(end..).unwrap_or_default());
+        let rest = text.get(end..).unwrap_or_default();
+        let next = rest.trim_start_matches([' ', '\t', ',']);
+        let name = next.find(|c: char| !c.is_ascii_alphanumeric() && !"-_*".contains(c));
+        let is_parameter = next.len() < rest.len()
+            && name.is_some_and(|end| {
+                let value = next.get(end..).unwrap_or_default().trim_start();
+                end > 0 && value.starts_with('=')
+            });
+        if !is_parameter {
+            return end;
+        }
+        end = text.len() - next.len();
+    }
+}
+
+/// Where a value or a `name="a value"` ends; the quotes may be escaped.
+fn end_of_parameter(text: &str) -> usize {
+    let word = end_of_word(text);
+    let named = text.find('=').filter(|at| *at <= word);
+    let lead = named.and_then(|at| Some((at, Lead::of(text.get(at..)?)?)));
+    match lead {
+        Some((at, lead)) if lead.opened.is_some() => {
+            let start = at + lead.length;
+            let value = text.get(start..).unwrap_or_default();
+            let end = start + lead.end_of(value);
+            let rest = text.get(end..).unwrap_or_default();
+            let quote = rest.trim_start_matches('\\');
+            let closing = lead.opened.map_or(0, |(quote, _)| quote.len());
+            (end + rest.len() - quote.len() + closing).min(text.len())
+        }
+        _ => word,
     }
 }
 
@@ -667,6 +815,130 @@ mod tests {
             ),
         ] {
             assert_eq!(Quoted::new(text, &Secrets::unknown()).as_str(), shown);
+        }
+    }
+
+    #[test]
+    fn what_authorizes_is_struck_out_whole_whatever_its_scheme() {
+        for (text, shown) in [
+            (
+                "Authorization: Basic dXNlcjpwYXNz was refused",
+                "Authorization: Basic *** was refused",
+            ),
+            (
+                "proxy-authorization:\tbasic  dXNlcjpwYXNz",
+                "proxy-authorization:\\tbasic  ***",
+            ),
+            (
+                "Authorization: Bearer a/b, Host: x",
+                "Authorization: Bearer ***, Host: x",
+            ),
+            (
+                "Authorization: Negotiate YIIJvw==\nHost: x",
+                "Authorization: Negotiate ***\\nHost: x",
+            ),
+            (
+                "Authorization: abc\nHost: x",
+                "Authorization: ***\\nHost: x",
+            ),
+            (
+                "Authorization: Corp-Key dXNl and more",
+                "Authorization: *** and more",
+            ),
+            ("authorization=dXNl&x=1", "authorization=***&x=1"),
+            (
+                "Authorization: Digest username=\"M\", realm=\"a b, c\", nc=1, response=\"66\" and more",
+                "Authorization: Digest *** and more",
+            ),
+            (
+                "-H 'Authorization: Digest username=\"M\", response=\"66\"' http://x",
+                "-H 'Authorization: Digest ***' http://x",
+            ),
+            (
+                r#"{"Authorization": "Basic dXNl", "Host": "x"}"#,
+                r#"{"Authorization": "Basic ***", "Host": "x"}"#,
+            ),
+            (
+                r#"{"Authorization":"Digest username=\"M\", response=\"66\"","x":1}"#,
+                r#"{"Authorization":"Digest ***","x":1}"#,
+            ),
+            (
+                r#"{"sent":"{\"authorization\":\"Corp dXNl, cut\",\"x\":1}"}"#,
+                r#"{"sent":"{\"authorization\":\"***\",\"x\":1}"}"#,
+            ),
+            (
+                r#"{"Authorization":["Basic dXNl"],"x":1}"#,
+                r#"{"Authorization":["Basic ***"],"x":1}"#,
+            ),
+            (
+                "<Authorization>Basic dXNl</Authorization>",
+                "<Authorization>Basic ***</Authorization>",
+            ),
+            (
+                "<Authorization>Basic&#32;dXNl</Authorization>",
+                "<Authorization>***</Authorization>",
+            ),
+            (
+                "<header authorization='Basic dXNl' host='x'/>",
+                "<header authorization='Basic ***' host='x'/>",
+            ),
+            (
+                "&lt;Authorization&gt;Basic dXNl&lt;/Authorization&gt;",
+                "&lt;Authorization&gt;Basic ***&lt;/Authorization&gt;",
+            ),
+            (
+                "{&quot;Authorization&quot;:&quot;Basic dXNl&quot;,&quot;x&quot;:1}",
+                "{&quot;Authorization&quot;:&quot;Basic ***&quot;,&quot;x&quot;:1}",
+            ),
+            // cut on the way
+            (
+                r#"{"Authorization":"Basic dX"#,
+                r#"{"Authorization":"Basic ***"#,
+            ),
+            ("Authorization: Basic", "Authorization: ***"),
+            (
+                r#"{"Authorization":"AWS4-HMAC-SHA256 Credential=A/1, SignedHeaders=host, Signature=0"}"#,
+                r#"{"Authorization":"AWS4-HMAC-SHA256 ***, SignedHeaders=host, Signature=***"}"#,
+            ),
+            // no value, and no name
+            (
+                r#"{"Authorization":"","x":1}"#,
+                r#"{"Authorization":"","x":1}"#,
+            ),
+            (
+                "Authorization header requires Date",
+                "Authorization header requires Date",
+            ),
+        ] {
+            let quoted = Quoted::new(text, &Secrets::unknown());
+            assert_eq!(quoted.as_str(), shown, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_in_quotes_or_tags_ends_with_them() {
+        for (text, shown) in [
+            (
+                r#"{"password":"two words, or <more>; & so on","x":1}"#,
+                r#"{"password":"***","x":1}"#,
+            ),
+            (
+                "<Password>two words &amp; more</Password>",
+                "<Password>***</Password>",
+            ),
+            (
+                r#"{"password":"\"two\" words\\n","x":1}"#,
+                r#"{"password":"***","x":1}"#,
+            ),
+            (r#"{"password":"","x":"y"}"#, r#"{"password":"","x":"y"}"#),
+            (
+                "password => 'two words', x => 1",
+                "password => '***', x => 1",
+            ),
+            ("password=two words", "password=*** words"),
+        ] {
+            let quoted = Quoted::new(text, &Secrets::unknown());
+            assert_eq!(quoted.as_str(), shown, "{text}");
         }
     }
 

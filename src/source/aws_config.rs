@@ -2,12 +2,11 @@
 
 use super::provider::ProviderSource;
 use super::provider_kind::ProviderKind;
+use crate::settings;
 use aws_config::credential_process::CredentialProcessProvider;
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::ecs::EcsCredentialsProvider;
-use aws_config::environment::{
-    EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider,
-};
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::meta::region::ProvideRegion;
 use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
 use aws_config::provider_config::ProviderConfig;
@@ -44,7 +43,7 @@ impl ProviderSource {
             move || {
                 let name = name.clone();
                 async move {
-                    let region = match EnvironmentVariableRegionProvider::new().region().await {
+                    let region = match settings::region_variable() {
                         Some(region) => Some(region),
                         None => {
                             let profile = ProfileFileRegionProvider::builder().profile_name(&name);
@@ -72,7 +71,9 @@ impl ProviderSource {
     #[must_use]
     pub fn default_chain() -> Self {
         Self::made("DefaultChain", ProviderKind::DefaultChain, || async {
-            Ok(DefaultCredentialsChain::builder().build().await)
+            let region = settings::region_provider(None);
+            let chain = DefaultCredentialsChain::builder().region(region);
+            Ok(chain.build().await)
         })
     }
 }

@@ -46,6 +46,14 @@ impl Env {
         Env::from_variables(pairs)
     }
 
+    /// This one alone, which is not UTF-8.
+    #[cfg(test)]
+    pub(crate) fn garbled(variable: &'static str) -> Self {
+        Env(Arc::new(move |name| {
+            (name == variable).then(|| Err(Error::usage(variable, "expected UTF-8")))
+        }))
+    }
+
     /// The value, trimmed; `None` when unset or blank.
     pub(crate) fn var(&self, name: &str) -> Result<Option<String>> {
         let Some(value) = (self.0)(name) else {

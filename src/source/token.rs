@@ -1,6 +1,7 @@
 //! A web identity token: where it is read from, and what can be said of it without its issuer.
 
 use crate::base64url;
+use crate::error::text::Text;
 use crate::error::{Error, ErrorKind, Operation};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
@@ -14,6 +15,8 @@ use zeroize::Zeroize;
 /// The longest token that STS takes:
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html>.
 pub const MAX_TOKEN_BYTES: usize = 20_000;
+/// The most that is read of a token's file: the longest token, and room for blanks around it.
+const FILE_LIMIT: usize = 2 * MAX_TOKEN_BYTES;
 /// The longest claim that is shown of a token.
 const CLAIM_LIMIT: usize = 200;
 
@@ -32,8 +35,13 @@ impl WebIdentityToken {
         let file = tokio::fs::File::open(path).await?;
         let mut bytes = Vec::new();
         // One more than may be, so that what is too long is seen without being read whole.
-        let limit = u64::try_from(MAX_TOKEN_BYTES).map_or(u64::MAX, |limit| limit + 2);
+        let limit = u64::try_from(FILE_LIMIT).map_or(u64::MAX, |limit| limit + 1);
         file.take(limit).read_to_end(&mut bytes).await?;
+        if bytes.len() > FILE_LIMIT {
+            // what was read may be a token by itself, and not the one that was meant
+            bytes.zeroize();
+            return Err(TokenFault::TooLarge);
+        }
         match String::from_utf8(bytes) {
             Ok(text) => Self::check(text),
             Err(error) => {
@@ -137,7 +145,7 @@ impl TokenFault {
     }
 }
 
-/// What a token says of itself, unverified: for an error, never for a decision.
+/// What a token says of itself, whole and unverified: for an error, never for a decision.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TokenClaims {
     pub(crate) issuer: Option<String>,
@@ -160,10 +168,13 @@ impl TokenClaims {
         let bytes = base64url::decode(payload)?;
         let claims: Value = serde_json::from_slice(&bytes).ok()?;
         let claims = claims.as_object()?;
-        let text = |name: &str| Some(shown(claims.get(name)?.as_str()?));
+        let text = |name: &str| Some(claims.get(name)?.as_str()?.to_owned());
         let audiences = match claims.get("aud") {
-            Some(Value::String(one)) => vec![shown(one)],
-            Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).map(shown).collect(),
+            Some(Value::String(one)) => vec![one.clone()],
+            Some(Value::Array(many)) => many
+                .iter()
+                .filter_map(|one| Some(one.as_str()?.to_owned()))
+                .collect(),
             _ => Vec::new(),
         };
         let number = |name: &str| {
@@ -198,7 +209,8 @@ impl TokenClaims {
         party.or_else(|| self.audiences.first().map(String::as_str))
     }
 
-    /// The statement of the role's trust policy that admits exactly this identity.
+    /// The statement of the role's trust policy that admits exactly this identity; `None` also where an error
+    /// would not show it as it is.
     pub(crate) fn trust_statement(&self, partition: &str, account: &str) -> Option<String> {
         let provider = self.provider()?;
         let mut conditions = serde_json::Map::new();
@@ -216,7 +228,10 @@ impl TokenClaims {
             "Action": "sts:AssumeRoleWithWebIdentity",
             "Condition": { "StringEquals": conditions }
         });
-        Some(statement.to_string())
+        let statement = statement.to_string();
+        // a condition with a part struck out or escaped admits nobody
+        let shown = Text::prose(statement.clone().into());
+        (shown.as_str() == statement).then_some(statement)
     }
 }
 
@@ -227,13 +242,16 @@ impl fmt::Display for TokenClaims {
             let time = DateTime::from_secs(seconds).fmt(Format::DateTime);
             time.unwrap_or_else(|_| seconds.to_string())
         });
-        let audiences = (!self.audiences.is_empty()).then(|| self.audiences.join(" "));
+        let audiences = (!self.audiences.is_empty()).then(|| {
+            let each: Vec<String> = self.audiences.iter().map(|one| shown(one)).collect();
+            each.join(" ")
+        });
         let claims = [
-            ("iss", self.issuer.as_deref()),
-            ("aud", audiences.as_deref()),
-            ("azp", self.authorized_party.as_deref()),
-            ("sub", self.subject.as_deref()),
-            ("exp", expiry.as_deref()),
+            ("iss", self.issuer.as_deref().map(shown)),
+            ("aud", audiences),
+            ("azp", self.authorized_party.as_deref().map(shown)),
+            ("sub", self.subject.as_deref().map(shown)),
+            ("exp", expiry),
         ];
         let mut first = true;
         for (name, value) in claims {
@@ -323,8 +341,50 @@ mod tests {
         assert_eq!(TokenClaims::of("a.e30.c").unwrap().to_string(), "no claims");
         let odd = TokenClaims::of(&token(r#"{"iss":1,"aud":{},"sub":"a\nb","exp":"x"}"#)).unwrap();
         assert_eq!(odd.to_string(), "sub a b");
-        let long = TokenClaims::of(&token(&format!(r#"{{"sub":"{}"}}"#, "x".repeat(500)))).unwrap();
-        assert_eq!(long.subject.unwrap().chars().count(), CLAIM_LIMIT + 1);
+    }
+
+    #[test]
+    fn a_long_claim_is_shown_cut_and_stands_whole_in_a_condition() {
+        let long = "x".repeat(500);
+        let payload = format!(r#"{{"iss":"https://{long}","aud":"a{long}","sub":"s{long}"}}"#);
+        let claims = TokenClaims::of(&token(&payload)).unwrap();
+        assert_eq!(claims.to_string().chars().count(), 3 * CLAIM_LIMIT + 19);
+        let statement = claims.trust_statement("aws", "123456789012").unwrap();
+        for whole in [
+            format!(r#""{long}:aud":"a{long}""#),
+            format!(r#""{long}:sub":"s{long}""#),
+            format!(r#"oidc-provider/{long}""#),
+        ] {
+            assert!(statement.contains(&whole), "{statement}");
+        }
+    }
+
+    /// An error strikes out what looks like a secret; a condition without it would admit nobody.
+    #[test]
+    fn a_statement_that_an_error_cannot_show_whole_is_not_offered() {
+        let lookalike = format!("{}Xy1Z", "aB3/".repeat(9));
+        for subject in [lookalike.as_str(), "a\\u202eb"] {
+            let payload = format!(r#"{{"iss":"https://i","sub":"{subject}"}}"#);
+            let claims = TokenClaims::of(&token(&payload)).unwrap();
+            assert_eq!(claims.trust_statement("aws", "123456789012"), None);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_is_sent_whole_or_not_at_all() {
+        let most = "x".repeat(MAX_TOKEN_BYTES);
+        let path = std::env::temp_dir().join(format!("a-token-{}", std::process::id()));
+        for (around, length) in [("\u{feff}", 0), ("\u{feff}\r\n", 2), ("  \n", 1)] {
+            std::fs::write(&path, format!("{around}{most}{}", "\n".repeat(length))).unwrap();
+            let read = WebIdentityToken::read(&path).await;
+            assert_eq!(read.unwrap().as_str(), most, "{around:?}");
+        }
+        for more in [1, 5_000, 1_000_000] {
+            std::fs::write(&path, format!("\u{feff} {most}{}", "x".repeat(more))).unwrap();
+            let read = WebIdentityToken::read(&path).await;
+            assert!(matches!(read, Err(TokenFault::TooLarge)), "{more}");
+        }
+        std::fs::remove_file(&path).unwrap();
     }
 
     #[test]

@@ -84,7 +84,7 @@ impl<S: CredentialStrategy> RdsTokenBuilder<S> {
         self
     }
 
-    /// The region of the database.
+    /// The region of the database; behind the global endpoint of an Aurora Global Database that of its writer.
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.region = Some(region.into());
         self
@@ -118,8 +118,24 @@ impl<S: CredentialStrategy> RdsTokenBuilder<S> {
                 "expected the port that is connected to, got 0",
             ));
         }
+        let told = region_of(&name);
+        if told == Some(GLOBAL) {
+            let got = match at.as_deref() {
+                None => {
+                    Some("missing: the region that the writer is in, such as us-east-1".to_owned())
+                }
+                Some(GLOBAL) => Some(format!(
+                    "expected the region that the writer is in, such as us-east-1, got {GLOBAL}"
+                )),
+                Some(_) => None,
+            };
+            if let Some(got) = got {
+                let why = format!("{name} is a global endpoint, whose name tells none");
+                return Err(Error::usage("region", got).hint(why));
+            }
+        }
         let region = region(at)?;
-        if let Some(other) = region_of(&name).filter(|other| *other != region) {
+        if let Some(other) = told.filter(|other| *other != GLOBAL && *other != region) {
             return Err(Error::usage(
                 "region",
                 format!("expected {other}, where {name} is, got {region}"),
@@ -131,7 +147,11 @@ impl<S: CredentialStrategy> RdsTokenBuilder<S> {
     }
 }
 
-/// The region in `db.abc123.eu-central-1.rds.amazonaws.com`; `None` for any other form.
+/// What the writer of an Aurora Global Database has in place of a region:
+/// `my.global-abc123.global.rds.amazonaws.com`.
+const GLOBAL: &str = "global";
+
+/// The region in `db.abc123.eu-central-1.rds.amazonaws.com`, or [`GLOBAL`]; `None` for any other form.
 fn region_of(host: &str) -> Option<&str> {
     let (before, _) = host.split_once(".rds.amazonaws.")?;
     before.rsplit_once('.').map(|(_, region)| region)

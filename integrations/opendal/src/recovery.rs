@@ -20,7 +20,8 @@ use std::sync::Arc;
 /// S3 refuses a request with 400, 401 or 403 and one of [`sdk::REJECTION_CODES`]: the strategy is told, one
 /// fetch follows, however many requests were refused, and the request is signed with the new key and sent
 /// once more. Bodies are in memory and are sent again as they are. A refusal of the repeat is returned as it
-/// came. Where no other key could be had, the error says why, and the strategy's is its source.
+/// came. Where no other key could be had, the error says why, and the strategy's is its source. Where that is
+/// retryable the error is temporary, so that opendal's `RetryLayer` repeats the operation.
 ///
 /// `HEAD` is refused without a reason. Where a header does not name it and the key is still the strategy's, the
 /// object's first byte is asked for with the same key, which needs the same permission; that refusal says why. So
@@ -77,6 +78,7 @@ impl<S: CredentialStrategy, T: HttpTransport> HttpTransport for Recovery<S, T> {
         };
         match self.strategy.invalidate(&signed.key_id) {
             Rejection::Invalidated | Rejection::NotCurrent => {}
+            Rejection::SameKeyAgain => return self.or_the_failure(&signed, &code, response),
             _ => return Ok(response),
         }
         self.repeat(request, &signed, &code, response).await
@@ -94,9 +96,18 @@ impl<S: CredentialStrategy, T: HttpTransport> Recovery<S, T> {
             Some(current) if current.access_key_id() == signed.key_id => return Ok(request),
             Some(current) => current,
             // opendal waited for this very key, or has kept one that is dead
-            None => Arc::new(self.strategy.credentials().await.map_err(unsigned)?),
+            None => match self.strategy.credentials().await {
+                Ok(credentials) => Arc::new(credentials),
+                Err(error) => {
+                    let passes = error.is_retryable();
+                    return Err(unsigned(error, passes));
+                }
+            },
         };
-        let request = signed.sign(request, &current).await.map_err(unsigned)?;
+        let request = signed
+            .sign(request, &current)
+            .await
+            .map_err(refused_to_sign)?;
         current.access_key_id().clone_into(&mut signed.key_id);
         Ok(request)
     }
@@ -115,7 +126,10 @@ impl<S: CredentialStrategy, T: HttpTransport> Recovery<S, T> {
         match self.strategy.current() {
             Some(current) if current.access_key_id() == signed.key_id => {
                 let asked = signed.for_one_byte(request, &current).await;
-                let answer = self.transport.fetch(asked.map_err(unsigned)?).await?;
+                let answer = self
+                    .transport
+                    .fetch(asked.map_err(refused_to_sign)?)
+                    .await?;
                 if !may_be_about_the_key(answer.status()) {
                     return Ok((None, response));
                 }
@@ -137,16 +151,16 @@ impl<S: CredentialStrategy, T: HttpTransport> Recovery<S, T> {
     ) -> Result<Response<HttpBody>> {
         let credentials = match self.strategy.credentials().await {
             Ok(credentials) if credentials.access_key_id() != signed.key_id => credentials,
-            // Served on for want of another: what the service said is not the whole of it.
-            Ok(_) => match self.strategy.status().last_error {
-                Some(failed) => {
-                    return Err(without_another(signed, code).set_source(LastFailure(failed.line)));
-                }
-                None => return Ok(refusal),
-            },
-            Err(error) => return Err(without_another(signed, code).set_source(error)),
+            Ok(_) => return self.or_the_failure(signed, code, refusal),
+            Err(error) => {
+                let passes = error.is_retryable();
+                return Err(without_another(signed, code, passes).set_source(error));
+            }
         };
-        let request = signed.sign(request, &credentials).await.map_err(unsigned)?;
+        let request = signed
+            .sign(request, &credentials)
+            .await
+            .map_err(refused_to_sign)?;
         let response = self.transport.fetch(request).await?;
         let key_id = credentials.access_key_id();
         if !may_be_about_the_key(response.status()) {
@@ -158,6 +172,22 @@ impl<S: CredentialStrategy, T: HttpTransport> Recovery<S, T> {
             self.strategy.invalidate(key_id);
         }
         Ok(response)
+    }
+
+    /// A key that is served on for want of another: what the service said is not the whole of it.
+    fn or_the_failure(
+        &self,
+        signed: &Signed,
+        code: &str,
+        refusal: Response<HttpBody>,
+    ) -> Result<Response<HttpBody>> {
+        match self.strategy.status().last_error {
+            Some(failed) => {
+                let error = without_another(signed, code, !failed.terminal);
+                Err(error.set_source(LastFailure(failed.line)))
+            }
+            None => Ok(refusal),
+        }
     }
 
     fn note(&self, response: &Response<HttpBody>, key_id: &str) {
@@ -186,16 +216,29 @@ async fn read_code(response: Response<HttpBody>) -> Result<(Option<String>, Resp
     Ok((code, Response::from_parts(parts, whole)))
 }
 
-fn without_another(signed: &Signed, code: &str) -> Error {
+fn without_another(signed: &Signed, code: &str, passes: bool) -> Error {
     let key_id = &signed.key_id;
     let line = format!("S3 rejects the key {key_id} ({code}), and no other could be had");
-    Error::new(ErrorKind::PermissionDenied, line).with_operation("Recovery::fetch")
+    repeatable(Error::new(ErrorKind::PermissionDenied, line), passes)
 }
 
-fn unsigned(error: impl StdError + Send + Sync + 'static) -> Error {
-    Error::new(ErrorKind::Unexpected, "the request cannot be signed")
-        .with_operation("Recovery::fetch")
-        .set_source(error)
+fn refused_to_sign(error: reqsign_core::Error) -> Error {
+    let passes = error.is_retryable();
+    unsigned(error, passes)
+}
+
+fn unsigned(error: impl StdError + Send + Sync + 'static, passes: bool) -> Error {
+    let told = Error::new(ErrorKind::Unexpected, "the request cannot be signed");
+    repeatable(told, passes).set_source(error)
+}
+
+/// Temporary where it passes: opendal's `RetryLayer` repeats nothing else.
+fn repeatable(error: Error, passes: bool) -> Error {
+    let error = error.with_operation("Recovery::fetch");
+    match passes {
+        true => error.set_temporary(),
+        false => error,
+    }
 }
 
 /// Why the strategy has no other key, as it says itself.

@@ -170,9 +170,9 @@ async fn a_refusal_that_is_not_about_the_key_is_left_alone() {
     s3.one_fetch_each(2, 0);
 }
 
-/// One session, and then an error that needs a person.
+/// One session, and then this error.
 #[derive(Debug)]
-struct Once(Source);
+struct Once(Source, Error);
 
 impl CredentialSource for Once {
     fn name(&self) -> &'static str {
@@ -183,14 +183,15 @@ impl CredentialSource for Once {
         if self.0.fetches() == 0 {
             return self.0.fetch().await;
         }
-        Err(Error::terminal("the role is gone").hint("make another"))
+        Err(self.1.clone())
     }
 }
 
 #[tokio::test]
 async fn the_strategys_error_is_in_the_chain_and_no_secret() {
     let s3 = S3::start(Ends::AtItsEnd, HOUR).await;
-    let strategy = CredentialCache::new(Once(s3.source()), RefreshPolicy::default());
+    let gone = Error::terminal("the role is gone").hint("make another");
+    let strategy = CredentialCache::new(Once(s3.source(), gone), RefreshPolicy::default());
     let operator = operator(&s3, strategy);
     operator.write("one", "first").await.unwrap();
     s3.sessions().end_it();
@@ -204,6 +205,28 @@ async fn the_strategys_error_is_in_the_chain_and_no_secret() {
     let shown = format!("{error:?} {operator:?}");
     assert!(!shown.contains("do-not-show"), "{shown}");
     assert_eq!(s3.sessions().rejected(), 1);
+}
+
+/// opendal's `RetryLayer` repeats what is temporary, and nothing else.
+#[tokio::test]
+async fn an_error_of_the_strategy_is_temporary_where_it_passes() {
+    for (failed, passes) in [
+        (Error::recoverable("no answer"), true),
+        (Error::throttled("too many calls"), true),
+        (Error::terminal("the role is gone"), false),
+    ] {
+        let s3 = S3::start(Ends::AtItsEnd, HOUR).await;
+        let source = Once(s3.source(), failed);
+        let operator = operator(&s3, CredentialCache::new(source, RefreshPolicy::default()));
+        operator.write("one", "first").await.unwrap();
+        s3.sessions().end_it();
+        // the key is served on for want of another, and refused each time
+        for _ in 0..3 {
+            let error = operator.write("one", "second").await.unwrap_err();
+            assert_eq!(error.is_temporary(), passes, "{error:?}");
+            assert!(error.source().is_some(), "{error:?}");
+        }
+    }
 }
 
 /// A transport of one's own goes below.

@@ -1,6 +1,6 @@
 //! What the metadata service says, read from bytes; no socket needed.
 
-use crate::arn::is_role_name;
+use crate::arn::{is_account, is_role_name};
 use crate::error::body::Refusal;
 use crate::error::text::{Quoted, Secrets};
 use crate::error::{Error, ErrorKind, Operation, Result};
@@ -158,8 +158,11 @@ impl Document<'_> {
             expiration,
             account_id,
         } = self;
-        if matches!(account_id, Some(Loose::Else(_))) {
-            tracing::debug!("AccountId of the credential document is not a string");
+        let given = account_id.as_ref().and_then(Loose::text);
+        // it goes into the host of DynamoDB's account-based endpoint
+        let account = given.filter(|id| is_account(id));
+        if account.is_none() && account_id.is_some() {
+            tracing::debug!("AccountId of the credential document is not 12 digits");
         }
         let access_key_id = part("AccessKeyId", access_key_id)?;
         let secret_access_key = present("SecretAccessKey", secret_access_key)?;
@@ -175,12 +178,7 @@ impl Document<'_> {
             .session_token(token)
             .expiry(expiry)
             .provider_name(INSTANCE_PROFILE_NAME);
-        credentials.set_account_id(
-            account_id
-                .as_ref()
-                .and_then(Loose::text)
-                .map(|id| id.to_owned().into()),
-        );
+        credentials.set_account_id(account.map(|id| id.to_owned().into()));
         let mut credentials = credentials.build();
         credentials
             .get_property_mut_or_default::<Vec<AwsCredentialFeature>>()

@@ -188,24 +188,24 @@ impl Settings {
             },
             token_ttl: Duration::from_secs(token_ttl.as_secs()),
             disabled,
-            host: host_by(env)?,
+            host: host_by(env),
         })
     }
 }
 
-/// Where this runs, by the variables that the place sets.
-fn host_by(env: &Env) -> Result<Host> {
+/// Where this runs, by the variables that the place sets; what they say is not for this source to check.
+fn host_by(env: &Env) -> Host {
     for (variable, host) in [
         ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", Host::Container),
         ("AWS_CONTAINER_CREDENTIALS_FULL_URI", Host::Container),
         ("AWS_WEB_IDENTITY_TOKEN_FILE", Host::WebIdentity),
         ("AWS_LAMBDA_FUNCTION_NAME", Host::Lambda),
     ] {
-        if env.var(variable)?.is_some() {
-            return Ok(host);
+        if !matches!(env.var(variable), Ok(None)) {
+            return host;
         }
     }
-    Ok(Host::Unknown)
+    Host::Unknown
 }
 
 fn endpoint_from(env: &Env) -> Result<Endpoint> {
@@ -383,6 +383,9 @@ mod tests {
             ("AWS_LAMBDA_FUNCTION_NAME", Host::Lambda),
         ] {
             assert_eq!(resolve([(variable, "x")]).unwrap().host, host);
+            // it is a hint for errors, and what it says is for others
+            let garbled = Settings::resolve(Wishes::default(), &Env::garbled(variable));
+            assert_eq!(garbled.unwrap().host, host);
         }
         assert_eq!(resolve([]).unwrap().host, Host::Unknown);
     }

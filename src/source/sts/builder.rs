@@ -5,7 +5,7 @@ use super::base::Base;
 use super::client::StsSettings;
 use super::proof::Proof;
 use super::rules::{Mfa, Parts, Request, Rules};
-use super::web_identity::{Told, WebIdentity};
+use super::web_identity::{Named, Told, WebIdentity};
 use crate::arn::{Partition, RoleArn};
 use crate::error::{BoxError, Error, Result};
 use crate::source::{Env, IntoRegion};
@@ -29,8 +29,10 @@ pub struct StsSourceBuilder<W = ()> {
     parts: Parts,
     /// An `SdkConfig` was given as the base, and had no credentials.
     base_is_empty: bool,
-    /// Instead of a base.
-    identity: Option<Told>,
+    /// Instead of a base, with the option that told it.
+    identity: Option<(&'static str, Told)>,
+    /// Two options that told of different ones.
+    two_identities: Option<(&'static str, &'static str)>,
     pub(crate) with: W,
 }
 
@@ -50,6 +52,7 @@ impl<W> StsSourceBuilder<W> {
             parts: Parts::default(),
             base_is_empty: false,
             identity: None,
+            two_identities: None,
             with,
         }
     }
@@ -63,6 +66,7 @@ impl<W> StsSourceBuilder<W> {
             parts,
             base_is_empty,
             identity,
+            two_identities,
             with,
         } = self;
         let source = StsSourceBuilder {
@@ -72,6 +76,7 @@ impl<W> StsSourceBuilder<W> {
             parts,
             base_is_empty,
             identity,
+            two_identities,
             with: (),
         };
         (source, with)
@@ -126,10 +131,12 @@ impl<W> StsSourceBuilder<W> {
     /// The file is read anew at each fetch, as its token is replaced from time to time; line ends around the
     /// token are not part of it. Up to [`MAX_TOKEN_BYTES`](crate::source::MAX_TOKEN_BYTES).
     ///
-    /// External id, tags, MFA and source identity are not for this call, and are refused beside it.
+    /// External id, tags, MFA and source identity are not for this call, and are refused beside it, as a second
+    /// web identity is.
     pub fn web_identity_token_file(self, path: impl AsRef<Path>) -> Self {
         let path = path.as_ref().to_owned();
-        self.told(Told::Identity(WebIdentity::file(path)))
+        let identity = WebIdentity::file(path);
+        self.told("web_identity_token_file", Told::Identity(identity))
     }
 
     /// The same with a token from an async function, which is asked at each fetch. When it fails, STS is not
@@ -139,14 +146,15 @@ impl<W> StsSourceBuilder<W> {
         A: Fn() -> F + Send + Sync + 'static,
         F: Future<Output = Result<String, BoxError>> + Send + 'static,
     {
-        self.told(Told::Identity(WebIdentity::function(token)))
+        let identity = WebIdentity::function(token);
+        self.told("web_identity", Told::Identity(identity))
     }
 
     /// The same as EKS and others tell a process: the token's file from `AWS_WEB_IDENTITY_TOKEN_FILE`, and,
     /// where they are not set here, the role from `AWS_ROLE_ARN` and the session's name from
     /// `AWS_ROLE_SESSION_NAME`. They are read in `build`.
     pub fn web_identity_from_env(self) -> Self {
-        self.told(Told::Environment(Env::process()))
+        self.told("web_identity_from_env", Told::Environment(Env::process()))
     }
 
     /// The name of the session, 2 to 64 of `A-Z a-z 0-9 _ + = , . @ -`, as it stands in CloudTrail;
@@ -309,8 +317,13 @@ impl<W> StsSourceBuilder<W> {
         self
     }
 
-    fn told(mut self, identity: Told) -> Self {
-        self.identity = Some(identity);
+    fn told(mut self, option: &'static str, identity: Told) -> Self {
+        if let Some((first, _)) = self.identity
+            && first != option
+        {
+            self.two_identities.get_or_insert((first, option));
+        }
+        self.identity = Some((option, identity));
         self
     }
 
@@ -339,6 +352,7 @@ impl StsSourceBuilder {
             parts,
             base_is_empty,
             identity,
+            two_identities,
             with: (),
         } = self;
         if base_is_empty {
@@ -347,6 +361,13 @@ impl StsSourceBuilder {
                 "expected an SdkConfig with a credentials provider",
             ));
         }
+        if let Some((first, second)) = two_identities {
+            return Err(Error::usage(
+                second,
+                format!("expected one web identity, and {first} is given too"),
+            ));
+        }
+        let mut named = Named::default();
         let (proof, role_arn, parts) = match (base, identity) {
             (Some(_), Some(_)) => {
                 return Err(Error::usage(
@@ -355,8 +376,8 @@ impl StsSourceBuilder {
                 ));
             }
             (Some(base), None) => (Proof::Base(base), role_arn, parts),
-            (None, Some(told)) => {
-                let (identity, role_arn, parts) = told.resolve(role_arn, parts)?;
+            (None, Some((_, told))) => {
+                let (identity, role_arn, parts) = told.resolve(role_arn, parts, &mut named)?;
                 (Proof::WebIdentity(identity), role_arn, parts)
             }
             (None, None) => {
@@ -369,11 +390,13 @@ impl StsSourceBuilder {
         // There the vendor's STS judges; what it may not like is sent as it was given.
         let own_endpoint = settings.is_own_endpoint();
         let (role, rules) = if own_endpoint {
-            (RoleArn::as_given(&role_arn)?, Rules::Vendor)
+            (RoleArn::as_given(&role_arn), Rules::Vendor)
         } else {
-            (RoleArn::parse(&role_arn)?, Rules::Aws)
+            (RoleArn::parse(&role_arn), Rules::Aws)
         };
-        let request = Request::check(role, parts, proof.origin(), rules)?;
+        let request = role
+            .and_then(|role| Request::check(role, parts, proof.origin(), rules))
+            .map_err(|error| named.as_set(error))?;
         let sts = settings.build()?;
         let partition = Partition::of_region(sts.region());
         if !own_endpoint
@@ -402,7 +425,10 @@ impl<W> fmt::Debug for StsSourceBuilder<W> {
             .field("role_arn", &self.role_arn)
             .field("region", &self.settings.region)
             .field("base", &self.base)
-            .field("web_identity", &self.identity)
+            .field(
+                "web_identity",
+                &self.identity.as_ref().map(|(_, told)| told),
+            )
             .finish_non_exhaustive()
     }
 }

@@ -105,12 +105,31 @@ pub(super) enum Told {
     Environment(Env),
 }
 
+/// What the environment gave and the builder was not told: its variables are what an error is about.
+#[derive(Default)]
+pub(super) struct Named {
+    role_arn: bool,
+    session_name: bool,
+}
+
+impl Named {
+    /// The error with the name of what was set.
+    pub(super) fn as_set(&self, error: Error) -> Error {
+        match error.field() {
+            Some("role_arn") if self.role_arn => error.naming(ROLE_VARIABLE),
+            Some("session_name") if self.session_name => error.naming(SESSION_NAME_VARIABLE),
+            _ => error,
+        }
+    }
+}
+
 impl Told {
     /// The identity, with role and session name from the environment where they are wanted and not given.
     pub(super) fn resolve(
         self,
         role_arn: String,
         parts: Parts,
+        named: &mut Named,
     ) -> Result<(WebIdentity, String, Parts)> {
         refuse_what_the_call_has_not(&parts)?;
         let env = match self {
@@ -125,6 +144,7 @@ impl Told {
             .hint(NOT_INJECTED)
         })?;
         let role_arn = if role_arn.is_empty() {
+            named.role_arn = true;
             env.var(ROLE_VARIABLE)?.ok_or_else(|| {
                 Error::usage(
                     ROLE_VARIABLE,
@@ -137,7 +157,10 @@ impl Told {
         };
         let session_name = match parts.session_name {
             Some(name) => Some(name),
-            None => env.var(SESSION_NAME_VARIABLE)?,
+            None => {
+                named.session_name = true;
+                env.var(SESSION_NAME_VARIABLE)?
+            }
         };
         let parts = Parts {
             session_name,
