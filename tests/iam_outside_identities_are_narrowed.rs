@@ -143,6 +143,23 @@ fn documents_are_held_to_the_same() {
             json!({ "StringEquals": { &aud: "sts.amazonaws.com" } }),
             false,
         ),
+        // anybody's repository has these, where it may say what its subjects begin with
+        (
+            json!({ "StringEquals": { &sub: "environment:production" } }),
+            false,
+        ),
+        (
+            json!({ "StringLike": { &sub: "ref:refs/heads/main" } }),
+            false,
+        ),
+        (
+            json!({ "StringEquals": { &sub: "event_name:push" } }),
+            false,
+        ),
+        (
+            json!({ "StringLike": { &sub: "repository_owner:example:*" } }),
+            true,
+        ),
         // these hold where there is none
         (
             json!({ "StringEqualsIfExists": { &sub: "repo:example/app" } }),

@@ -191,12 +191,30 @@ pub(super) fn shared(provider: &str) -> Option<(&'static str, &'static str)> {
     Some(*known)
 }
 
-/// Whether a pattern for subjects of a shared issuer says whose: the organization, which stands after
-/// the first colon, is written out.
-pub(super) fn names_a_customer(pattern: &str) -> bool {
+/// What GitHub's subjects can begin with, as a repository may tell it, that belongs to one customer
+/// (<https://docs.github.com/actions/reference/security/oidc>). An environment, a branch or an event of the same name
+/// anybody has.
+const GITHUB_OWNED: [&str; 8] = [
+    "repo",
+    "repository",
+    "repository_id",
+    "repository_owner",
+    "repository_owner_id",
+    "job_workflow_ref",
+    "enterprise",
+    "enterprise_id",
+];
+
+/// Whether a pattern for subjects of this shared issuer says whose: it begins with what belongs to one customer, and
+/// who that is, which stands after the first colon, is written out.
+pub(super) fn names_a_customer(issuer: &str, pattern: &str) -> bool {
     pattern.split_once(':').is_some_and(|(kind, rest)| {
         let whose = rest.split(['/', ':']).next().unwrap_or_default();
-        !whose.is_empty() && !kind.contains(['*', '?']) && !whose.contains(['*', '?', '$'])
+        let is_owned = issuer != GITHUB || GITHUB_OWNED.contains(&kind);
+        is_owned
+            && !whose.is_empty()
+            && !kind.contains(['*', '?'])
+            && !whose.contains(['*', '?', '$'])
     })
 }
 

@@ -301,7 +301,7 @@ impl TrustStatement {
                 let key = format!("{issuer}:sub");
                 let named = |values: &[String]| {
                     let mut values = values.iter();
-                    values.all(|value| oidc_provider::names_a_customer(value))
+                    values.all(|value| oidc_provider::names_a_customer(issuer, value))
                 };
                 let narrowed = self.conditions.demanding(&key).any(named);
                 !narrowed
