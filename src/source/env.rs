@@ -46,6 +46,19 @@ impl Env {
         Env::from_variables(pairs)
     }
 
+    /// These, until they are unset.
+    #[cfg(test)]
+    pub(crate) fn until<const N: usize>(
+        unset: Arc<std::sync::atomic::AtomicBool>,
+        pairs: [(&str, &str); N],
+    ) -> Self {
+        let set = Env::from_pairs(pairs);
+        Env(Arc::new(move |name| {
+            let is_unset = unset.load(std::sync::atomic::Ordering::SeqCst);
+            (set.0)(name).filter(|_| !is_unset)
+        }))
+    }
+
     /// This one alone, which is not UTF-8.
     #[cfg(test)]
     pub(crate) fn garbled(variable: &'static str) -> Self {

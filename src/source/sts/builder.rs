@@ -293,6 +293,19 @@ impl<W> StsSourceBuilder<W> {
         Ok(self)
     }
 
+    /// The same with what the environment says of a web identity read now, once for all sources built from here on:
+    /// neither a variable that is unset later nor its role is for them.
+    #[cfg(feature = "pool")]
+    pub(crate) fn with_environment_read(mut self) -> Result<Self> {
+        if let Some((option, told)) = self.identity.take() {
+            let role = self.role_arn.clone();
+            let (identity, _, parts) = told.resolve(role, self.parts, &mut Named::default())?;
+            self.parts = parts;
+            self.identity = Some((option, Told::Identity(identity)));
+        }
+        Ok(self)
+    }
+
     /// The same for another role.
     #[cfg(feature = "pool")]
     pub(crate) fn for_role(mut self, role_arn: String) -> Self {
@@ -430,5 +443,39 @@ impl<W> fmt::Debug for StsSourceBuilder<W> {
                 &self.identity.as_ref().map(|(_, told)| told),
             )
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, feature = "pool"))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    #[test]
+    fn the_environment_is_read_once_for_all_sources() {
+        let unset = Arc::new(AtomicBool::new(false));
+        let variables = [
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", "/token"),
+            ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/Service"),
+            ("AWS_ROLE_SESSION_NAME", "service"),
+        ];
+        let env = Env::until(Arc::clone(&unset), variables);
+        let template = StsSource::builder("arn:aws:iam::123456789012:role/Any")
+            .told("web_identity_from_env", Told::Environment(env))
+            .region("us-east-1");
+        let template = template.with_environment_read().unwrap();
+        unset.store(true, Ordering::SeqCst);
+        let tenant = "arn:aws:iam::123456789012:role/Tenant";
+        let source = template
+            .clone()
+            .for_role(tenant.to_owned())
+            .build()
+            .unwrap();
+        assert_eq!(source.role_arn(), tenant);
+        assert_eq!(source.request.session_name, "service");
+        let nobody = template.for_role(String::new()).build().unwrap_err();
+        assert_eq!(nobody.field(), Some("role_arn"));
     }
 }

@@ -179,15 +179,16 @@ impl StsSourceBuilder<WithPool> {
         } else {
             template.base(InstanceProfile::new()?)
         };
-        let template = template.share_client()?;
-        let defaults = defaults_of(&template);
-        // What requests start from is judged now, on a role that is nobody's.
         let region = template.region_given().unwrap_or_default();
         let nobody = format!(
             "arn:{}:iam::000000000000:role/Nobody",
             Partition::of_region(&region)
         );
-        let nobody = defaults.request(&template).for_role(nobody).build()?;
+        // What requests start from is judged now, on a role that is nobody's.
+        let template = template.share_client()?.for_role(nobody);
+        let nobody = template.clone().build()?;
+        let template = template.with_environment_read()?;
+        let defaults = defaults_of(&template);
 
         let call_timeout = with.policy.fetch_timeout_given();
         if with.policy.idle_after_given().is_none() {
@@ -281,11 +282,6 @@ impl RolePool {
     }
 
     fn session(&self, mut key: RoleKey<'_>) -> Result<PooledRole> {
-        if key.role.is_empty() {
-            // Of a web identity it would be the role that the environment names: the service's own.
-            let expected = "expected the ARN of a role, such as arn:aws:iam::123456789012:role/App";
-            return Err(Error::usage("role_arn", expected));
-        }
         key.normalize();
         let shared = &self.0;
         if let Some(role) = shared.kept.get(&key) {

@@ -56,8 +56,8 @@ impl Error {
     /// failed; or the SDK sent it more than once, and that is so of an earlier try. So a
     /// [`Conflict`](ErrorKind::Conflict) may be with this very write; compare the item that is there with yours,
     /// before an addition is sent again. A transaction that was cancelled is not done; where it got no answer, the same
-    /// one with its [`token`](crate::table::TransactWrite::token) can be sent again. `false` for a read, and for a write that was not sent for want of credentials
-    /// or because it is not as it should be.
+    /// one with its [`token`](crate::table::TransactWrite::token) can be sent again. `false` for a read, and for a write
+    /// that was not sent for want of credentials or because it is not as it should be.
     #[must_use]
     pub fn may_be_done(&self) -> bool {
         self.detail()
