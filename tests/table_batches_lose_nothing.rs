@@ -947,7 +947,22 @@ async fn everything_at_once_is_accounted_for_to_the_item() {
             .collect();
         let poison = bad.clone();
         let written = Written::default();
-        let mut takes = store(&written, move |_| chance.u8(0..10) > 0);
+        // a table of 25 writes a second that has saved up two seconds of them
+        let begin = Instant::now();
+        let (mut units, mut at) = (50.0_f64, begin);
+        let spent = Arc::new(AtomicUsize::new(0));
+        let throttled = Arc::clone(&spent);
+        let mut takes = store(&written, move |_| {
+            units = f64::min(50.0, units + at.elapsed().as_secs_f64() * 25.0);
+            at = Instant::now();
+            if units < 1.0 {
+                throttled.fetch_add(1, Ordering::SeqCst);
+                return false;
+            }
+            let takes = chance.u8(0..10) > 0;
+            units -= f64::from(u8::from(takes));
+            takes
+        });
         let mut chance = fastrand::Rng::with_seed(seed + 100);
         let mut requests = 0;
         let transport = Transport::new(move |sent| {
@@ -976,5 +991,9 @@ async fn everything_at_once_is_accounted_for_to_the_item() {
             .collect();
         assert_eq!(refused, bad);
         assert!(report.unprocessed.is_empty(), "{report:?}");
+        assert!(spent.load(Ordering::SeqCst) > 0, "the table had enough");
+        // as fast as the table gives, at best; faults and halved requests take their time too
+        let took = begin.elapsed().as_secs_f64();
+        assert!((37.9..120.0).contains(&took), "{took}");
     }
 }

@@ -168,6 +168,37 @@ async fn who_gives_up_and_comes_back_on_one_thread_gets_them_all() {
     read_behind_sockets(Consumer::GivesUp).await;
 }
 
+/// 6,000 items behind real sockets, 50 ms of work for each, a minute of something else in the middle, all settings as
+/// they come: what ended after 1,040 of them.
+#[tokio::test]
+#[ignore = "six minutes; .ci/soak scan"]
+async fn six_thousand_items_of_slow_work_and_a_minute_away_are_all_read() {
+    const MANY: usize = 6_000;
+    let cloud = LocalCloud::start().await.unwrap();
+    cloud.create_table(("MyTable", "id")).unwrap();
+    for n in 0..MANY {
+        let item = json!({ "id": format!("i{n}"), "n": n, "text": "x".repeat(2_000) });
+        cloud.put_item("MyTable", &item).unwrap();
+    }
+    let source = Known(cloud.create_access_key("reader"));
+    let strategy = CredentialCache::new(source, RefreshPolicy::default());
+    let db = Dynamo::new(strategy, &cloud.sdk_config());
+    let mut stream = db.table("MyTable").scan().segments(4).stream::<Json>();
+    let mut seen = Vec::new();
+    while let Some(item) = stream.next().await {
+        seen.push(item.unwrap()["n"].as_u64().unwrap());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        if seen.len() == MANY / 2 {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        }
+        if seen.len() % 500 == 0 {
+            println!("{} of {MANY}", seen.len());
+        }
+    }
+    assert_all(seen, MANY as u64);
+    assert!(stream.is_complete() && stream.cursor().is_none());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_consumer_away_for_a_minute_at_a_time_finds_the_scan_where_it_was() {
     for segments in [1, 4, 40] {
