@@ -399,6 +399,21 @@ async fn a_window_that_just_fits_is_no_matter_for_a_warning() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_row_of_rejected_keys_is_warned_of_with_the_second() {
+    let (mut world, events, _guard) = filled(RefreshPolicy::default()).await;
+    let mut warned = Vec::new();
+    for rejected in 1..5 {
+        world.cache.invalidate(&format!("KEY-{rejected}"));
+        let row = |event: &String| event.contains("rejected also the key");
+        warned.push(events.take().iter().filter(|event| row(event)).count());
+        let next = world.session(&format!("KEY-{}", rejected + 1), HOUR);
+        world.gate.call().await.answer(Ok(next));
+        settle().await;
+    }
+    assert_eq!(warned, [0, 1, 0, 0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_thousand_rejections_of_one_key_are_one_warning() {
     let (mut world, events, _guard) = filled(RefreshPolicy::default()).await;
     assert_eq!(world.cache.invalidate("KEY-0"), Rejection::NotCurrent);

@@ -4,7 +4,7 @@
 mod support;
 
 use aws_credential_strategies::refresh::{Backoff, Stage};
-use aws_credential_strategies::{RefreshMode, RefreshPolicy};
+use aws_credential_strategies::{Credentials, RefreshMode, RefreshPolicy};
 use futures_util::FutureExt;
 use support::{HOUR, World, pass, seconds, settle};
 
@@ -45,6 +45,35 @@ async fn through_a_refresh_that_takes_its_time() {
         1,
         "only the first call of all waited"
     );
+}
+
+/// What one service rejected, for the clients of another while it is being replaced, as long as it would be served.
+#[tokio::test(start_paused = true)]
+async fn what_one_service_rejected_is_there_for_the_clients_of_another() {
+    let world = World::new(RefreshPolicy::default().mode(RefreshMode::OnDemand))
+        .filled("KEY-1", HOUR)
+        .await;
+    assert!(
+        world.cache.disputed_identity().is_none(),
+        "nobody rejected it"
+    );
+    world.cache.invalidate("KEY-1");
+    let disputed = world
+        .cache
+        .disputed_identity()
+        .expect("it is being replaced");
+    let disputed = disputed.data::<Credentials>().unwrap();
+    assert_eq!(disputed.access_key_id(), "KEY-1");
+    pass(seconds(3000)).await;
+    assert_eq!(world.cache.status().stage, Stage::Mandatory);
+    assert!(
+        world.cache.disputed_identity().is_some(),
+        "ten minutes are left"
+    );
+    pass(seconds(539)).await;
+    assert!(world.cache.disputed_identity().is_some());
+    pass(seconds(1)).await;
+    assert!(world.cache.disputed_identity().is_none(), "the last minute");
 }
 
 #[tokio::test(start_paused = true)]

@@ -334,3 +334,41 @@ impl<F: CredentialSource> fmt::Debug for CredentialCache<F> {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicU64;
+
+    #[derive(Debug)]
+    struct NeverAsked;
+
+    impl CredentialSource for NeverAsked {
+        fn name(&self) -> &'static str {
+            "NeverAsked"
+        }
+
+        async fn fetch(&self) -> Result<Credentials> {
+            std::future::pending().await
+        }
+    }
+
+    #[test]
+    fn what_does_not_keep_a_cache_finds_it_while_somebody_does() {
+        let cache = CredentialCache::new(NeverAsked, RefreshPolicy::default());
+        let weak = cache.downgrade();
+        let found = weak.upgrade().unwrap();
+        assert!(Arc::ptr_eq(&found.0, &cache.0));
+        drop((cache, found));
+        assert!(weak.upgrade().is_none());
+    }
+
+    #[test]
+    fn what_others_remember_of_a_cache_is_the_same_for_all_its_handles() {
+        let cache = CredentialCache::new(NeverAsked, RefreshPolicy::default());
+        let remembered = cache.remembered().of_all::<AtomicU64>();
+        let again = cache.clone().remembered().of_all::<AtomicU64>();
+        assert!(Arc::ptr_eq(&remembered, &again));
+        assert_eq!(format!("{:?}", cache.remembered()), "Remembered");
+    }
+}

@@ -125,3 +125,27 @@ fn plain_and_decorated(
     decorated.set_property(features.clone());
     (Arc::new(plain), Identity::from(decorated))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use tokio::time::Instant;
+
+    #[test]
+    fn only_what_ends_can_outlive_or_be_outlived() {
+        let now = Now {
+            wall: SystemTime::UNIX_EPOCH,
+            mono: Instant::now(),
+        };
+        let held = |seconds: Option<u64>| {
+            let expiry = seconds.map(|seconds| now.wall + Duration::from_secs(seconds));
+            let credentials = Credentials::new("KEY", "s", None, expiry, "test");
+            Held::new(("test", &credentials), &RefreshPolicy::default(), now)
+        };
+        let outlives = |one, other| held(one).outlives(&held(other).life, now);
+        assert!(outlives(Some(3600), Some(900)));
+        assert!(!outlives(Some(900), Some(3600)) && !outlives(Some(900), Some(900)));
+        assert!(!outlives(None, Some(3600)) && !outlives(Some(3600), None));
+    }
+}

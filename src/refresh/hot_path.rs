@@ -122,7 +122,7 @@ mod tests {
         }
 
         fn end(&mut self, outcome: &Outcome) {
-            if let Some(attempt) = self.state.attempt.clone() {
+            if let Some(attempt) = self.state.attempt.as_deref().cloned() {
                 let at = At {
                     source: "test",
                     policy: &self.policy,
@@ -220,6 +220,60 @@ mod tests {
         let (wall, mono) = (walk.now.wall, walk.now.mono);
         assert!(!walk.state.at_once.lasts(Now { mono, ..ahead }));
         assert!(!walk.state.at_once.lasts(Now { wall, ..ahead }));
+    }
+
+    #[test]
+    fn an_attempt_whose_task_is_gone_is_given_as_long_as_a_timer_that_is_late() {
+        let on_demand = RefreshPolicy::default().mode(RefreshMode::OnDemand);
+        let decided = |walk: &Walk| decide(&walk.state, &walk.policy, walk.now);
+        let begins = Verdict {
+            starts: true,
+            waits: false,
+        };
+        let mut walk = Walk::filled(on_demand);
+        walk.pass(seconds(3000));
+        let attempt = walk.begin().unwrap();
+        walk.pass(seconds(4));
+        assert!(attempt.pulse.is_gone(walk.now.mono));
+        assert_eq!(decided(&walk), Verdict::SERVE);
+        walk.pass(seconds(1));
+        assert_eq!(decided(&walk), Verdict::SERVE);
+        walk.pass(Duration::from_millis(1));
+        assert_eq!(decided(&walk), begins);
+        // One that shows a pulse is left alone however long it takes.
+        assert!(attempt.pulse.enter());
+        attempt.pulse.leave(walk.now.mono);
+        assert_eq!(decided(&walk), Verdict::SERVE);
+    }
+
+    #[test]
+    fn what_nobody_asks_for_is_looked_at_by_the_first_call_that_does_where_a_timer_is_to_hear_of_it()
+     {
+        let idle = RefreshPolicy::default().idle_after(seconds(600));
+        let mut walk = Walk::filled(idle);
+        assert_eq!(walk.lasts(), seconds(2400));
+        walk.pass(seconds(2500));
+        let asked = walk.state.asked_for(&walk.policy, walk.now).unwrap();
+        walk.become_state(asked);
+        assert_eq!(walk.lasts(), seconds(505));
+        // Without one, nobody hears of it.
+        let on_demand = idle.mode(RefreshMode::OnDemand);
+        assert_eq!(Walk::filled(on_demand).lasts(), seconds(3000));
+    }
+
+    #[test]
+    fn expired_ones_that_are_not_served_are_waited_for_while_an_attempt_goes_on() {
+        use super::super::decide::Unanswered;
+        let policy = RefreshPolicy::default().serve_expired(false);
+        let answered = |walk: &Walk| answer(&walk.state, &walk.policy, walk.now);
+        let mut walk = Walk::starting(policy);
+        assert!(matches!(answered(&walk), Err(Unanswered::StillWaiting)));
+        walk.begin();
+        walk.land(|walk| Ok(walk.session(HOUR)));
+        walk.pass(seconds(3601));
+        assert!(matches!(answered(&walk), Err(Unanswered::Because(_))));
+        walk.begin();
+        assert!(matches!(answered(&walk), Err(Unanswered::StillWaiting)));
     }
 
     #[test]

@@ -147,3 +147,16 @@ fn attributes(pairs: &[(&'static str, &'static str)]) -> Attributes {
     }
     attributes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn caches_of_one_meter_share_its_instruments() {
+        let meter = SharedMeter::default();
+        let metrics = Metrics::by(meter.clone());
+        assert!(Arc::ptr_eq(&metrics.meter.0, &meter.0));
+        assert_eq!(format!("{metrics:?}"), "Metrics");
+    }
+}

@@ -91,6 +91,7 @@ mod hot_path;
 mod log;
 mod metrics;
 mod need;
+mod news;
 mod pace;
 mod policy;
 mod rejection;

@@ -68,6 +68,8 @@ impl Packed {
     const EXTRA: u64 = 1;
     const SHORT: u64 = 2;
     const BRIEF: u64 = 4;
+    /// Those of the last two.
+    const SESSIONS: u64 = 6;
     const FLAGS: u32 = 3;
 
     fn of(start: Start, origin: Instant) -> Self {
@@ -80,14 +82,14 @@ impl Packed {
             Sessions::Brief => Self::BRIEF,
             Sessions::Long => 0,
         };
-        Packed(nanos << Self::FLAGS | extra | sessions)
+        Packed((nanos << Self::FLAGS) + extra + sessions)
     }
 
     fn start(self, origin: Instant) -> Start {
         Start {
             at: origin + Duration::from_nanos(self.0 >> Self::FLAGS),
             extra: self.0 & Self::EXTRA != 0,
-            sessions: match self.0 & (Self::SHORT | Self::BRIEF) {
+            sessions: match self.0 & Self::SESSIONS {
                 0 => Sessions::Long,
                 Self::BRIEF => Sessions::Brief,
                 _ => Sessions::Short,
@@ -242,6 +244,69 @@ mod tests {
                 assert_eq!((back.at, back.extra, back.sessions), (at, extra, sessions));
             }
         }
+    }
+
+    #[test]
+    fn a_start_too_far_for_a_word_is_as_far_as_one_holds() {
+        let origin = Instant::now();
+        let start = Start {
+            at: origin + Duration::from_secs(100 * 365 * 86_400),
+            extra: false,
+            sessions: Sessions::Long,
+        };
+        let back = Packed::of(start, origin).start(origin);
+        assert_eq!(back.at, origin + Duration::from_nanos(u64::MAX >> 3));
+        assert_eq!((back.extra, back.sessions), (false, Sessions::Long));
+    }
+
+    #[test]
+    fn sessions_are_short_below_a_minute_and_long_from_a_quarter_of_an_hour() {
+        let lasting = |millis| Sessions::lasting(Some(Duration::from_millis(millis)));
+        assert_eq!(Sessions::lasting(None), Sessions::Long);
+        assert_eq!(lasting(0), Sessions::Brief);
+        assert_eq!(
+            (lasting(1), lasting(59_999)),
+            (Sessions::Short, Sessions::Short)
+        );
+        assert_eq!(
+            (lasting(60_000), lasting(899_999)),
+            (Sessions::Brief, Sessions::Brief)
+        );
+        assert_eq!(lasting(900_000), Sessions::Long);
+    }
+
+    #[test]
+    fn a_start_ahead_that_came_to_nothing_does_not_push_the_next_one() {
+        let now = Instant::now();
+        let mut pace = Pace::default();
+        pace.forget_ahead(now);
+        pace.start(now, false, Sessions::Long);
+        let ahead = pace.start(now, false, Sessions::Long);
+        assert_eq!(ahead, now + MIN_ATTEMPT_SPACING);
+        pace.forget_ahead(now);
+        assert_eq!(pace.start(now, false, Sessions::Long), ahead);
+    }
+
+    #[test]
+    fn sessions_of_less_than_a_minute_are_not_of_those_that_are_counted() {
+        let now = Instant::now();
+        let mut pace = Pace::default();
+        let mut at = now;
+        for _ in 0..MAX_ATTEMPTS_IN_PERIOD {
+            at = pace.start(at, false, Sessions::Short) + SECOND;
+        }
+        assert_eq!(pace.until_room(at), Duration::ZERO);
+        assert!(pace.has_room_for_extra(at, Sessions::Short, false));
+    }
+
+    #[test]
+    fn a_start_leaves_room_when_ten_minutes_are_over() {
+        let now = Instant::now();
+        let mut pace = Pace::default();
+        extras(&mut pace, now, Sessions::Long);
+        let over = now + ATTEMPT_PERIOD;
+        assert!(!pace.has_room_for_extra(over - Duration::from_nanos(1), Sessions::Long, false));
+        assert!(pace.has_room_for_extra(over, Sessions::Long, false));
     }
 
     /// How many attempts that are not by the plan there is room for, one a second.

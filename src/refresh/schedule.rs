@@ -300,3 +300,22 @@ fn upper_half(pause: Duration, jitter: f64) -> Duration {
 fn between((low, high): (Duration, Duration), jitter: f64) -> Duration {
     low + high.saturating_sub(low).mul_f64(jitter.clamp(0.0, 1.0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_document_is_looked_for_by_halves_and_the_last_look_is_kept_for_the_end() {
+        let now = Now {
+            wall: SystemTime::UNIX_EPOCH,
+            mono: Instant::now(),
+        };
+        let left = Duration::from_secs(50);
+        let life = Life::starting(Some(now.wall + left), now, &RefreshPolicy::default());
+        let pause = |tries| after_same_document(&life, Stage::Mandatory, (now, tries), 0.5);
+        assert_eq!(pause(MAX_TRIES - 3), Duration::from_millis(22_500));
+        assert_eq!(pause(MAX_TRIES - 2), left - LAST_LOOK);
+        assert_eq!(pause(MAX_TRIES - 1), left);
+    }
+}

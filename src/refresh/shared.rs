@@ -9,6 +9,7 @@ use super::held::Held;
 use super::log::{Warned, log_landing, warn_of_answer, warn_of_rejection};
 use super::metrics::{Ended, Metrics};
 use super::need::Need;
+use super::news::News;
 use super::policy::{MIN_ATTEMPT_SPACING, OVERDUE, RUNNING_WITHIN, RefreshPolicy};
 use super::rejection::Rejection;
 use super::remembered::Remembered;
@@ -43,11 +44,11 @@ pub(super) struct Shared<F> {
     /// Where attempts and timer run, unless where the call is made.
     pub(super) runtime: Option<Handle>,
     pub(super) state: ArcSwap<State>,
-    /// News for callers that wait and for the timer. Closed with the last handle.
+    /// For callers that wait, for attempts and for the timer. Its end, with the last handle, is told too.
     ///
-    /// No wake-up is lost: the state is changed first and told of after it, and who waits subscribes
+    /// No wake-up is lost: the state is changed first and told of after it, and who waits asks for the next news
     /// first and looks after it.
-    pub(super) news: watch::Sender<()>,
+    pub(super) news: News,
     /// Where subscribers hear of each change; none while there are none. Under the lock what two threads send
     /// comes in the order of the states, and who subscribes meanwhile misses nothing.
     subscribers: Mutex<Option<watch::Sender<Status>>>,
@@ -117,7 +118,7 @@ impl<F: CredentialSource> Shared<F> {
             jitter,
             runtime,
             state: ArcSwap::from_pointee(State::default()),
-            news: watch::Sender::new(()),
+            news: News::default(),
             subscribers: Mutex::default(),
             timer: AtomicU64::new(0),
             timers: AtomicU64::new(0),
@@ -350,10 +351,10 @@ impl<F: CredentialSource> Shared<F> {
             call.waited = true;
             self.waits.fetch_add(1, Ordering::Relaxed);
         }
-        // Subscribed before the state is looked at: see `news`.
-        let mut news = self.news.subscribe();
         loop {
-            if self.load().attempt.as_ref() != Some(attempt) {
+            // Asked for before the state is looked at: see `news`.
+            let next = self.news.next();
+            if self.load().attempt.as_deref() != Some(attempt) {
                 break;
             }
             let now = Instant::now();
@@ -369,7 +370,7 @@ impl<F: CredentialSource> Shared<F> {
             }
             let look = until.min(now + attempt.pulse.until_look(now));
             // Late is not an error here: the state says what there is to serve.
-            let _ = timeout_at(look, news.changed()).await;
+            let _ = timeout_at(look, next).await;
         }
         if self.load().settled >= attempt.number {
             let judged = need.is_none_or(|need| attempt.need.number >= need.number);
@@ -410,7 +411,7 @@ impl<F: CredentialSource> Shared<F> {
             }
             let stood_still = match &state.attempt {
                 Some(under_way) if !under_way.pulse.take(now.mono) => {
-                    return (None, (Some(under_way.clone()), None));
+                    return (None, (Some(Attempt::clone(under_way)), None));
                 }
                 Some(_) => Some(StoodStill::Attempt),
                 None => self.timer_is_late(now).then_some(StoodStill::Timer),
@@ -442,7 +443,7 @@ impl<F: CredentialSource> Shared<F> {
             attempt.clone(),
             booking,
             self.policy.fetch_timeout,
-            self.news.subscribe(),
+            self.news.listener(),
         ));
         self.run_timer(&runtime, stood_still.is_some() && self.runtime.is_none());
         Ok(Some(Joined { attempt, own: true }))
@@ -509,7 +510,7 @@ impl<F: CredentialSource> Shared<F> {
 
     fn publish(&self) {
         self.notify_subscribers();
-        self.news.send_modify(|()| ());
+        self.news.tell();
         self.plan(Duration::ZERO);
     }
 
@@ -614,7 +615,7 @@ impl<F: CredentialSource> Shared<F> {
         let number = self.timers.fetch_add(1, Ordering::Relaxed) + 1;
         let ours = if anew {
             self.timer.store(number, Ordering::Release);
-            self.news.send_modify(|()| ());
+            self.news.tell();
             true
         } else {
             let free = self
@@ -626,7 +627,7 @@ impl<F: CredentialSource> Shared<F> {
             // It looks as soon as it runs.
             let now = self.millis_at(Instant::now());
             self.timer_looks.store(now, Ordering::Relaxed);
-            runtime.spawn(keep_fresh(self, number, self.news.subscribe()));
+            runtime.spawn(keep_fresh(self, number, self.news.listener()));
         }
     }
 

@@ -36,7 +36,8 @@ pub(super) struct State {
     seen: Option<Need>,
     /// Needs so far.
     needs: u64,
-    pub(super) attempt: Option<Attempt>,
+    /// In a box: there is none most of the time.
+    pub(super) attempt: Option<Box<Attempt>>,
     pub(super) pause: Option<Pause>,
     /// Attempts begun.
     pub(super) fetches: u64,
@@ -193,7 +194,7 @@ impl State {
     /// The attempt under way, unless its task is gone.
     pub(super) fn attempt(&self, now: Now) -> Option<&Attempt> {
         self.attempt
-            .as_ref()
+            .as_deref()
             .filter(|attempt| !attempt.pulse.is_gone(now.mono))
     }
 
@@ -384,7 +385,7 @@ impl State {
             pulse: Pulse::booked(now.mono),
             progress: Progress::default(),
         };
-        next.attempt = Some(attempt.clone());
+        next.attempt = Some(Box::new(attempt.clone()));
         (next, attempt)
     }
 
@@ -418,7 +419,7 @@ impl State {
         outcome: &Outcome,
         at: At<'_>,
     ) -> (Option<State>, Landing) {
-        let Some(attempt) = self.attempt.as_ref().filter(|own| own.number == number) else {
+        let Some(attempt) = self.attempt.as_deref().filter(|own| own.number == number) else {
             return (None, Landing::Ignored);
         };
         let mut next = self.clone();

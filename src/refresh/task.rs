@@ -2,6 +2,7 @@
 //! runtime at a time.
 
 use super::attempt::{Attempt, Outcome, Pulse};
+use super::news::Listener;
 use super::policy::HEARTBEAT;
 use crate::error::{Error, ErrorKind, Operation};
 use crate::source::CredentialSource;
@@ -11,7 +12,6 @@ use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// Whom an attempt reports to.
@@ -43,6 +43,11 @@ impl<R: Reports> Booking<R> {
         self.to.upgrade()?.runs(self.number)
     }
 
+    /// Nobody is left to report to.
+    fn is_orphaned(&self) -> bool {
+        self.to.strong_count() == 0
+    }
+
     fn land(&mut self, outcome: Outcome) {
         self.over = true;
         if let Some(to) = self.to.upgrade() {
@@ -65,7 +70,7 @@ pub(super) async fn run<F: CredentialSource, R: Reports>(
     attempt: Attempt,
     mut booking: Booking<R>,
     fetch_timeout: Duration,
-    mut handles: watch::Receiver<()>,
+    news: Listener,
 ) {
     let Attempt {
         pulse, progress, ..
@@ -79,7 +84,15 @@ pub(super) async fn run<F: CredentialSource, R: Reports>(
             }
             Some(timeout(fetch_timeout, progress.of(source.fetch())).await)
         }));
-        let orphaned = pin!(async { while handles.changed().await.is_ok() {} });
+        let orphaned = pin!(async {
+            loop {
+                let next = news.next();
+                if booking.is_orphaned() {
+                    return;
+                }
+                next.await;
+            }
+        });
         beating(&pulse, unless(orphaned, fetch)).await
     };
     let outcome = match ended {

@@ -1,9 +1,9 @@
 //! The timer: it holds no handle while it sleeps, ends with the last one, and can be replaced by another on
 //! a runtime that is driven.
 
+use super::news::Listener;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
@@ -31,11 +31,11 @@ impl<T: Ticks> Drop for Mark<T> {
 }
 
 /// A timer with this number, until the last handle is gone or another takes its turn. No turn is missed: who
-/// takes it tells of it after it has, and a timer looks whose turn it is after it has taken note of the news.
+/// takes it tells of it after it has, and a timer asks for the next news before it looks whose turn it is.
 pub(super) fn keep_fresh<T: Ticks>(
     of: &Arc<T>,
     timer: u64,
-    mut news: watch::Receiver<()>,
+    news: Listener,
 ) -> impl Future<Output = ()> + Send + use<T> {
     let mark = Mark {
         of: Arc::downgrade(of),
@@ -43,13 +43,11 @@ pub(super) fn keep_fresh<T: Ticks>(
     };
     async move {
         loop {
-            news.mark_unchanged();
+            let next = news.next();
             let nap = mark.of.upgrade().and_then(|of| of.tick(timer));
             let Some(nap) = nap else { return };
-            // Woken by time or by news; the sender is gone with the last handle.
-            if let Ok(Err(_)) = timeout(nap, news.changed()).await {
-                return;
-            }
+            // Woken by time or by news, be it that the last handle is gone.
+            let _ = timeout(nap, next).await;
             // After a stall the attempt's own task comes first: it may be alive after all.
             yield_now().await;
         }
