@@ -337,6 +337,126 @@ async fn lambda_has_its_keys_in_the_environment() {
     assert_eq!(cloud.imds().calls().total(), 0);
 }
 
+/// Keys of a session end by themselves; who says that they last until somebody deletes them is wrong.
+#[tokio::test]
+async fn keys_of_a_session_are_not_called_lasting() {
+    let examine = async |more: &[(&'static str, &'static str)]| {
+        let keys = [
+            ("GITHUB_ACTIONS", "true"),
+            ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ];
+        let variables = keys.iter().chain(more).copied();
+        let diagnosis = Doctor::new().environment(variables).examine().await;
+        let diagnosis = diagnosis.unwrap();
+        assert_eq!(diagnosis.recommendation().choice(), Choice::Provided);
+        diagnosis.recommendation().objection().unwrap().to_owned()
+    };
+    let of_a_user = examine(&[]).await;
+    assert!(of_a_user.contains("until somebody deletes"), "{of_a_user}");
+    let of_a_session = examine(&[("AWS_SESSION_TOKEN", "token")]).await;
+    assert!(!of_a_session.contains("of a user"), "{of_a_session}");
+    assert!(of_a_session.contains("of a session"), "{of_a_session}");
+    assert!(of_a_session.contains("nobody renews"), "{of_a_session}");
+}
+
+/// The SDKs' own chain takes keys of the environment before any role, so that a program which uses that runs as
+/// somebody else than the doctor has looked at.
+#[tokio::test]
+async fn keys_beside_a_role_are_said_to_come_first_in_the_default_chain() {
+    let cloud = LocalCloud::start().await.unwrap();
+    let keys = cloud.create_access_key("deployer");
+    let variables = [
+        ("AWS_ACCESS_KEY_ID", keys.access_key_id()),
+        ("AWS_SECRET_ACCESS_KEY", keys.secret_access_key()),
+    ];
+    let doctor = |variables: &[(&str, &str)]| {
+        Doctor::new()
+            .environment(variables.iter().copied())
+            .imds(imds(&cloud))
+            .sdk_config(&cloud.sdk_config())
+    };
+    let told = |diagnosis: &Diagnosis| -> Vec<String> {
+        let notes = diagnosis.notes().iter();
+        notes
+            .filter(|note| note.contains("AWS_ACCESS_KEY_ID"))
+            .cloned()
+            .collect()
+    };
+    let diagnosis = doctor(&variables).examine().await.unwrap();
+    assert!(diagnosis.is_healthy(), "{diagnosis}");
+    assert_eq!(diagnosis.recommendation().choice(), Choice::InstanceProfile);
+    let [note] = &told(&diagnosis)[..] else {
+        panic!("{diagnosis}");
+    };
+    assert!(note.contains("default chain"), "{note}");
+    assert!(note.contains("before the instance's role"), "{note}");
+    assert!(!diagnosis.to_string().contains(keys.secret_access_key()));
+
+    let container = [
+        &variables[..],
+        &[("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/x")],
+    ]
+    .concat();
+    let diagnosis = doctor(&container).examine().await.unwrap();
+    let [note] = &told(&diagnosis)[..] else {
+        panic!("{diagnosis}");
+    };
+    assert!(note.contains("before the container's role"), "{note}");
+
+    let pod = [
+        &variables[..],
+        &[
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", "/nonexistent"),
+            ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/App"),
+        ],
+    ]
+    .concat();
+    let diagnosis = doctor(&pod).examine().await.unwrap();
+    assert_eq!(told(&diagnosis).len(), 1, "{diagnosis}");
+
+    // where they are what is used, or somebody else is, there is nothing to say
+    let hosted = [&variables[..], &[("GITHUB_ACTIONS", "true")]].concat();
+    let diagnosis = doctor(&hosted).examine().await.unwrap();
+    assert_eq!(told(&diagnosis), [""; 0], "{diagnosis}");
+    let given = doctor(&variables).base_provider(cloud.create_access_key("other"));
+    let diagnosis = given.examine().await.unwrap();
+    assert_eq!(told(&diagnosis), [""; 0], "{diagnosis}");
+    let diagnosis = doctor(&variables[..1]).examine().await.unwrap();
+    assert_eq!(told(&diagnosis), [""; 0], "half a key is none: {diagnosis}");
+}
+
+/// Whoever asks for credentials asks in vain, and is never told so.
+#[derive(Debug)]
+struct Silent;
+
+impl ProvideCredentials for Silent {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(std::future::pending())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_never_answers_is_named_and_not_waited_for() {
+    let doctor = Doctor::new()
+        .environment([("GITHUB_ACTIONS", "true")])
+        .region("us-east-1")
+        .sts_endpoint("http://127.0.0.1:9")
+        .base_provider(Silent)
+        .role_arn("arn:aws:iam::123456789012:role/App");
+    let limit = std::time::Duration::from_secs(600);
+    let diagnosis = tokio::time::timeout(limit, doctor.examine()).await;
+    let diagnosis = diagnosis.expect("an end").unwrap();
+    let (step, cause, _) = failure(&diagnosis);
+    assert_eq!(step, StepKind::Caller, "{diagnosis}");
+    assert!(cause.contains("has not answered"), "{cause}");
+    assert!(cause.contains("30 s"), "{cause}");
+    assert_eq!(diagnosis.recommendation().choice(), Choice::Open);
+}
+
 #[tokio::test]
 async fn the_environment_names_the_metadata_service_that_is_asked() {
     let cloud = LocalCloud::start().await.unwrap();

@@ -159,6 +159,11 @@ async fn what_sts_refuses_is_named_with_what_mends_it() {
     }
     // the trust policy that is shown is one that would do
     let (_, _, remedy) = failures(&pod.examine().await).remove(0);
+    // setting it drops whom the role admits already, which is said, with how to read them
+    let read = "aws iam get-role --role-name Checkout --query Role.AssumeRolePolicyDocument";
+    let (before, after) = remedy.split_once(read).unwrap();
+    assert!(before.contains("keep"), "{remedy}");
+    assert!(after.contains("update-assume-role-policy"), "{remedy}");
     let start = remedy.find('{').unwrap();
     let document = serde_json::Deserializer::from_str(&remedy[start..])
         .into_iter::<Value>()

@@ -183,6 +183,18 @@ async fn the_trust_policy_to_set_is_shown_as_a_document() {
         document["Statement"][0]["Principal"]["Service"],
         "ec2.amazonaws.com"
     );
+    keeps_statements(&remedy, DEFAULT_ROLE);
+}
+
+/// A trust policy is replaced as a whole, so whom the role admits already has to be read first.
+fn keeps_statements(remedy: &str, role: &str) {
+    let read = format!("aws iam get-role --role-name {role} --query Role.AssumeRolePolicyDocument");
+    let set = format!("aws iam update-assume-role-policy --role-name {role} ");
+    let (before, after) = remedy
+        .split_once(&read)
+        .unwrap_or_else(|| panic!("{remedy}"));
+    assert!(before.contains("keep"), "{remedy}");
+    assert!(after.contains(&set), "{remedy}");
 }
 
 /// The `n`th JSON document among other lines.
@@ -274,6 +286,7 @@ async fn a_role_in_another_account_is_what_option_b_is_for() {
         "arn:aws:iam::123456789012:role/EC2DynamoDBRole"
     );
     assert!(trust.to_string().contains("sts:ExternalId"), "{trust}");
+    keeps_statements(&remedy, "App");
     let permission = json_in(&remedy, 1);
     assert_eq!(permission["Statement"][0]["Resource"], arn.as_str());
 }

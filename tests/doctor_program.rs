@@ -469,6 +469,8 @@ async fn off_ec2_a_profile_will_do_and_a_missing_one_is_named() {
         ended.out
     );
     assert!(!ended.out.contains(keys.secret_access_key()));
+    let text = ended.unfolded();
+    assert!(text.contains("last until somebody deletes them"), "{text}");
 
     // a host without an identity of its own may have one by a profile
     let codespace = [&variables[..], &[("CODESPACES", "true")]].concat();
@@ -487,6 +489,44 @@ async fn off_ec2_a_profile_will_do_and_a_missing_one_is_named() {
     assert_eq!(ended.status, 1, "{}{}", ended.out, ended.err);
     assert!(ended.out.contains("✗ profile"), "{}", ended.out);
     assert!(ended.out.contains("nobody"), "{}", ended.out);
+}
+
+/// A profile that signs in or assumes a role has keys of a session, which its provider renews; those that
+/// somebody copied into it end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_profile_with_keys_of_a_session_is_not_called_lasting() {
+    let folder = scratch("session");
+    let file = folder.join("config");
+    let answer = "{\"Version\":1,\"AccessKeyId\":\"ASIAEXAMPLE\",\"SecretAccessKey\":\"secret\",\
+                  \"SessionToken\":\"token\",\"Expiration\":\"2099-01-01T00:00:00Z\"}";
+    let process = folder.join("credentials.json");
+    fs::write(&process, answer).unwrap();
+    fs::write(
+        &file,
+        format!(
+            "[profile renewed]\ncredential_process = /bin/cat {}\n[profile copied]\naws_access_key_id = \
+             ASIAEXAMPLE\naws_secret_access_key = secret\naws_session_token = token\n",
+            process.display()
+        ),
+    )
+    .unwrap();
+    let nowhere = closed();
+    let variables = [
+        (IMDS, nowhere.as_str()),
+        ("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "1"),
+        ("AWS_CONFIG_FILE", file.to_str().unwrap()),
+    ];
+    let renewed = run(&variables, &["--profile", "renewed"]).await;
+    assert_eq!(renewed.status, 0, "{}{}", renewed.out, renewed.err);
+    let text = renewed.unfolded();
+    assert!(text.contains("✓ profile: renewed"), "{text}");
+    assert!(!text.contains("of a user"), "{text}");
+    assert!(!text.contains("of a session"), "{text}");
+    let copied = run(&variables, &["--profile", "copied"]).await;
+    assert_eq!(copied.status, 0, "{}{}", copied.out, copied.err);
+    let text = copied.unfolded();
+    assert!(!text.contains("of a user"), "{text}");
+    assert!(text.contains("of a session"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

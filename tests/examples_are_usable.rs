@@ -379,6 +379,17 @@ fn what_takes_long_says_so_first_on_a_pipe() {
     }
 }
 
+/// However few calls a second are admitted, each starter has its turn.
+#[test]
+fn a_fleet_is_served_at_any_rate() {
+    for admitted in ["1", "9"] {
+        let ended = run("fleet", &["--hosts", "3", "--cold", "--admit", admitted]);
+        assert_eq!(ended.status, Some(0), "{}", ended.err);
+        assert!(ended.out.contains("this crate"), "{}", ended.out);
+        assert!(!ended.out.contains(" inf "), "{}", ended.out);
+    }
+}
+
 #[test]
 fn a_script_that_is_asked_for_help_makes_no_roles() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("examples-without-aws");

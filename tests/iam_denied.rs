@@ -138,7 +138,7 @@ fn a_role_of_identity_center_is_admitted_whatever_its_path() {
         "User: arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_Admin_0123456789abcdef/u@x.org is not \
          authorized to perform: sts:TagSession on resource: arn:aws:iam::999999999999:role/App",
     );
-    insta::assert_snapshot!(denied.remedy().unwrap(), @r#"add to the trust policy of the role App: {"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:root"},"Action":["sts:AssumeRole","sts:TagSession"],"Condition":{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com*/AWSReservedSSO_Admin_0123456789abcdef"}}}"#);
+    insta::assert_snapshot!(denied.remedy().unwrap(), @r#"add to the trust policy of the role App: {"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:root"},"Action":["sts:AssumeRole","sts:TagSession"],"Condition":{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com*/AWSReservedSSO_Admin_*"}}}"#);
 }
 
 #[test]

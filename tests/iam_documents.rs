@@ -506,6 +506,60 @@ fn what_a_policy_says_of_a_grant() {
     }
 }
 
+/// "If the * wildcard is the last character of a resource ARN segment, it can expand to match beyond the colon
+/// boundaries" (IAM User Guide, "IAM JSON policy elements: Resource"); anywhere else it stays in its segment.
+#[test]
+fn a_star_runs_over_colons_from_the_end_of_a_segment_only() {
+    let table = "arn:aws:dynamodb:us-east-1:123456789012:table/Orders";
+    let stream = "arn:aws:logs:us-east-1:123456789012:log-group:app:log-stream:one";
+    for (pattern, resource, applies) in [
+        ("arn:aws:dynamodb:*:table/Orders", table, true),
+        ("arn:aws:dynamodb:us-*:table/Orders", table, true),
+        ("arn:aws:dynamodb:eu-*:table/Orders", table, false),
+        ("arn:aws:*:table/Orders", table, true),
+        ("arn:*:table/Orders", table, true),
+        ("arn:*:table/Other", table, false),
+        ("arn:aws:dynamodb:*:123456789012:table/Orders", table, true),
+        ("arn:aws:dynamodb:*:210987654321:table/Orders", table, false),
+        ("arn:aws:dynamodb:us-east-1:*", table, true),
+        ("arn:aws:dynamodb:us-east-1", table, false),
+        // not at the end of their segments
+        ("arn:aws:dynamodb:*2:table/Orders", table, false),
+        (
+            "arn:aws:dynamodb:us-*-1:123456789012:table/Orders",
+            table,
+            true,
+        ),
+        ("arn:aws:dynamodb:us-*2:table/Orders", table, false),
+        ("arn:aws:dynamodb:us-east-?:table/Orders", table, false),
+        ("arn:aws:logs:*:log-group:app:*", stream, true),
+        ("arn:aws:logs:*:log-stream:one", stream, true),
+        ("arn:aws:logs:*:log-stream:two", stream, false),
+        ("arn:aws:logs:*:*:log-group:app:*:one", stream, true),
+    ] {
+        let grant = Grant::on_arn("x:Y", resource);
+        let allowing = PermissionPolicy::new([Statement::allow(["x:Y"], [pattern])]).unwrap();
+        assert_eq!(allowing.covers(&grant), applies, "{pattern}");
+        // a denial counts as far
+        let denying = PermissionPolicy::new([
+            Statement::allow(["*"], ["*"]),
+            Statement::deny(["x:Y"], [pattern]),
+        ])
+        .unwrap();
+        assert_eq!(denying.covers(&grant), !applies, "{pattern}");
+    }
+    // a table by name is in whatever account and region
+    let orders = Grant::on_table("dynamodb:GetItem", "Orders");
+    for (pattern, applies) in [
+        ("arn:aws:dynamodb:*:table/Orders", true),
+        ("arn:*:table/Orders", true),
+        ("arn:aws:dynamodb:*:table/Other", false),
+    ] {
+        let policy = PermissionPolicy::new([Statement::allow(["dynamodb:*"], [pattern])]).unwrap();
+        assert_eq!(policy.covers(&orders), applies, "{pattern}");
+    }
+}
+
 #[test]
 fn a_policy_for_grants_refuses_what_would_widen_it() {
     let refusal = |grant: Grant| {

@@ -160,6 +160,15 @@ fn documents_are_held_to_the_same() {
             json!({ "StringLike": { &sub: "repository_owner:example:*" } }),
             true,
         ),
+        // a workflow that is public and reusable runs for whoever calls it, in a repository of his own
+        (
+            json!({ "StringLike": { &sub: "job_workflow_ref:example/app/.github/workflows/deploy.yml@*" } }),
+            false,
+        ),
+        (
+            json!({ "StringLike": { &sub: "repository_owner:example:job_workflow_ref:example/app/*" } }),
+            true,
+        ),
         // these hold where there is none
         (
             json!({ "StringEqualsIfExists": { &sub: "repo:example/app" } }),

@@ -250,7 +250,7 @@ async fn a_role_that_does_not_admit_ec2_is_shown_the_document_to_set() {
     assert!(matches!(error.kind(), ErrorKind::AccessDenied(_)));
     assert!(error.is_terminal());
     assert_eq!(cloud.imds().calls().documents(), 1);
-    insta::assert_snapshot!(golden(&cloud, &error), @r##"fetch credentials on role Mine at http://imds/latest/meta-data/iam/security-credentials-extended/Mine: the trust policy of the role does not admit ec2.amazonaws.com (code AssumeRoleUnauthorizedAccess, after [elapsed]); set it with aws iam update-assume-role-policy --role-name Mine --policy-document '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}'"##);
+    insta::assert_snapshot!(golden(&cloud, &error), @r##"fetch credentials on role Mine at http://imds/latest/meta-data/iam/security-credentials-extended/Mine: the trust policy of the role does not admit ec2.amazonaws.com (code AssumeRoleUnauthorizedAccess, after [elapsed]); add {"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"} to the statements that aws iam get-role --role-name Mine --query Role.AssumeRolePolicyDocument shows, and set all of them with aws iam update-assume-role-policy --role-name Mine --policy-document file://trust.json, which keeps no other"##);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 
 mod local_support;
 
-use aws_credential_strategies::iam::PermissionPolicy;
+use aws_credential_strategies::iam::{PermissionPolicy, TrustPolicy};
 use aws_credential_strategies::local::{KeyType, LocalCloud, NewIndex, NewTable, Role, Trust};
 use aws_credential_strategies::{Credentials, ErrorKind};
 use aws_sdk_dynamodb::Client;
@@ -438,6 +438,52 @@ async fn a_caller_needs_the_right_to_assume_unless_the_role_names_it() {
         .unwrap();
     assert_eq!(assume(&by_name).await, Err("AccessDenied".to_owned()));
     assert!(caller.get_caller_identity().send().await.is_ok(), "always");
+}
+
+/// The account that `aws:ResourceAccount` names is the role's, so that a user can be kept from leaving his own.
+#[tokio::test]
+async fn the_account_of_the_resource_is_that_of_the_role_which_is_assumed() {
+    let cloud = cloud_with_tables(Clock::new()).await;
+    let here = cloud.add_role(Role::new("Here")).unwrap();
+    let there = cloud
+        .add_role(
+            Role::new("There")
+                .account("210987654321")
+                .trust(Trust::account(cloud.account())),
+        )
+        .unwrap();
+    // policies of one user add up
+    for (name, account, expected) in [
+        ("stays", "123456789012", [true, false]),
+        ("leaves", "210987654321", [false, true]),
+    ] {
+        let caller = sts(&cloud, &cloud.create_access_key(name));
+        let mut own = policy("Allow", &["sts:AssumeRole"], "*");
+        own["Statement"][0]["Condition"] =
+            json!({ "StringEquals": { "aws:ResourceAccount": account } });
+        cloud.permit_user(name, &own).unwrap();
+        for (role, expected) in [&here, &there].into_iter().zip(expected) {
+            let call = caller.assume_role().role_arn(role);
+            let result = call.role_session_name("session").send().await;
+            assert_eq!(result.is_ok(), expected, "{role}, {account}: {result:?}");
+        }
+    }
+    // the role's own policy is asked about the same
+    let caller = sts(&cloud, &cloud.create_access_key("leaves"));
+    for (account, expected) in [("123456789012", false), ("210987654321", true)] {
+        let trust = json!({ "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow",
+            "Principal": { "AWS": "123456789012" },
+            "Action": "sts:AssumeRole",
+            "Condition": { "StringEquals": { "aws:ResourceAccount": account } },
+        }] });
+        let trust: TrustPolicy = trust.to_string().parse().unwrap();
+        let role = Role::new("There").account("210987654321").trust(trust);
+        let role = cloud.add_role(role).unwrap();
+        let call = caller.assume_role().role_arn(role);
+        let result = call.role_session_name("session").send().await;
+        assert_eq!(result.is_ok(), expected, "{account}: {result:?}");
+    }
 }
 
 #[tokio::test]

@@ -535,6 +535,50 @@ async fn parameters_are_checked_in_awss_words() {
     );
 }
 
+/// A character of two bytes is one character.
+#[tokio::test]
+async fn lengths_are_counted_in_characters() {
+    let cloud = LocalCloud::start().await.unwrap();
+    let role = cloud.add_role(Role::new("App")).unwrap();
+    let sts = client(&cloud, cloud.create_access_key("deployer"));
+    let assume = || {
+        sts.assume_role()
+            .role_arn(&role)
+            .role_session_name("session")
+    };
+    let policy = |characters: usize| {
+        let document = |name: &str| {
+            format!(
+                r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"*","Resource":"*","Condition":{{"StringEquals":{{"aws:PrincipalTag/name":"{name}"}}}}}}]}}"#
+            )
+        };
+        let name = "é".repeat(characters - document("").chars().count());
+        document(&name)
+    };
+    assert_eq!(policy(2048).chars().count(), 2048);
+    let taken = assume().policy(policy(2048)).send().await;
+    assert!(taken.is_ok(), "{taken:?}");
+    let (_, code, _) = refusal(assume().policy(policy(2049)).send().await);
+    assert_eq!(code, "ValidationError");
+    // with ARNs of managed policies beside it
+    let arn = "arn:aws:iam::aws:policy/ReadOnlyAccess";
+    let both = |characters: usize| {
+        let arn = aws_sdk_sts::types::PolicyDescriptorType::builder()
+            .arn(arn)
+            .build();
+        assume().policy(policy(characters)).policy_arns(arn).send()
+    };
+    let taken = both(2048 - arn.len()).await;
+    assert!(taken.is_ok(), "{taken:?}");
+    let (_, code, message) = refusal(both(2049 - arn.len()).await);
+    assert_eq!(code, "ValidationError");
+    assert!(message.contains("exceeds 2048 characters"), "{message}");
+    let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build().unwrap();
+    let tagged = assume().tags(tag(&"é".repeat(128), &"é".repeat(256)));
+    let taken = tagged.send().await;
+    assert!(taken.is_ok(), "{taken:?}");
+}
+
 #[tokio::test]
 async fn source_identity_and_transitive_tags_stay_for_the_whole_chain() {
     let cloud = LocalCloud::start().await.unwrap();

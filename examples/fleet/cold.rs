@@ -281,12 +281,17 @@ struct Admission {
     throttled: u64,
 }
 
+/// Calls that are admitted at once: of few a second the first too.
+fn at_once(per_second: f64) -> f64 {
+    (per_second / 10.0).max(1.0)
+}
+
 impl Sts {
     fn admitting(per_second: u32, time: SimulatedTime) -> Self {
         let per_second = f64::from(per_second);
         let admission = Admission {
             per_second,
-            tokens: per_second / 10.0,
+            tokens: at_once(per_second),
             filled: Instant::now(),
             calls: 0,
             throttled: 0,
@@ -309,7 +314,7 @@ impl Sts {
         let since = now.duration_since(admission.filled).as_secs_f64();
         admission.filled = now;
         admission.calls += 1;
-        let most = admission.per_second / 10.0;
+        let most = at_once(admission.per_second);
         admission.tokens = (admission.tokens + since * admission.per_second).min(most);
         if admission.tokens < 1.0 {
             admission.throttled += 1;

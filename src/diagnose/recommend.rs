@@ -1,6 +1,7 @@
 //! Which option fits, from what was seen and nothing else.
 
 use super::surroundings::Host;
+use aws_credential_types::Credentials;
 use serde::Serialize;
 use std::fmt;
 
@@ -113,6 +114,27 @@ impl Found {
     }
 }
 
+/// How credentials end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// With a session, at a time that is known: whoever gives them renews them.
+    Dated,
+    /// They are of a user.
+    Never,
+    /// With a session, and nothing says when.
+    Untold,
+}
+
+impl End {
+    pub(super) fn of(credentials: &Credentials) -> Self {
+        match (credentials.session_token(), credentials.expiry()) {
+            (None, _) => End::Never,
+            (Some(_), Some(_)) => End::Dated,
+            (Some(_), None) => End::Untold,
+        }
+    }
+}
+
 /// What is known of the metadata address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Metadata {
@@ -150,6 +172,8 @@ pub(super) struct Facts<'a> {
     pub(super) cloud: Option<Host>,
     pub(super) metadata: Metadata,
     pub(super) found: Option<Found>,
+    /// Of what was found; `Never` where nothing was.
+    pub(super) end: End,
     /// Where credentials were looked for, in words for the code of [`Choice::Open`].
     pub(super) expected: Option<Found>,
     pub(super) caller: Verdict,
@@ -176,9 +200,10 @@ const CHAINING_ELSEWHERE: &str = "assuming a role of the same account from here 
      to the role that is here already";
 const SHARED_NODE: &str = "every pod on the node has that role; one of its own, by EKS Pod Identity or a \
      role for its service account (IRSA), may do less";
-const LASTING_KEYS: &str = "keys in environment or profile are of a user as a rule, and last until \
-     somebody deletes them: off EC2 an identity provider's token and a role (AssumeRole, \
-     web_identity_..) do without";
+const LASTING_KEYS: &str = "these keys are of a user, and last until somebody deletes them: off EC2 an \
+     identity provider's token and a role (AssumeRole, web_identity_..) do without";
+const KEYS_OF_A_SESSION: &str = "these keys are of a session: they end with it, and nobody renews them where \
+     they are; what runs for longer takes a role by itself (AssumeRole), or a profile that signs in";
 
 pub(super) fn recommend(facts: &Facts<'_>) -> Recommendation {
     let mut unseen = Vec::new();
@@ -323,7 +348,11 @@ fn as_it_is(facts: &Facts<'_>, found: &Found) -> Parts {
             Choice::Provided,
             format!("{} will do here", found.name()),
             code,
-            Some(LASTING_KEYS),
+            match facts.end {
+                End::Dated => None,
+                End::Never => Some(LASTING_KEYS),
+                End::Untold => Some(KEYS_OF_A_SESSION),
+            },
         ),
     }
 }

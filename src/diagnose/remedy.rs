@@ -2,7 +2,7 @@
 
 use crate::arn::{Arn, Partition, without_path};
 use crate::error::{Error, ErrorKind};
-use crate::iam::{OF_IDENTITY_CENTER, PermissionPolicy, Statement, TrustPolicy};
+use crate::iam::{Admitted, PermissionPolicy, Statement, TrustPolicy};
 use crate::source::{CallerIdentity, Platform, StsSettings, TokenClaims};
 
 pub(super) const CLOCK: &str = "set the clock: sudo chronyc makestep (on EC2 with \
@@ -74,13 +74,21 @@ pub(super) fn web_identity(error: &Error, role_arn: &str, claims: Option<&TokenC
     };
     match trust {
         Some(trust) => format!(
-            "the role is not there, or its trust policy does not admit this identity; this one would, as \
-             trust.json:\n{trust}\naws iam update-assume-role-policy --role-name {} --policy-document \
-             file://trust.json",
-            without_path(role_arn)
+            "the role is not there, or its trust policy does not admit this identity\n{}",
+            set_trust(without_path(role_arn), &trust)
         ),
         None => provider(error),
     }
+}
+
+/// What is set takes the place of the whole policy, so that others whom it admits would be locked out.
+fn set_trust(role: &str, trust: &TrustPolicy) -> String {
+    format!(
+        "see whom the trust policy of the role admits already, and keep those statements, since what is set \
+         takes the place of all of them:\naws iam get-role --role-name {role} --query \
+         Role.AssumeRolePolicyDocument\nadd this one, as trust.json:\n{trust}\naws iam \
+         update-assume-role-policy --role-name {role} --policy-document file://trust.json"
+    )
 }
 
 fn admitting(role_arn: &str, claims: &TokenClaims) -> Option<TrustPolicy> {
@@ -109,12 +117,8 @@ pub(super) fn no_role(error: &Error) -> String {
 
 pub(super) fn no_document(error: &Error, role: Option<&str>, region: Option<&str>) -> String {
     if matches!(error.kind(), ErrorKind::AccessDenied(_)) {
-        return format!(
-            "set this trust policy, as trust.json:\n{1}\naws iam update-assume-role-policy \
-             --role-name {0} --policy-document file://trust.json",
-            role.unwrap_or("ROLE"),
-            TrustPolicy::ec2_in(Partition::of_region(region.unwrap_or_default()))
-        );
+        let partition = Partition::of_region(region.unwrap_or_default());
+        return set_trust(role.unwrap_or("ROLE"), &TrustPolicy::ec2_in(partition));
     }
     advice(
         error,
@@ -150,8 +154,11 @@ pub(super) fn assumption(
     if denied.names_its_policy() {
         return advice(error, fallback);
     }
-    let principal = principal(&caller.arn);
-    let mut trust = TrustPolicy::builder().principal(&principal);
+    let admitted = Admitted::of(&caller.arn);
+    let mut trust = TrustPolicy::builder().principal(admitted.principal());
+    if let Admitted::Like { role, .. } = &admitted {
+        trust = trust.condition("ArnLike", "aws:PrincipalArn", [role]);
+    }
     if let Some(id) = external_id {
         trust = trust.external_id(id);
     }
@@ -159,46 +166,45 @@ pub(super) fn assumption(
     let permission = PermissionPolicy::new([Statement::allow(["sts:AssumeRole"], [role_arn])]);
     match (trust.build(), permission) {
         (Ok(trust), Ok(permission)) => format!(
-            "{}\n1. the role's trust policy, as trust.json:\n{trust}\naws iam \
-             update-assume-role-policy --role-name {role} --policy-document file://trust.json\n2. the \
-             caller's own policy, as policy.json:\n{permission}\naws iam {} --policy-name AssumeIt \
-             --policy-document file://policy.json",
+            "{}\n1. the role: {}\n2. the caller: {}",
             advice(error, fallback),
-            put_policy(&principal),
+            set_trust(role, &trust),
+            permit(&admitted, &caller.account, &permission),
         ),
         _ => advice(error, fallback),
     }
 }
 
-/// The subcommand that gives the caller a policy.
-fn put_policy(principal: &str) -> String {
-    let name = principal.rsplit('/').next().unwrap_or(principal);
-    if principal.contains(":user/") {
+/// Gives the caller a policy more.
+fn permit(caller: &Admitted, account: &str, policy: &PermissionPolicy) -> String {
+    let arn = match caller {
+        Admitted::Like { permission_set, .. } => {
+            let set = "--instance-arn INSTANCE --permission-set-arn SET";
+            return format!(
+                "IAM lets nobody change the role of a permission set, so the permission set {permission_set} \
+                 has to allow it; see what its inline policy holds already, and keep those statements, \
+                 since what is put takes the place of all of them (the ARNs: aws sso-admin list-instances, \
+                 list-permission-sets):\naws sso-admin get-inline-policy-for-permission-set {set}\n\
+                 add this one, as policy.json:\n{policy}\naws sso-admin put-inline-policy-to-permission-set \
+                 {set} --inline-policy file://policy.json\naws sso-admin provision-permission-set {set} \
+                 --target-type AWS_ACCOUNT --target-id {account}"
+            );
+        }
+        Admitted::Named(arn) => arn,
+    };
+    let name = without_path(arn);
+    let put = if arn.contains(":user/") {
         format!("put-user-policy --user-name {name}")
-    } else if principal.contains(":role/") {
+    } else if arn.contains(":role/") {
         format!("put-role-policy --role-name {name}")
     } else {
-        // a permission set is IAM Identity Center's to change
-        "put-role-policy --role-name ROLE".to_owned()
-    }
-}
-
-/// A session of a role is admitted by naming its role; the path, if any, does not show in the session.
-fn principal(arn: &str) -> String {
-    let session = arn
-        .split_once(":sts::")
-        .and_then(|(start, rest)| Some((start, rest.split_once(":assumed-role/")?)));
-    match session {
-        Some((start, (account, role_and_session))) => {
-            let role = role_and_session.split('/').next().unwrap_or_default();
-            if role.starts_with(OF_IDENTITY_CENTER) {
-                // its path has the region in it, or has not: no ARN of it would be taken for sure
-                return format!("{start}:iam::{account}:root");
-            }
-            format!("{start}:iam::{account}:role/{role}")
-        }
-        None => arn.to_owned(),
-    }
+        // an account itself or a federated user, which no policy of their own lets assume roles
+        return format!("a role or a user is needed that has this policy:\n{policy}");
+    };
+    format!(
+        "its own policy, as policy.json:\n{policy}\naws iam {put} --policy-name AssumeIt --policy-document \
+         file://policy.json"
+    )
 }
 
 fn advice(error: &Error, otherwise: &str) -> String {
@@ -253,9 +259,9 @@ fn on_lines(advice: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{caller, on_lines};
-    use crate::error::Error;
-    use crate::source::StsSettings;
+    use super::{assumption, caller, on_lines};
+    use crate::error::{Denied, Error, ErrorKind, Operation};
+    use crate::source::{CallerIdentity, StsSettings};
 
     #[test]
     fn the_address_of_sts_is_the_one_of_the_partition() {
@@ -279,6 +285,55 @@ mod tests {
             let remedy = caller(&Error::recoverable("no answer"), &own);
             assert!(remedy.ends_with("curl http://localhost:9000"), "{remedy}");
         }
+    }
+
+    /// What mends a refusal to this caller.
+    fn assuming(arn: &str) -> String {
+        let refused = ErrorKind::AccessDenied(Denied::default());
+        let error = Error::new(refused, Operation::FETCH, "no");
+        let caller = CallerIdentity {
+            account: "123456789012".to_owned(),
+            arn: arn.to_owned(),
+            user_id: String::new(),
+        };
+        let role = "arn:aws-cn:iam::210987654321:role/App";
+        assumption(&error, role, None, Some(&caller))
+    }
+
+    #[test]
+    fn who_signs_in_by_identity_center_gets_permissions_there() {
+        let remedy = assuming(
+            "arn:aws-cn:sts::123456789012:assumed-role/AWSReservedSSO_Dev_Ops_0123456789abcdef/u@x.org",
+        );
+        // IAM refuses to change a role that belongs to a permission set
+        assert!(!remedy.contains("put-role-policy"), "{remedy}");
+        assert!(remedy.contains("permission set Dev_Ops"), "{remedy}");
+        for command in [
+            "aws sso-admin get-inline-policy-for-permission-set ",
+            "aws sso-admin put-inline-policy-to-permission-set ",
+            "aws sso-admin provision-permission-set ",
+        ] {
+            assert!(remedy.contains(command), "{remedy}");
+        }
+        // not everybody of the account
+        let compact: String = remedy.split_whitespace().collect();
+        let named = "\"Principal\":{\"AWS\":\"arn:aws-cn:iam::123456789012:root\"},\"Action\":\"sts:AssumeRole\",\
+             \"Condition\":{\"ArnLike\":{\"aws:PrincipalArn\":\"arn:aws-cn:iam::123456789012:role/aws-reserved/\
+             sso.amazonaws.com*/AWSReservedSSO_Dev_Ops_*\"}}";
+        assert!(compact.contains(named), "{remedy}");
+    }
+
+    #[test]
+    fn other_callers_get_a_policy_of_their_own() {
+        let role = assuming("arn:aws:sts::123456789012:assumed-role/Base/s");
+        assert!(role.contains("put-role-policy --role-name Base "), "{role}");
+        assert!(!role.contains("sso-admin"), "{role}");
+        let user = assuming("arn:aws:iam::123456789012:user/team/ada");
+        assert!(user.contains("put-user-policy --user-name ada "), "{user}");
+        let root = assuming("arn:aws:iam::123456789012:root");
+        assert!(!root.contains("--role-name ROLE"), "{root}");
+        let federated = assuming("arn:aws:sts::123456789012:federated-user/ada");
+        assert!(!federated.contains("--role-name ROLE"), "{federated}");
     }
 
     #[test]

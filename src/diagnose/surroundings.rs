@@ -106,6 +106,8 @@ impl fmt::Display for Host {
 enum Sign {
     Is(&'static str, &'static str),
     Contains(&'static str, &'static str),
+    /// The first, where the second is set too.
+    Both(&'static str, &'static str),
     Set(&'static str),
     StartsWith(&'static str, &'static str),
 }
@@ -114,13 +116,18 @@ impl Sign {
     /// The variable, when it is so.
     fn seen(&self, env: &Env) -> Result<Option<&'static str>> {
         let name = match self {
-            Sign::Is(name, _) | Sign::Contains(name, _) => *name,
+            Sign::Is(name, _) | Sign::Contains(name, _) | Sign::Both(name, _) => *name,
             Sign::Set(name) | Sign::StartsWith(name, _) => *name,
         };
+        if let Sign::Both(_, other) = self
+            && env.var(other)?.is_none()
+        {
+            return Ok(None);
+        }
         let fits = |text: &str| match self {
             Sign::Is(_, value) => text.eq_ignore_ascii_case(value),
             Sign::Contains(_, part) => text.contains(part),
-            Sign::Set(_) => true,
+            Sign::Both(..) | Sign::Set(_) => true,
             Sign::StartsWith(_, with) => text.starts_with(with),
         };
         Ok(env.var(name)?.filter(|text| fits(text)).map(|_| name))
@@ -191,7 +198,11 @@ const SIGNS: [(Host, Sign); 32] = [
     (Host::CloudRun, Sign::Set("CLOUD_RUN_JOB")),
     (Host::AppService, Sign::Set("WEBSITE_INSTANCE_ID")),
     (Host::AppService, Sign::Set("FUNCTIONS_WORKER_RUNTIME")),
-    (Host::AppService, Sign::Set("IDENTITY_ENDPOINT")),
+    (
+        Host::AppService,
+        // the first by itself is Azure Arc's, whose machines are anywhere
+        Sign::Both("IDENTITY_ENDPOINT", "IDENTITY_HEADER"),
+    ),
 ];
 
 /// A token from elsewhere, and the role that it is for.
@@ -331,7 +342,7 @@ mod tests {
     #[test]
     fn hosts_are_known_by_their_documented_variables() {
         let container = "/v2/credentials/0b2a";
-        let cases: [(&[(&str, &str)], Host); 26] = [
+        let cases: [(&[(&str, &str)], Host); 27] = [
             (&[("AWS_LAMBDA_FUNCTION_NAME", "f")], Host::Lambda),
             (&[(EXECUTION, "AWS_Lambda_provided.al2023")], Host::Lambda),
             (&[(EXECUTION, "CloudShell")], Host::CloudShell),
@@ -394,6 +405,13 @@ mod tests {
             ),
             (&[("K_SERVICE", "s"), ("K_REVISION", "s-1")], Host::CloudRun),
             (&[("WEBSITE_INSTANCE_ID", "1")], Host::AppService),
+            (
+                &[
+                    ("IDENTITY_ENDPOINT", "http://localhost:42356/msi/token"),
+                    ("IDENTITY_HEADER", "853b9a84"),
+                ],
+                Host::AppService,
+            ),
         ];
         for (variables, expected) in cases {
             let env = Env::from_variables(variables.iter().copied());
@@ -404,6 +422,20 @@ mod tests {
         assert_eq!(read([]).host, None);
         assert_eq!(read([("CODESPACES", "false")]).host, None);
         assert_eq!(read([("AWS_LAMBDA_FUNCTION_NAME", " ")]).host, None);
+    }
+
+    /// Azure Arc is an agent for machines that are anywhere, on EC2 too.
+    #[test]
+    fn a_machine_with_the_agent_of_azure_arc_is_not_app_service() {
+        let arc = read([
+            (
+                "IDENTITY_ENDPOINT",
+                "http://localhost:40342/metadata/identity/oauth2/token",
+            ),
+            ("IMDS_ENDPOINT", "http://localhost:40342"),
+        ]);
+        assert_eq!(arc.host, None);
+        assert_eq!(arc.origin, Origin::Instance);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The steps, one after the other.
 
 use super::providers::Providers;
-use super::recommend::{Facts, Found, Metadata, RoleFacts, Verdict, recommend};
+use super::recommend::{End, Facts, Found, Metadata, RoleFacts, Verdict, recommend};
 use super::remedy;
 use super::report::{Diagnosis, Outcome, Progress, Step, StepKind};
 use super::stand_in::{is_aws_endpoint, is_metadata_address};
@@ -24,8 +24,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// more than five minutes off.
 pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(300);
 
-/// How long a provider of the AWS SDK may take, as long as a fetch of a strategy may.
-const PROVIDER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long credentials may take, whoever gives them: as long as a fetch of a strategy may.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What is to be examined.
 pub(super) struct Asked {
@@ -57,6 +57,7 @@ struct Identity {
     found: Found,
     provider: SharedCredentialsProvider,
     account: Option<String>,
+    end: End,
 }
 
 impl Identity {
@@ -64,6 +65,7 @@ impl Identity {
         Identity {
             found,
             account: credentials.account_id().map(|id| id.as_str().to_owned()),
+            end: End::of(&credentials),
             provider: SharedCredentialsProvider::new(credentials),
         }
     }
@@ -150,6 +152,9 @@ impl<T: FnMut(Progress<'_>) + Send> Visit<T> {
             host: self.host,
             cloud: self.cloud,
             metadata,
+            end: identity
+                .as_ref()
+                .map_or(End::Never, |identity| identity.end),
             found: identity.map(|identity| identity.found),
             expected,
             caller: verdict,
@@ -176,6 +181,17 @@ impl<T: FnMut(Progress<'_>) + Send> Visit<T> {
         (self.tell)(Progress::Noted(&note));
         self.notes.push(note);
         stand_ins.push(what);
+    }
+
+    /// Keys of the environment are not what the doctor looks at here, nor a strategy; all else does.
+    fn note_keys_first(&mut self, role: &Found) {
+        let note = format!(
+            "{KEY_ID} is set: the default chain of the AWS SDKs takes the keys in the environment before {}; \
+             unset it and {SECRET_KEY} unless that is meant",
+            role.name()
+        );
+        (self.tell)(Progress::Noted(&note));
+        self.notes.push(note);
     }
 
     fn begin(&mut self, kind: StepKind) {
@@ -223,6 +239,16 @@ impl<T: FnMut(Progress<'_>) + Send> Visit<T> {
                 identity,
                 expected: None,
             });
+        }
+        if surroundings.keys && asked.base.is_none() {
+            match &surroundings.origin {
+                Origin::Container => self.note_keys_first(&Found::Container),
+                Origin::WebIdentity(WebIdentity {
+                    role_arn: Some(role),
+                    ..
+                }) => self.note_keys_first(&Found::WebIdentity(role.clone())),
+                _ => {}
+            }
         }
         if let Some(place) = place {
             self.passed(StepKind::Environment, place);
@@ -279,7 +305,12 @@ impl<T: FnMut(Progress<'_>) + Send> Visit<T> {
             Ok(credentials) => {
                 let identity = match elsewhere(asked) {
                     Some(other) => other,
-                    None => Identity::new(Found::Instance, credentials),
+                    None => {
+                        if keys {
+                            self.note_keys_first(&Found::Instance);
+                        }
+                        Identity::new(Found::Instance, credentials)
+                    }
                 };
                 return Ok(Way {
                     metadata: Metadata::Ec2,
@@ -290,6 +321,9 @@ impl<T: FnMut(Progress<'_>) + Send> Visit<T> {
             Err(stop) => *stop,
         };
         let is_ec2 = matches!(stop.metadata, Metadata::Ec2 | Metadata::Refusing);
+        if is_ec2 && keys && asked.base.is_none() {
+            self.note_keys_first(&Found::Instance);
+        }
         let mut another = match elsewhere(asked) {
             Some(identity) => Some((identity, None)),
             None if is_ec2 => None,
@@ -461,7 +495,7 @@ impl<T: FnMut(Progress<'_>) + Send> Visit<T> {
         }
         let source = builder.build()?;
         self.begin(StepKind::WebIdentity);
-        match source.fetch().await {
+        match in_time(&source).await {
             Ok(credentials) => {
                 let seen = format!("{role}: {}", describe(&credentials, asked.now));
                 self.passed(StepKind::WebIdentity, seen);
@@ -701,11 +735,16 @@ impl<T: FnMut(Progress<'_>) + Send> Visit<T> {
         }
         let client = sts.clone().build()?;
         self.begin(StepKind::Caller);
-        let signer = match identity.provider.provide_credentials().await {
-            Ok(signer) => signer,
-            Err(error) => {
-                let error =
-                    Error::recoverable("the credentials provider gave none").caused_by(error);
+        let asking = identity.provider.provide_credentials();
+        let signer = match tokio::time::timeout(FETCH_TIMEOUT, asking).await {
+            Ok(Ok(signer)) => signer,
+            outcome => {
+                let error = match outcome {
+                    Ok(Err(error)) => {
+                        Error::recoverable("the credentials provider gave none").caused_by(error)
+                    }
+                    _ => hangs(),
+                };
                 self.failed(StepKind::Caller, &error, remedy::CALLER.to_owned());
                 return Ok((None, Verdict::NoCredentials));
             }
@@ -741,7 +780,7 @@ impl<T: FnMut(Progress<'_>) + Send> Visit<T> {
         }
         let source = asked.assuming(arn, base).build()?;
         self.begin(StepKind::Assume);
-        match source.fetch().await {
+        match in_time(&source).await {
             Ok(credentials) => {
                 let account = credentials.account_id().map_or("", |id| id.as_str());
                 self.passed(StepKind::Assume, format!("{arn} in account {account}"));
@@ -794,6 +833,8 @@ fn elsewhere(asked: &Asked) -> Option<Identity> {
         found: Found::Elsewhere,
         provider: provider.clone(),
         account: None,
+        // nobody has asked it yet, and nothing is said about what it gives
+        end: End::Dated,
     })
 }
 
@@ -810,16 +851,21 @@ fn keys_of(env: &Env) -> Result<Credentials> {
     Ok(credentials)
 }
 
-async fn in_time(source: &ProviderSource) -> Result<Credentials> {
-    let fetched = tokio::time::timeout(PROVIDER_TIMEOUT, source.fetch()).await;
-    fetched.unwrap_or_else(|_| {
-        Err(Error::new(
-            ErrorKind::Timeout,
-            Operation::FETCH,
-            "the credentials provider has not answered",
-        )
-        .via(source.name()))
-    })
+/// What a source gives, or that it gives nothing in time.
+async fn in_time(source: &impl CredentialSource) -> Result<Credentials> {
+    let fetched = tokio::time::timeout(FETCH_TIMEOUT, source.fetch()).await;
+    fetched.unwrap_or_else(|_| Err(hangs().via(source.name())))
+}
+
+fn hangs() -> Error {
+    Error::new(
+        ErrorKind::Timeout,
+        Operation::FETCH,
+        format!(
+            "the credentials provider has not answered within {} s",
+            FETCH_TIMEOUT.as_secs()
+        ),
+    )
 }
 
 /// Key id, account and remaining life.

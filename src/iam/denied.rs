@@ -248,15 +248,19 @@ const BESIDE_ASSUMING: [&str; 3] = ["sts:TagSession", "sts:SetSourceIdentity", "
 const BY_TOKEN: [&str; 2] = ["sts:AssumeRoleWithWebIdentity", "sts:AssumeRoleWithSAML"];
 
 /// How a trust policy names a caller.
-enum Admitted {
+pub(crate) enum Admitted {
     /// By its own ARN, or that of the role behind its session.
     Named(String),
     /// By its account and a pattern, since the path of its role does not show in the session.
-    Like { account: String, role: String },
+    Like {
+        account: String,
+        role: String,
+        permission_set: String,
+    },
 }
 
 impl Admitted {
-    fn of(principal: &str) -> Self {
+    pub(crate) fn of(principal: &str) -> Self {
         let session = || {
             let arn = Arn::split(principal)?;
             let (role, _) = arn
@@ -267,21 +271,21 @@ impl Admitted {
         };
         match session() {
             None => Admitted::Named(principal.to_owned()),
-            Some((partition, account, role)) if role.starts_with(OF_IDENTITY_CENTER) => {
-                Admitted::Like {
+            Some((partition, account, role)) => match permission_set(role) {
+                Some(set) => Admitted::Like {
                     account: format!("arn:{partition}:iam::{account}:root"),
                     role: format!(
-                        "arn:{partition}:iam::{account}:role/aws-reserved/sso.amazonaws.com*/{role}"
+                        "arn:{partition}:iam::{account}:role/aws-reserved/sso.amazonaws.com*/\
+                         {OF_IDENTITY_CENTER}{set}_*"
                     ),
-                }
-            }
-            Some((partition, account, role)) => {
-                Admitted::Named(format!("arn:{partition}:iam::{account}:role/{role}"))
-            }
+                    permission_set: set.to_owned(),
+                },
+                None => Admitted::Named(format!("arn:{partition}:iam::{account}:role/{role}")),
+            },
         }
     }
 
-    fn principal(&self) -> &str {
+    pub(crate) fn principal(&self) -> &str {
         match self {
             Admitted::Named(principal) => principal,
             Admitted::Like { account, .. } => account,
@@ -289,9 +293,16 @@ impl Admitted {
     }
 }
 
-/// Roles of IAM Identity Center begin so, and have a path, with the region or without:
+/// Roles of IAM Identity Center begin so, end in a suffix that is another when the permission set is assigned anew,
+/// and have a path, with the region or without:
 /// <https://docs.aws.amazon.com/singlesignon/latest/userguide/referencingpermissionsets.html>.
-pub(crate) const OF_IDENTITY_CENTER: &str = "AWSReservedSSO_";
+const OF_IDENTITY_CENTER: &str = "AWSReservedSSO_";
+
+/// The permission set that a role is made from.
+fn permission_set(role: &str) -> Option<&str> {
+    let (set, _) = role.strip_prefix(OF_IDENTITY_CENTER)?.rsplit_once('_')?;
+    (!set.is_empty()).then_some(set)
+}
 
 /// What follows the first of the markers that is found.
 fn after<'a>(message: &'a str, markers: &[&str]) -> Option<&'a str> {

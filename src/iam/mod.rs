@@ -42,7 +42,7 @@ mod trust;
 mod wildcard;
 
 pub use crate::arn::Partition;
-pub(crate) use denied::OF_IDENTITY_CENTER;
+pub(crate) use denied::Admitted;
 pub use grant::{Grant, Requires};
 pub use permission::{Coverage, PermissionPolicy};
 pub use principal::{Admission, Caller};

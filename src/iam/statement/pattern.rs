@@ -147,9 +147,10 @@ impl Serialize for Patterns {
     }
 }
 
-/// Compares segment by segment: in IAM a wildcard stays between its colons, except that a `*` at the
-/// end of the pattern runs to the end of the ARN. Parts of the target that are not known yet take
-/// whatever the pattern says.
+/// Compares segment by segment: a wildcard stays between its colons, except that a `*` which is the last character
+/// of a segment may run over them (IAM User Guide, "IAM JSON policy elements: Resource", "Using wildcards in
+/// resource ARNs"). The resource itself, the sixth part, is one segment here, whatever colons it has. Parts of the
+/// target that are not known yet take whatever the pattern says.
 fn resource_applies(pattern: &str, target: &Target<'_>) -> Applies {
     if pattern == "*" {
         return Applies::Surely;
@@ -182,19 +183,45 @@ fn resource_applies(pattern: &str, target: &Target<'_>) -> Applies {
             Applies::No
         };
     }
-    let mut patterns = pattern.splitn(parts.len(), ':').peekable();
-    for part in parts {
-        let Some(wanted) = patterns.next() else {
-            return Applies::No;
-        };
-        if part.is_some_and(|part| !wildcard::matches(wanted, part)) {
-            return Applies::No;
-        }
-        if patterns.peek().is_none() && wanted.ends_with('*') {
-            return Applies::Surely;
-        }
+    match covers(pattern, &parts) {
+        true => Applies::Surely,
+        false => Applies::No,
     }
-    Applies::Surely
+}
+
+/// Whether the pattern matches the parts that the resource consists of, colons between them.
+fn covers(pattern: &str, parts: &[Option<&str>]) -> bool {
+    let Some((part, rest)) = parts.split_first() else {
+        return false;
+    };
+    let fits = |pattern: &str| part.is_none_or(|part| wildcard::matches(pattern, part));
+    if rest.is_empty() {
+        return fits(pattern);
+    }
+    let (segment, after) = match pattern.split_once(':') {
+        Some((segment, after)) => (segment, Some(after)),
+        None => (pattern, None),
+    };
+    if !fits(segment) {
+        return false;
+    }
+    let crosses = segment.ends_with('*');
+    let Some(after) = after else {
+        return crosses;
+    };
+    covers(after, rest) || crosses && beyond(after, rest)
+}
+
+/// Whether a `*` that has run to the end of a part, and goes on, lets the rest of the pattern match further on.
+fn beyond(pattern: &str, parts: &[Option<&str>]) -> bool {
+    match parts {
+        [] => false,
+        // to any colon in the resource
+        [resource] => {
+            resource.is_none_or(|resource| wildcard::matches(&format!("*:{pattern}"), resource))
+        }
+        [_, rest @ ..] => covers(pattern, rest) || beyond(pattern, rest),
+    }
 }
 
 /// The pattern with every `${…}` as a wildcard.

@@ -193,14 +193,13 @@ pub(super) fn shared(provider: &str) -> Option<(&'static str, &'static str)> {
 
 /// What GitHub's subjects can begin with, as a repository may tell it, that belongs to one customer
 /// (<https://docs.github.com/actions/reference/security/oidc>). An environment, a branch or an event of the same name
-/// anybody has.
-const GITHUB_OWNED: [&str; 8] = [
+/// anybody has, and `job_workflow_ref` names the workflow, which anybody's repository may call where it is public.
+const GITHUB_OWNED: [&str; 7] = [
     "repo",
     "repository",
     "repository_id",
     "repository_owner",
     "repository_owner_id",
-    "job_workflow_ref",
     "enterprise",
     "enterprise_id",
 ];

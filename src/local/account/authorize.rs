@@ -10,6 +10,7 @@ use super::federation::WebIdentity;
 use super::identity::{AccessKey, Identity};
 use super::policy::{PolicySet, Verdict};
 use super::state::{Account, InstalledRole, timestamp};
+use crate::arn::account_in;
 use crate::iam::{Admission, Caller, Effect, TrustPolicy};
 use iam_rs::{Context, ContextValue};
 use std::time::SystemTime;
@@ -26,10 +27,10 @@ pub(in crate::local) fn may_access(
     key: &AccessKey,
     access: &Access,
 ) -> Result<(), Denial> {
-    let context = access.describe(context(account, key));
     let Access {
         action, resource, ..
     } = access;
+    let context = access.describe(context(account, key, resource));
     let verdicts = Verdicts::of(account, key, action, resource, &context);
     verdicts
         .refusal()
@@ -120,7 +121,7 @@ pub(in crate::local) fn may_assume(
         Identity::Role(session) => session.passed_on().next().is_some(),
         Identity::User { .. } => false,
     };
-    let context = assumption_context(account, call);
+    let context = assumption_context(account, role, call);
     let principal = identity.arn();
     for action in call.session.actions(ASSUME, inherits) {
         let trusts = |least: Admission| {
@@ -158,7 +159,8 @@ pub(in crate::local) fn may_federate(
     let (Some(trust), Ok(caller)) = (&role.trust, caller) else {
         return Err(ASSUME);
     };
-    let context = identity.describe(session.describe(place_context(account)));
+    let context = on_resource(place_context(account), &role.arn);
+    let context = identity.describe(session.describe(context));
     let context = context.with_string("aws:FederatedProvider", &identity.provider_arn);
     let trusted = admitting(trust, &caller, Admission::Delegated);
     let root = account.iam_arn(&role.account, "root");
@@ -190,7 +192,7 @@ pub(in crate::local) fn service_may_assume(
     };
     let context = call
         .session
-        .describe(clock_context(account))
+        .describe(on_resource(clock_context(account), &role.arn))
         .with_string("aws:SourceAccount", &account.id)
         .with_string("aws:SourceArn", &call.source_arn);
     let trusted = admitting(trust, &caller, Admission::Delegated);
@@ -215,8 +217,9 @@ fn admitting(trust: &TrustPolicy, caller: &Caller, least: Admission) -> PolicySe
 }
 
 /// What a trust policy's conditions, and those of the caller's own policies, may ask about the call.
-fn assumption_context(account: &Account, call: &Assumption<'_>) -> Context {
-    let mut context = call.session.describe(context(account, call.caller));
+fn assumption_context(account: &Account, role: &InstalledRole, call: &Assumption<'_>) -> Context {
+    let context = context(account, call.caller, &role.arn);
+    let mut context = call.session.describe(context);
     if let Some(id) = call.external_id {
         context = context.with_string("sts:ExternalId", id);
     }
@@ -289,11 +292,10 @@ fn denial(key: &AccessKey, action: &str, resource: &str, why: &Why) -> Denial {
 }
 
 /// The condition keys that every request carries.
-fn context(account: &Account, key: &AccessKey) -> Context {
+fn context(account: &Account, key: &AccessKey, resource: &str) -> Context {
     let identity = &key.identity;
-    let mut context = place_context(account)
+    let mut context = on_resource(place_context(account), resource)
         .with_string("aws:PrincipalAccount", identity.account())
-        .with_string("aws:ResourceAccount", identity.account())
         .with_string("aws:userid", identity.user_id());
     match identity {
         Identity::Role(session) => {
@@ -319,6 +321,14 @@ fn context(account: &Account, key: &AccessKey) -> Context {
         }
     }
     context
+}
+
+/// Whose the resource is, which need not be the caller's account: a role that is assumed may be of another.
+fn on_resource(context: Context, resource: &str) -> Context {
+    match account_in(resource) {
+        Some(owner) => context.with_string("aws:ResourceAccount", owner),
+        None => context,
+    }
 }
 
 /// The condition keys of a request that do not depend on who sends it.

@@ -183,9 +183,10 @@ pub(crate) fn does_not_admit(role: &str, ec2: &str) -> Error {
     .on(format!("role {role}"))
     .with_code(UNAUTHORIZED)
     .hint(format!(
-        "set it with aws iam update-assume-role-policy --role-name {role} --policy-document \
-         '{{\"Version\":\"2012-10-17\",\"Statement\":[{{\"Effect\":\"Allow\",\"Principal\":\
-         {{\"Service\":\"{ec2}\"}},\"Action\":\"sts:AssumeRole\"}}]}}'"
+        "add {{\"Effect\":\"Allow\",\"Principal\":{{\"Service\":\"{ec2}\"}},\"Action\":\"sts:AssumeRole\"}} \
+         to the statements that aws iam get-role --role-name {role} --query Role.AssumeRolePolicyDocument \
+         shows, and set all of them with aws iam update-assume-role-policy --role-name {role} \
+         --policy-document file://trust.json, which keeps no other"
     ))
 }
 

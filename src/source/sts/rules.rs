@@ -316,7 +316,7 @@ fn checked_policy_arns(
     let is_one = |arn: &String| match rules {
         Rules::Aws => is_policy_arn(arn, partition),
         Rules::Vendor => {
-            (1..=POLICY_ARN_LIMIT).contains(&arn.len()) && !arn.contains(char::is_control)
+            (1..=POLICY_ARN_LIMIT).contains(&arn.chars().count()) && !arn.contains(char::is_control)
         }
     };
     let partition = if partition.is_empty() {

@@ -32,7 +32,7 @@ pub(super) struct SessionRequest {
     pub(super) policy: Option<Policy>,
     /// ARNs of managed session policies.
     pub(super) policy_arns: Vec<String>,
-    /// Characters of the session policy and of the ARNs.
+    /// Bytes of the session policy and of the ARNs.
     plain_text: usize,
 }
 
@@ -67,10 +67,10 @@ impl SessionRequest {
             return Err(invalid("Invalid arn in PolicyArns".to_owned()));
         }
         let policy = parameters.one("Policy");
-        let plain_text =
-            policy.map_or(0, str::len) + policy_arns.iter().map(|arn| arn.len()).sum::<usize>();
+        let texts = || policy.iter().chain(&policy_arns);
+        let characters: usize = texts().map(|text| text.chars().count()).sum();
         let session_policy = read_policy(policy)?;
-        if plain_text > *bounds::POLICY.end() {
+        if characters > *bounds::POLICY.end() {
             return Err(invalid(format!(
                 "The plaintext of the session policies exceeds {} characters.",
                 bounds::POLICY.end()
@@ -87,8 +87,8 @@ impl SessionRequest {
                 .and_then(|text| text.parse().ok())
                 .map(Duration::from_secs),
             policy: session_policy,
+            plain_text: texts().map(|text| text.len()).sum(),
             policy_arns: policy_arns.into_iter().map(str::to_owned).collect(),
-            plain_text,
         })
     }
 
