@@ -9,6 +9,7 @@ use crate::{ALLOCATOR, Failure, Plan, canned, instructions, plot, progress};
 use aws_config::sts::AssumeRoleProvider;
 use aws_credential_strategies::strategy::{PooledRole, RolePool};
 use aws_credential_strategies::{CredentialStrategy, Credentials};
+use aws_credential_types::credential_feature::AwsCredentialFeature;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_runtime::client::identity::IdentityCache;
 use aws_smithy_runtime_api::client::identity::Identity;
@@ -113,17 +114,21 @@ fn idle(plan: &Plan, figures: &mut Figures) -> Result<(), Failure> {
         Ok::<_, Failure>(example)
     })?;
     let copy = || {
-        Credentials::new(
-            example.access_key_id().to_owned(),
-            example.secret_access_key().to_owned(),
-            example.session_token().map(str::to_owned),
-            example.expiry(),
-            "bench",
-        )
+        let mut copied = Credentials::builder()
+            .access_key_id(example.access_key_id().to_owned())
+            .secret_access_key(example.secret_access_key().to_owned())
+            .provider_name("bench");
+        copied.set_session_token(example.session_token().map(str::to_owned));
+        copied.set_expiry(example.expiry());
+        copied.set_account_id(example.account_id().cloned());
+        copied.build()
     };
+    // As any provider's of an assumed role, the identity tells AWS that it is one.
     let (_kept, credentials) = bytes(|| {
         let credentials = copy();
-        Ok((Identity::from(credentials.clone()), credentials))
+        let mut told = credentials.clone();
+        told.set_property(vec![AwsCredentialFeature::CredentialsStsAssumeRole]);
+        Ok((Identity::from(told), credentials))
     })?;
     let mut each = f64::NAN;
     for tenants in IDLE {
