@@ -54,6 +54,18 @@ async fn all_that_is_known_of_the_attempt_stands_in_one_line() {
     assert!(forced.to_string().contains("via Stuck"), "{forced}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_took_too_long_is_told_with_what_it_was_doing() {
+    let patient = RefreshPolicy::default().wait_timeout(Duration::from_secs(60));
+    let cache = CredentialCache::new(Stuck, patient);
+    let error = cache.credentials().await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Timeout);
+    assert_eq!(
+        error.to_string(),
+        "fetch credentials on app-role via Stuck at http://169.254.169.254: the source did not answer within 30s; it was last seen waiting for the session token, after a try that failed: connection reset; raise `fetch_timeout` if the source is that slow by nature"
+    );
+}
+
 /// Fails at first, for good by its word, and hangs from then on.
 #[derive(Debug, Default)]
 struct FailsThenHangs(AtomicBool);

@@ -15,7 +15,7 @@ use super::rejection::Rejection;
 use super::remembered::Remembered;
 use super::state::{At, Cause, State};
 use super::status::{Status, Tally};
-use super::task::{Booking, Reports, run};
+use super::task::{Booking, Reports, about, after_failure, run, told};
 use super::timer::{Ticks, keep_fresh};
 use super::timetable::{Due, Membership, Timetable};
 use super::window::Stage;
@@ -23,7 +23,6 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::source::CredentialSource;
 use arc_swap::ArcSwap;
 use aws_credential_types::Credentials;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -544,13 +543,8 @@ impl<F: CredentialSource> Shared<F> {
         self.status_of(self.subject(), self.clock.now())
     }
 
-    /// A source that panics here, as over a lock that its fetch has poisoned, takes nobody with it.
     fn subject(&self) -> Option<String> {
-        catch_unwind(AssertUnwindSafe(|| self.source.subject())).unwrap_or_default()
-    }
-
-    fn endpoint(&self) -> Option<String> {
-        catch_unwind(AssertUnwindSafe(|| self.source.endpoint())).unwrap_or_default()
+        told(|| self.source.subject())
     }
 
     fn status_of(&self, subject: Option<String>, now: Now) -> Status {
@@ -644,11 +638,7 @@ impl<F: CredentialSource> Shared<F> {
                     (None, Some(_)) => "waits for the source".to_owned(),
                     (None, None) => "has not run yet".to_owned(),
                 };
-                let failed = attempt
-                    .progress
-                    .failure()
-                    .map(|failure| format!(", after a try that failed: {failure}"))
-                    .unwrap_or_default();
+                let failed = after_failure(&attempt.progress);
                 format!(
                     "the source has not answered within {waited:?}; attempt {} is {age:.1} s old and {doing}{failed}",
                     attempt.number
@@ -661,14 +651,7 @@ impl<F: CredentialSource> Shared<F> {
     }
 
     fn about_source(&self, error: Error) -> Error {
-        let mut error = error.via(self.source.name());
-        if let Some(subject) = self.subject() {
-            error = error.on(subject);
-        }
-        if let Some(endpoint) = self.endpoint() {
-            error = error.at(endpoint);
-        }
-        error
+        about(&*self.source, error)
     }
 
     /// No answer of the source lived that long.

@@ -5,7 +5,7 @@ use super::attempt::{Attempt, Outcome, Pulse};
 use super::news::Listener;
 use super::policy::HEARTBEAT;
 use crate::error::{Error, ErrorKind, Operation};
-use crate::source::CredentialSource;
+use crate::source::{CredentialSource, Progress};
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -105,17 +105,46 @@ pub(super) async fn run<F: CredentialSource, R: Reports>(
         ),
         Some(Some(Some(Some(Ok(Ok(credentials)))))) => Outcome::Fetched(credentials),
         Some(Some(Some(Some(Ok(Err(error)))))) => Outcome::Failed(error),
-        Some(Some(Some(Some(Err(_))))) => Outcome::Failed(
-            Error::new(
-                ErrorKind::Timeout,
-                Operation::FETCH,
-                format!("the source did not answer within {fetch_timeout:?}"),
+        Some(Some(Some(Some(Err(_))))) => {
+            let seen = progress.step();
+            let seen = seen.map_or_else(String::new, |step| format!("; it was last seen {step}"));
+            let message = format!(
+                "the source did not answer within {fetch_timeout:?}{seen}{}",
+                after_failure(&progress)
+            );
+            let error = Error::new(ErrorKind::Timeout, Operation::FETCH, message);
+            Outcome::Failed(
+                about(&*source, error)
+                    .hint("raise `fetch_timeout` if the source is that slow by nature"),
             )
-            .via(source.name())
-            .hint("raise `fetch_timeout` if the source is that slow by nature"),
-        ),
+        }
     };
     booking.land(outcome);
+}
+
+/// What is known of the source, for an error that is not its own.
+pub(super) fn about<F: CredentialSource>(source: &F, error: Error) -> Error {
+    let mut error = error.via(source.name());
+    if let Some(subject) = told(|| source.subject()) {
+        error = error.on(subject);
+    }
+    if let Some(endpoint) = told(|| source.endpoint()) {
+        error = error.at(endpoint);
+    }
+    error
+}
+
+/// What a source tells of itself. One that panics here, as over a lock that its fetch has poisoned, takes nobody with it.
+pub(super) fn told(tells: impl FnOnce() -> Option<String>) -> Option<String> {
+    catch_unwind(AssertUnwindSafe(tells)).unwrap_or_default()
+}
+
+/// The try before the one that goes on, if one has failed.
+pub(super) fn after_failure(progress: &Progress) -> String {
+    let failure = progress.failure();
+    failure.map_or_else(String::new, |failure| {
+        format!(", after a try that failed: {failure}")
+    })
 }
 
 /// The output of `work`, or `None` if it panics: caught here, so that what follows does not run in the
