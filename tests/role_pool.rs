@@ -7,8 +7,8 @@ use aws_credential_strategies::refresh::{Clock, Jitter};
 use aws_credential_strategies::sdk::Recovery;
 use aws_credential_strategies::strategy::{PooledRole, RolePool, RolePoolBuilder};
 use aws_credential_strategies::{
-    AssumeRole, CredentialStrategy, Credentials, ErrorKind, SdkConfig, SharedCredentialsProvider,
-    StrategyConfig,
+    AssumeRole, CredentialCache, CredentialSource, CredentialStrategy, Credentials, Error,
+    ErrorKind, RefreshPolicy, Result, SdkConfig, SharedCredentialsProvider, StrategyConfig,
 };
 use aws_smithy_async::time::TimeSource;
 use aws_smithy_runtime_api::client::http::{
@@ -621,6 +621,40 @@ async fn two_roles_that_are_throttled_by_themselves_are_not_the_pools_pace() {
         assert!(one.await.unwrap().unwrap_err().is_throttled());
     }
     assert!(sts.calls() > 10, "{} calls", sts.calls());
+}
+
+/// Its service asks it for fewer calls, which is not STS.
+#[derive(Debug)]
+struct Throttled;
+
+impl CredentialSource for Throttled {
+    fn name(&self) -> &'static str {
+        "Throttled"
+    }
+
+    async fn fetch(&self) -> Result<Credentials> {
+        Err(Error::throttled("slow down"))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_base_that_is_throttled_is_not_sts_that_throttles() {
+    let sts = Sts::generous();
+    let base = CredentialCache::new(Throttled, RefreshPolicy::default());
+    let pool = sts.pool().base(&base).build().unwrap();
+    let troubled: Vec<_> = (0..5)
+        .map(|n| {
+            let role = named(&pool, &format!("tenant-{n}"));
+            tokio::spawn(async move { role.credentials().await })
+        })
+        .collect();
+    for one in troubled {
+        let error = one.await.unwrap().unwrap_err();
+        assert!(error.is_throttled(), "{error}");
+    }
+    let status = pool.status();
+    assert_eq!((status.throttled, status.calls_per_second), (0, None));
+    assert_eq!(sts.calls(), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -65,6 +65,8 @@ pub(crate) use progress::Progress;
 pub use progress::{report_failure, report_step};
 pub use provider::ProviderSource;
 pub use region::IntoRegion;
+#[cfg(feature = "pool")]
+pub(crate) use sts::is_of_base;
 pub use sts::{
     Base, CallerIdentity, DEFAULT_SESSION_DURATION, DEFAULT_STS_ATTEMPT_TIMEOUT,
     DEFAULT_STS_CALL_TIMEOUT, DEFAULT_STS_CONNECT_TIMEOUT, DEFAULT_STS_MAX_ATTEMPTS,

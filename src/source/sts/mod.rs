@@ -283,6 +283,13 @@ fn is_of_a_dead_key(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Credential(Expired | Unrecognized))
 }
 
+/// Whether STS was not asked, because the base had no credentials to sign the call with.
+#[cfg(feature = "pool")]
+pub(crate) fn is_of_base(error: &Error) -> bool {
+    // No other error of this source is caused by another of this crate.
+    std::error::Error::source(error).is_some_and(|cause| cause.is::<Error>())
+}
+
 /// The cause decides whether waiting helps; the outer line says whose credentials are missing.
 fn base_failed(error: Error) -> Error {
     let kind = error.kind().clone();

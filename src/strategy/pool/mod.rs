@@ -287,13 +287,15 @@ impl RolePool {
         if let Some(role) = shared.kept.get(&key) {
             return Ok(role);
         }
-        let mut known = shared.known.lock().unwrap_or_else(PoisonError::into_inner);
+        // What is not as STS expects it is an error now, and waits for no lock.
+        key.request(&shared.common.template).build()?;
         let kept = KeptKey(Arc::new(key.into_owned()));
+        let mut known = shared.known.lock().unwrap_or_else(PoisonError::into_inner);
         let alive = known.sessions.get(&kept).and_then(WeakCache::upgrade);
         let role = match alive {
             Some(cache) => PooledRole { cache },
             None => {
-                let role = self.new_session(&kept)?;
+                let role = self.new_session(&kept);
                 known.add(kept.clone(), role.cache.downgrade(), shared.with.max_roles);
                 role
             }
@@ -304,10 +306,9 @@ impl RolePool {
         Ok(role)
     }
 
-    fn new_session(&self, kept: &KeptKey) -> Result<PooledRole> {
+    /// Of a request that has been checked.
+    fn new_session(&self, kept: &KeptKey) -> PooledRole {
         let shared = &self.0;
-        // What is not as STS expects it is an error now.
-        kept.0.request(&shared.common.template).build()?;
         let source = PooledSource::new(Arc::clone(&kept.0), &shared.common);
         let mut cache = CredentialCache::new(source, shared.cache_policy);
         if let Some(clock) = &shared.with.clock {
@@ -319,9 +320,9 @@ impl RolePool {
         if let Some(runtime) = &shared.with.runtime {
             cache = cache.on(runtime.clone());
         }
-        Ok(PooledRole {
+        PooledRole {
             cache: cache.on_timetable(&shared.timetable),
-        })
+        }
     }
 }
 

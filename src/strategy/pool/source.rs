@@ -6,7 +6,8 @@ use super::metrics::Metrics;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::jitter;
 use crate::source::{
-    ASSUME_ROLE_NAME, CredentialSource, StsSource, StsSourceBuilder, report_failure, report_step,
+    ASSUME_ROLE_NAME, CredentialSource, StsSource, StsSourceBuilder, is_of_base, report_failure,
+    report_step,
 };
 use aws_credential_types::Credentials;
 use std::fmt;
@@ -74,7 +75,10 @@ impl PooledSource {
         let answer = timeout(*call_timeout, source.fetch()).await;
         drop(permit);
         let answer = answer.unwrap_or_else(|_| Err(self.no_answer()));
-        let throttled = answer.as_ref().is_err_and(Error::is_throttled);
+        // A base that is asked to call less often says nothing of STS.
+        let throttled = answer
+            .as_ref()
+            .is_err_and(|error| error.is_throttled() && !is_of_base(error));
         metrics.called(throttled);
         if let Some(rate) = gate.answered(&self.line, throttled) {
             tracing::warn!(
