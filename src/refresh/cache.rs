@@ -336,6 +336,7 @@ impl<F: CredentialSource> fmt::Debug for CredentialCache<F> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use std::sync::atomic::AtomicU64;

@@ -42,6 +42,7 @@ impl<F: CredentialSource> Shared<F> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::super::at_once::AtOnce;
     use super::super::attempt::{Attempt, Outcome};
