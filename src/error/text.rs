@@ -24,8 +24,9 @@ const SHORTEST_SECRET: usize = 4;
 /// What a request or a cache holds that no text may show.
 #[derive(Clone, Default)]
 pub(crate) struct Secrets {
-    /// Letters and digits only, lower case; a part of one is as bad as the whole.
-    long: Vec<Vec<u8>>,
+    /// As they are; a part of one is as bad as the whole. How else they may be written is worked out when a text is
+    /// to be shown: with most requests none is.
+    long: Vec<String>,
     /// As they are; only the whole counts.
     whole: Vec<String>,
 }
@@ -49,15 +50,8 @@ impl Secrets {
 
     /// One more, of which no part may be shown.
     pub(crate) fn and(mut self, secret: &str) -> Self {
-        let letters: Vec<u8> = squeeze(secret).into_iter().map(|(byte, _)| byte).collect();
-        if letters.len() >= PART {
-            self.long.push(letters);
-            if secret.len() <= LONGEST_ENCODED {
-                self.long.extend(encodings(secret.as_bytes()));
-            }
-            return self;
-        }
-        self.and_whole(secret)
+        self.long.push(secret.to_owned());
+        self
     }
 
     /// These and those.
@@ -83,16 +77,29 @@ impl Secrets {
 
     /// Where they stand in a text.
     fn find(&self, text: &str, found: &mut Vec<Range<usize>>) {
-        for secret in &self.whole {
+        let (long, short): (Vec<_>, Vec<_>) = self
+            .long
+            .iter()
+            .map(|secret| (secret, letters(secret)))
+            .partition(|(_, letters)| letters.len() >= PART);
+        let short = short.into_iter().map(|(secret, _)| secret);
+        let short = short.filter(|secret| secret.len() >= SHORTEST_SECRET);
+        for secret in self.whole.iter().chain(short) {
             found.extend(
                 text.match_indices(secret)
                     .map(|(at, _)| at..at + secret.len()),
             );
         }
-        if self.long.is_empty() {
+        if long.is_empty() {
             return;
         }
-        let parts: HashSet<&[u8]> = self.long.iter().flat_map(|s| s.windows(PART)).collect();
+        let encoded = long
+            .iter()
+            .filter(|(secret, _)| secret.len() <= LONGEST_ENCODED)
+            .flat_map(|(secret, _)| encodings(secret.as_bytes()));
+        let encoded: Vec<Vec<u8>> = encoded.collect();
+        let written = long.iter().map(|(_, letters)| letters).chain(&encoded);
+        let parts: HashSet<&[u8]> = written.flat_map(|letters| letters.windows(PART)).collect();
         let (letters, places): (Vec<u8>, Vec<Range<usize>>) = squeeze(text).into_iter().unzip();
         for (at, window) in letters.windows(PART).enumerate() {
             if parts.contains(window)
@@ -124,7 +131,12 @@ fn encodings(secret: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let decimal = secret.iter().map(u8::to_string).collect();
     base64
         .chain([hexadecimal, decimal])
-        .map(|text: String| squeeze(&text).into_iter().map(|(byte, _)| byte).collect())
+        .map(|text: String| letters(&text))
+}
+
+/// Letters and digits only, lower case.
+fn letters(text: &str) -> Vec<u8> {
+    squeeze(text).into_iter().map(|(byte, _)| byte).collect()
 }
 
 /// Letters and digits, lower case, each with its place: a secret reads the same whether it is quoted
