@@ -150,6 +150,7 @@ impl<F: CredentialSource> CredentialCache<F> {
 
     /// The same as an SDK identity, built once per fetch; its clone allocates once at most.
     #[must_use]
+    #[inline]
     pub fn current_identity(&self) -> Option<Identity> {
         self.0.at_once(|held| held.identity.clone())
     }

@@ -174,6 +174,7 @@ fn wait_for<'a, S: CredentialStrategy + ?Sized>(
 }
 
 impl<S: CredentialStrategy> ResolveCachedIdentity for StrategyIdentityCache<S> {
+    #[inline]
     fn resolve_cached_identity<'a>(
         &'a self,
         resolver: SharedIdentityResolver,

@@ -53,6 +53,7 @@ macro_rules! forward {
                 (**self).current()
             }
 
+            #[inline]
             fn current_identity(&self) -> Option<Identity> {
                 (**self).current_identity()
             }

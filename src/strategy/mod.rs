@@ -282,6 +282,7 @@ impl<F: CredentialSource> CredentialStrategy for CredentialCache<F> {
         CredentialCache::current(self)
     }
 
+    #[inline]
     fn current_identity(&self) -> Option<Identity> {
         CredentialCache::current_identity(self)
     }

@@ -68,6 +68,7 @@ impl CredentialStrategy for PooledRole {
         self.cache.current()
     }
 
+    #[inline]
     fn current_identity(&self) -> Option<Identity> {
         self.cache.current_identity()
     }
