@@ -339,21 +339,9 @@ impl<F: CredentialSource> fmt::Debug for CredentialCache<F> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use super::super::shared::tests::NeverAsked;
     use super::*;
     use std::sync::atomic::AtomicU64;
-
-    #[derive(Debug)]
-    struct NeverAsked;
-
-    impl CredentialSource for NeverAsked {
-        fn name(&self) -> &'static str {
-            "NeverAsked"
-        }
-
-        async fn fetch(&self) -> Result<Credentials> {
-            std::future::pending().await
-        }
-    }
 
     #[test]
     fn what_does_not_keep_a_cache_finds_it_while_somebody_does() {

@@ -804,13 +804,13 @@ fn no_runtime() -> Error {
 
 #[cfg(test)]
 #[allow(clippy::expect_used, clippy::unwrap_used)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use tokio::runtime::Builder;
     use tokio::time::advance;
 
     #[derive(Debug)]
-    struct NeverAsked;
+    pub(in super::super) struct NeverAsked;
 
     impl CredentialSource for NeverAsked {
         fn name(&self) -> &'static str {
