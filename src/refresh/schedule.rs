@@ -312,10 +312,15 @@ mod tests {
             mono: Instant::now(),
         };
         let left = Duration::from_secs(50);
-        let life = Life::starting(Some(now.wall + left), now, &RefreshPolicy::default());
-        let pause = |tries| after_same_document(&life, Stage::Mandatory, (now, tries), 0.5);
+        let after = |left: Duration, tries| {
+            let life = Life::starting(Some(now.wall + left), now, &RefreshPolicy::default());
+            after_same_document(&life, Stage::Mandatory, (now, tries), 0.5)
+        };
+        let pause = |tries| after(left, tries);
         assert_eq!(pause(MAX_TRIES - 3), Duration::from_millis(22_500));
         assert_eq!(pause(MAX_TRIES - 2), left - LAST_LOOK);
         assert_eq!(pause(MAX_TRIES - 1), left);
+        // It is over when the last look would be now.
+        assert_eq!(after(LAST_LOOK, MAX_TRIES - 2), LAST_LOOK);
     }
 }
