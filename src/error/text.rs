@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
+use zeroize::Zeroizing;
 
 /// How many characters of a text of the other side are shown.
 pub(crate) const QUOTED_LIMIT: usize = 300;
@@ -26,7 +27,7 @@ const SHORTEST_SECRET: usize = 4;
 pub(crate) struct Secrets {
     /// As they are; a part of one is as bad as the whole. How else they may be written is worked out when a text is
     /// to be shown: with most requests none is.
-    long: Vec<String>,
+    long: Vec<Zeroizing<String>>,
     /// As they are; only the whole counts.
     whole: Vec<String>,
 }
@@ -50,7 +51,7 @@ impl Secrets {
 
     /// One more, of which no part may be shown.
     pub(crate) fn and(mut self, secret: &str) -> Self {
-        self.long.push(secret.to_owned());
+        self.long.push(Zeroizing::new(secret.to_owned()));
         self
     }
 
@@ -80,7 +81,7 @@ impl Secrets {
         let (long, short): (Vec<_>, Vec<_>) = self
             .long
             .iter()
-            .map(|secret| (secret, letters(secret)))
+            .map(|secret| (&**secret, letters(secret)))
             .partition(|(_, letters)| letters.len() >= PART);
         let short = short.into_iter().map(|(secret, _)| secret);
         let short = short.filter(|secret| secret.len() >= SHORTEST_SECRET);

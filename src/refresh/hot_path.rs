@@ -248,8 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_asks_for_is_looked_at_by_the_first_call_that_does_where_a_timer_is_to_hear_of_it()
-     {
+    fn an_idle_cache_is_looked_at_by_the_next_call_where_a_timer_is_to_hear_of_it() {
         let idle = RefreshPolicy::default().idle_after(seconds(600));
         let mut walk = Walk::filled(idle);
         assert_eq!(walk.lasts(), seconds(2400));

@@ -68,8 +68,7 @@ impl Packed {
     const EXTRA: u64 = 1;
     const SHORT: u64 = 2;
     const BRIEF: u64 = 4;
-    /// Those of the last two.
-    const SESSIONS: u64 = 6;
+    const SESSIONS: u64 = Self::SHORT + Self::BRIEF;
     const FLAGS: u32 = 3;
 
     fn of(start: Start, origin: Instant) -> Self {
