@@ -1,8 +1,7 @@
 //! What tells one session of a pool from another: the whole request, part by part.
 
 use crate::source::StsSourceBuilder;
-use equivalent::Equivalent;
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,9 +25,10 @@ pub(super) struct RoleKey<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct KeptKey(pub(super) Arc<RoleKey<'static>>);
 
-impl Equivalent<KeptKey> for RoleKey<'_> {
-    fn equivalent(&self, kept: &KeptKey) -> bool {
-        *self == *kept.0
+/// So that a request is looked up as it stands, its texts borrowed.
+impl<'a> Borrow<RoleKey<'a>> for KeptKey {
+    fn borrow(&self) -> &RoleKey<'a> {
+        &self.0
     }
 }
 

@@ -4,6 +4,7 @@ mod gate;
 mod key;
 mod metrics;
 mod role;
+mod sessions;
 mod source;
 mod status;
 
@@ -13,21 +14,19 @@ pub use status::{FailingRole, MAX_FAILING_TOLD, PoolStatus};
 use self::gate::Gate;
 use self::key::{KeptKey, RoleKey};
 use self::metrics::Metrics;
+use self::sessions::Sessions;
 use self::source::{Common, PooledSource};
 use super::InstanceProfile;
 use super::with_refresh::refresh_setters;
 use crate::arn::Partition;
 use crate::error::{Error, Result};
-use crate::refresh::{Clock, CredentialCache, Jitter, RefreshPolicy, Timetable, WeakCache};
+use crate::refresh::{Clock, CredentialCache, Jitter, RefreshPolicy, Timetable};
 use crate::source::{CredentialSource, DEFAULT_SESSION_DURATION, StsSourceBuilder};
-use moka::notification::RemovalCause;
-use moka::policy::EvictionPolicy;
-use moka::sync::Cache;
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
 
@@ -97,31 +96,10 @@ struct Shared {
     defaults: RoleKey<'static>,
     with: WithPool,
     cache_policy: RefreshPolicy,
-    /// Those that the pool keeps.
-    kept: Cache<KeptKey, PooledRole>,
-    /// All that live, whoever keeps them. Its lock makes a request that is new one session.
-    known: Mutex<Known>,
+    /// Its lock makes a request that is new one session; it is held for a look-up, not for I/O or a check.
+    sessions: Mutex<Sessions>,
     timetable: Arc<Timetable>,
-    evicted: Arc<AtomicU64>,
-}
-
-/// All sessions that live, and some that do not any more.
-#[derive(Default)]
-struct Known {
-    sessions: HashMap<KeptKey, WeakCache<PooledSource>>,
-    /// Those that do not are swept out when there are so many; twice what was left last time, so that a new
-    /// session costs the same however many are held.
-    sweep_at: usize,
-}
-
-impl Known {
-    fn add(&mut self, key: KeptKey, session: WeakCache<PooledSource>, max_roles: usize) {
-        if self.sessions.len() >= self.sweep_at.max(max_roles.saturating_mul(2)) {
-            self.sessions.retain(|_, role| role.upgrade().is_some());
-            self.sweep_at = self.sessions.len().saturating_mul(2);
-        }
-        self.sessions.insert(key, session);
-    }
+    evicted: AtomicU64,
 }
 
 /// What the builder of a pool has beside the settings of its sources.
@@ -162,9 +140,8 @@ impl StsSourceBuilder<WithPool> {
     pub fn build(self) -> Result<RolePool> {
         let (template, mut with) = self.part();
         with.policy.validate()?;
-        if with.max_roles == 0 {
-            return Err(Error::usage("max_roles", "expected at least 1"));
-        }
+        let max_roles = NonZeroUsize::new(with.max_roles)
+            .ok_or_else(|| Error::usage("max_roles", "expected at least 1"))?;
         if with.max_in_flight == 0 {
             return Err(Error::usage("max_in_flight", "expected at least 1"));
         }
@@ -202,19 +179,6 @@ impl StsSourceBuilder<WithPool> {
             metrics: Metrics::default(),
             call_timeout,
         });
-        let evicted = Arc::new(AtomicU64::new(0));
-        let told = (Arc::clone(&common), Arc::clone(&evicted));
-        let kept = Cache::builder()
-            .max_capacity(u64::try_from(with.max_roles).unwrap_or(u64::MAX))
-            .eviction_policy(EvictionPolicy::lru())
-            .eviction_listener(move |key: Arc<KeptKey>, _, cause| {
-                if cause == RemovalCause::Size {
-                    told.0.metrics.evicted();
-                    told.1.fetch_add(1, Ordering::Relaxed);
-                    tracing::debug!(role = %key.0.role, "a full pool let a role go");
-                }
-            })
-            .build();
         let clock = with.clock.clone().unwrap_or_default();
         Ok(RolePool(Arc::new(Shared {
             timetable: Arc::new(Timetable::new(clock, with.runtime.clone())),
@@ -222,9 +186,8 @@ impl StsSourceBuilder<WithPool> {
             defaults,
             with,
             cache_policy,
-            kept,
-            known: Mutex::default(),
-            evicted,
+            sessions: Mutex::new(Sessions::new(max_roles)),
+            evicted: AtomicU64::new(0),
         })))
     }
 }
@@ -271,38 +234,40 @@ impl RolePool {
             calls_per_second: gate.rate,
             ..PoolStatus::default()
         };
-        for (key, role) in &shared.kept {
+        let kept = self.sessions().kept();
+        for role in kept {
+            let key = role.key();
             status.count(
-                &key.0.role,
-                key.0.session_name.as_deref(),
+                &key.role,
+                key.session_name.as_deref(),
                 role.cache.status(),
             );
         }
         status
     }
 
+    fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        // Nothing of it is half done where its code could panic.
+        self.0
+            .sessions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn session(&self, mut key: RoleKey<'_>) -> Result<PooledRole> {
         key.normalize();
-        let shared = &self.0;
-        if let Some(role) = shared.kept.get(&key) {
+        if let Some(role) = self.sessions().used(&key) {
             return Ok(role);
         }
         // What is not as STS expects it is an error now, and waits for no lock.
-        key.request(&shared.common.template).build()?;
-        let kept = KeptKey(Arc::new(key.into_owned()));
-        let mut known = shared.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let alive = known.sessions.get(&kept).and_then(WeakCache::upgrade);
-        let role = match alive {
-            Some(cache) => PooledRole { cache },
-            None => {
-                let role = self.new_session(&kept);
-                known.add(kept.clone(), role.cache.downgrade(), shared.with.max_roles);
-                role
-            }
-        };
-        shared.kept.insert(kept, role.clone());
-        // Now, and not some time later: the bound holds, and the least recently used is the one that goes.
-        shared.kept.run_pending_tasks();
+        key.request(&self.0.common.template).build()?;
+        let key = KeptKey(Arc::new(key.into_owned()));
+        let (role, let_go) = self.sessions().add(key, |key| self.new_session(key));
+        if let Some(let_go) = let_go {
+            self.0.evicted.fetch_add(1, Ordering::Relaxed);
+            self.0.common.metrics.evicted();
+            tracing::debug!(role = let_go.role_arn(), "a full pool let a role go");
+        }
         Ok(role)
     }
 

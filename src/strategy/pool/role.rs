@@ -1,5 +1,6 @@
 //! One role of a pool, as an application holds it.
 
+use super::key::RoleKey;
 use super::source::PooledSource;
 use crate::error::Result;
 use crate::refresh::{CredentialCache, Rejection, Remembered, Status};
@@ -26,13 +27,17 @@ impl PooledRole {
     /// The ARN of the role.
     #[must_use]
     pub fn role_arn(&self) -> &str {
-        &self.cache.source().key().role
+        &self.key().role
     }
 
     /// Whether both are of one session.
     #[must_use]
     pub fn is_same_session(&self, other: &PooledRole) -> bool {
         std::ptr::eq(self.cache.source(), other.cache.source())
+    }
+
+    pub(super) fn key(&self) -> &RoleKey<'static> {
+        self.source().key()
     }
 
     fn source(&self) -> &PooledSource {
@@ -134,7 +139,7 @@ impl fmt::Debug for PooledRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PooledRole")
             .field("role_arn", &self.role_arn())
-            .field("session_name", &self.source().key().session_name)
+            .field("session_name", &self.key().session_name)
             .field("status", &self.status())
             .finish_non_exhaustive()
     }
