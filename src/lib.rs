@@ -48,6 +48,7 @@
 
 mod arn;
 mod base64url;
+mod connect;
 mod error;
 mod jitter;
 mod settings;

@@ -8,21 +8,25 @@ use std::fs;
 use std::path::Path;
 
 /// Each room, with the rooms that it may use.
-const ROOMS: [(&str, &[&str]); 15] = [
+const ROOMS: [(&str, &[&str]); 16] = [
     ("arn", &["error"]),
     ("error", &[]),
     ("base64url", &[]),
+    ("connect", &[]),
     ("guide", &[]),
     ("jitter", &[]),
     ("settings", &[]),
     (
         "source",
-        &["arn", "base64url", "error", "jitter", "settings"],
+        &["arn", "base64url", "connect", "error", "jitter", "settings"],
     ),
     ("refresh", &["error", "jitter", "source"]),
-    ("strategy", &["arn", "error", "jitter", "source", "refresh"]),
+    (
+        "strategy",
+        &["arn", "connect", "error", "jitter", "source", "refresh"],
+    ),
     ("sdk", &["error", "source", "refresh", "strategy"]),
-    ("iam", &["arn", "error"]),
+    ("iam", &["arn", "connect", "error"]),
     (
         "token",
         &["arn", "base64url", "error", "refresh", "strategy"],
@@ -32,6 +36,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
         &[
             "arn",
             "base64url",
+            "connect",
             "error",
             "jitter",
             "settings",

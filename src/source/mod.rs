@@ -138,4 +138,10 @@ pub trait CredentialSource: fmt::Debug + Send + Sync + 'static {
     /// The future is dropped when the fetch takes longer than the policy's `fetch_timeout`, or when
     /// nobody holds the cache any more.
     fn fetch(&self) -> impl Future<Output = Result<Credentials>> + Send;
+
+    /// Opens what the first fetch will need and has to wait for others with, such as a connection: called beside it by
+    /// [`warm`](crate::CredentialStrategy::warm), and dropped when it has ended. The default does nothing.
+    fn connect(&self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 }

@@ -66,6 +66,15 @@ impl<S: CredentialStrategy> BaseCredentials for StrategyBase<S> {
         Ok(identity.data().cloned().unwrap_or(served))
     }
 
+    fn is_at_hand(&self) -> bool {
+        self.0.current().is_some()
+    }
+
+    async fn warm(&self) {
+        // Its error is that of the call for credentials, which is under way.
+        let _ = self.0.warm().await;
+    }
+
     fn invalidate(&self, key_id: &str) -> bool {
         matches!(
             self.0.invalidate(key_id),

@@ -78,6 +78,10 @@ macro_rules! strategy_of_a_cache {
                 self.cache.credentials().await
             }
 
+            async fn warm(&self) -> $crate::Result<()> {
+                $crate::strategy::CredentialStrategy::warm(&self.cache).await
+            }
+
             async fn credentials_valid_for(
                 &self,
                 min: std::time::Duration,

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 /// What an async method of the trait returns, written out: `#[async_trait]` would put the strategy's box
 /// into another one.
-type Answer<'a> = Pin<Box<dyn Future<Output = Result<Credentials>> + Send + 'a>>;
+type Answer<'a, T = Credentials> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
 macro_rules! forward {
     ($($pointer:ty),+) => {$(
@@ -28,6 +28,14 @@ macro_rules! forward {
                 Self: 'async_trait,
             {
                 (**self).credentials()
+            }
+
+            fn warm<'life0, 'async_trait>(&'life0 self) -> Answer<'async_trait, ()>
+            where
+                'life0: 'async_trait,
+                Self: 'async_trait,
+            {
+                (**self).warm()
             }
 
             fn credentials_valid_for<'life0, 'async_trait>(

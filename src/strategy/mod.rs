@@ -42,6 +42,7 @@ pub use pool::{
 pub use provided::{Provided, ProvidedBuilder};
 pub use with_refresh::WithRefresh;
 
+use crate::connect::with_beside;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::refresh::{CredentialCache, Rejection, Remembered, Status};
 use crate::source::CredentialSource;
@@ -88,6 +89,31 @@ pub trait CredentialStrategy: fmt::Debug + Send + Sync + 'static {
     ///
     /// Any number; they share one fetch.
     async fn credentials(&self) -> Result<Credentials>;
+
+    /// Gets ready for the first request: credentials, and beside them what else takes time at a start. For a program
+    /// that has something else to do until then, or that is not to be sent requests before it is ready.
+    ///
+    /// [`AssumeRole`] opens the connection to STS while it waits for the credentials of its base: one request more,
+    /// `GET /`, which bears no signature. With credentials at hand there is nothing to do. The default waits for
+    /// [`credentials`](Self::credentials), and so does whatever has nothing else to open.
+    ///
+    /// [`Dynamo::warm`](crate::Dynamo::warm) does the same, and opens the connection to DynamoDB.
+    ///
+    /// # Errors
+    ///
+    /// As in [`credentials`](Self::credentials). A connection that cannot be opened is no error here: the first
+    /// request opens it, or says why not.
+    ///
+    /// # Cancel safety
+    ///
+    /// As in [`credentials`](Self::credentials).
+    ///
+    /// # Concurrent calls
+    ///
+    /// Any number; they share one fetch, and open a connection each.
+    async fn warm(&self) -> Result<()> {
+        self.credentials().await.map(drop)
+    }
 
     /// Credentials that live for at least `min`, for presigned URLs and long uploads.
     ///
@@ -238,6 +264,12 @@ pub(crate) fn identity_of<S: CredentialStrategy + ?Sized>(
         .unwrap_or_else(|| Identity::from(served))
 }
 
+/// The first credentials of a cache, and beside them what its source opens.
+async fn warm<F: CredentialSource>(cache: &CredentialCache<F>) -> Result<()> {
+    let credentials = async { cache.credentials().await.map(drop) };
+    with_beside(credentials, cache.source().connect()).await
+}
+
 /// How long credentials live by this host's wall clock; without an expiry for ever.
 fn wall_life_of(credentials: &Credentials) -> Duration {
     let Some(expiry) = credentials.expiry() else {
@@ -268,6 +300,10 @@ impl<F: CredentialSource> CredentialStrategy for CredentialCache<F> {
 
     async fn credentials(&self) -> Result<Credentials> {
         CredentialCache::credentials(self).await
+    }
+
+    async fn warm(&self) -> Result<()> {
+        warm(self).await
     }
 
     async fn credentials_valid_for(&self, min: Duration) -> Result<Credentials> {

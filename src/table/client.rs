@@ -51,8 +51,8 @@ const LOCAL_REGION: &str = "us-east-1";
 /// # Ok(()) }
 /// ```
 pub struct Dynamo<S: ?Sized> {
-    shared: Arc<Shared>,
-    strategy: Arc<S>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) strategy: Arc<S>,
     prefix: Option<Arc<str>>,
 }
 

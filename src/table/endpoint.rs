@@ -1,5 +1,6 @@
 //! Which host a request went to, worked out only when an error has to say it.
 
+use crate::arn::account_in;
 use crate::settings::endpoint_url;
 use crate::strategy::CredentialStrategy;
 use aws_sdk_dynamodb::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
@@ -70,11 +71,31 @@ impl EndpointSettings {
         strategy: &dyn CredentialStrategy,
         table: Option<&str>,
     ) -> Option<String> {
+        let credentials = strategy.current();
+        let account = credentials.and_then(|c| c.account_id().map(|id| id.as_str().to_owned()));
+        self.resolve_for(account, table)
+    }
+
+    /// The account's own endpoint, where requests will go to one, as far as the account is known: also before there
+    /// are credentials, since those of a role that is assumed belong to the role's account.
+    pub(crate) fn of_account_ahead(&self, strategy: &dyn CredentialStrategy) -> Option<String> {
+        if self.url.is_some() {
+            return None;
+        }
+        let status = strategy.status();
+        let of_role = || status.subject.as_deref().and_then(account_in);
+        let account = match status.key_id {
+            Some(_) => status.account_id.as_deref(),
+            None => of_role(),
+        }?;
+        self.resolve_for(Some(account.to_owned()), None)
+            .filter(|own| self.resolve_for(None, None).as_ref() != Some(own))
+    }
+
+    fn resolve_for(&self, account: Option<String>, table: Option<&str>) -> Option<String> {
         if self.is_hidden {
             return None;
         }
-        let credentials = strategy.current();
-        let account = credentials.and_then(|c| c.account_id().map(|id| id.as_str().to_owned()));
         let params = Params::builder()
             .set_endpoint(self.url.clone())
             .set_region(self.region.clone())
@@ -92,5 +113,42 @@ impl EndpointSettings {
             Poll::Ready(endpoint) => endpoint.ok().map(|endpoint| endpoint.url().to_owned()),
             Poll::Pending => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::EndpointSettings;
+    use crate::strategy::{AssumeRole, CredentialStrategy, InstanceProfile};
+    use aws_types::SdkConfig;
+    use aws_types::endpoint_config::AccountIdEndpointMode;
+    use aws_types::region::Region;
+
+    const OF_ACCOUNT: &str = "https://123456789012.ddb.us-east-1.amazonaws.com";
+
+    fn ahead(settings: &SdkConfig, strategy: &dyn CredentialStrategy) -> Option<String> {
+        EndpointSettings::of(settings).of_account_ahead(strategy)
+    }
+
+    #[test]
+    fn a_roles_account_is_known_before_its_credentials() {
+        let role = AssumeRole::builder("arn:aws:iam::123456789012:role/App")
+            .region("us-east-1")
+            .build();
+        let role = role.unwrap();
+        let instance = InstanceProfile::new().unwrap();
+        let settings = || SdkConfig::builder().region(Region::from_static("us-east-1"));
+        assert_eq!(
+            ahead(&settings().build(), &role).as_deref(),
+            Some(OF_ACCOUNT)
+        );
+        assert_eq!(ahead(&settings().build(), &instance), None);
+        let regional = settings().account_id_endpoint_mode(AccountIdEndpointMode::Disabled);
+        assert_eq!(ahead(&regional.build(), &role), None);
+        let own = settings().endpoint_url("http://127.0.0.1:8000");
+        assert_eq!(ahead(&own.build(), &role), None);
+        assert_eq!(ahead(&SdkConfig::builder().build(), &role), None);
     }
 }

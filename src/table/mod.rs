@@ -53,6 +53,7 @@ mod target;
 mod transaction;
 mod value;
 mod wait;
+mod warm;
 mod write;
 
 pub use batch::Backoff;
@@ -88,6 +89,7 @@ pub use transaction::{
     Check, LONGEST_TOKEN, MOST_ITEMS_PER_TRANSACTION, TransactGet, TransactWrite,
 };
 pub use value::{IntoValue, Value};
+pub use warm::WARM_CONNECTION_TIMEOUT;
 pub use write::attempt::Attempt;
 pub use write::core::{Verb, Write};
 pub use write::delete::{Delete, Removal};

@@ -3,6 +3,7 @@
 use super::partiql::{self, Statement};
 use super::{Action, PolicyRecorder};
 use crate::arn;
+use crate::connect::OpensConnection;
 use crate::iam::grant::Grant;
 use aws_sdk_dynamodb::operation as op;
 use aws_sdk_dynamodb::types::{TransactGetItem, TransactWriteItem};
@@ -136,6 +137,9 @@ impl PolicyRecorder {
     /// PartiQL, the operations on tables as such, and calls of other services.
     #[cold]
     fn see_other(&self, input: &Input, config: &ConfigBag) {
+        if config.load::<OpensConnection>().is_some() {
+            return;
+        }
         let Some(call) = config.load::<Metadata>() else {
             self.note_unclear("a call without a name");
             return;

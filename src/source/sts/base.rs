@@ -43,6 +43,14 @@ pub(crate) trait BaseCredentials: Send + Sync {
 
     async fn credentials(&self) -> Result<Credentials>;
 
+    /// Whether they are known to be there without waiting.
+    fn is_at_hand(&self) -> bool {
+        false
+    }
+
+    /// As far as it can get ready for [`credentials`](Self::credentials).
+    async fn warm(&self) {}
+
     /// The key has expired; says whether another one may come.
     fn invalidate(&self, key_id: &str) -> bool;
 
@@ -90,6 +98,14 @@ impl Base {
 
     pub(super) async fn credentials(&self) -> Result<Credentials> {
         self.0.credentials().await
+    }
+
+    pub(super) fn is_at_hand(&self) -> bool {
+        self.0.is_at_hand()
+    }
+
+    pub(super) async fn warm(&self) {
+        self.0.warm().await;
     }
 
     pub(super) fn invalidate(&self, key_id: &str) -> bool {

@@ -3,6 +3,7 @@
 use super::failure::{self, Call};
 use super::observe::{Observer, TimeLeft};
 use crate::arn::{Partition, account_in, is_host_of_aws, is_region_of_aws};
+use crate::connect::OpensConnection;
 use crate::error::{Error, Result};
 use crate::jitter;
 use crate::settings::endpoint_url;
@@ -268,6 +269,18 @@ impl Sts {
     /// The configuration of one call that nobody signs.
     pub(crate) fn unsigned(observer: &Observer) -> Builder {
         Builder::new().interceptor(observer.clone())
+    }
+
+    /// Opens a connection that the next call finds in the client's pool. Nobody asks what came of it.
+    pub(super) async fn connect(&self) {
+        // Modelled as a call that nobody signs.
+        let call = self.client.assume_role_with_web_identity().customize();
+        let config = Builder::new().retry_config(RetryConfig::disabled());
+        let _ = call
+            .config_override(config)
+            .interceptor(OpensConnection)
+            .send()
+            .await;
     }
 
     pub(crate) async fn caller_identity(

@@ -30,6 +30,7 @@ use self::observe::Observer;
 use self::proof::Proof;
 use self::rules::Request;
 use self::web_identity::{ASSUME_ROLE_WITH_WEB_IDENTITY, WebIdentity};
+use crate::connect::with_beside;
 use crate::error::{CredentialFault, Error, ErrorKind, Operation, Result};
 use crate::source::CredentialSource;
 use crate::source::progress::report_step;
@@ -262,6 +263,16 @@ impl CredentialSource for StsSource {
             Proof::WebIdentity(identity) => self.assume_by(identity).await,
         };
         fetched.map_err(|error| self.sts.spread_out(error))
+    }
+
+    async fn connect(&self) {
+        match &self.proof {
+            // Else the call itself opens it just as soon.
+            Proof::Base(base) if !base.is_at_hand() => {
+                with_beside(self.sts.connect(), base.warm()).await;
+            }
+            _ => {}
+        }
     }
 }
 

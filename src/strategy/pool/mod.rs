@@ -237,11 +237,7 @@ impl RolePool {
         let kept = self.sessions().kept();
         for role in kept {
             let key = role.key();
-            status.count(
-                &key.role,
-                key.session_name.as_deref(),
-                role.cache.status(),
-            );
+            status.count(&key.role, key.session_name.as_deref(), role.cache.status());
         }
         status
     }
