@@ -17,6 +17,7 @@ mod sdk;
 mod simulated;
 mod source;
 mod subject;
+mod tls;
 mod versions;
 mod wire;
 
@@ -50,6 +51,11 @@ fn main() -> Result<(), Failure> {
         && flag == instructions::KERNEL
     {
         return instructions::run_kernel(kernel, count.parse()?);
+    }
+    if let [flag, start @ ..] = arguments.as_slice()
+        && flag == rows::first_item::START
+    {
+        return rows::first_item::start(start);
     }
     // The peers' HTTP clients ask for a provider of TLS, though loopback speaks none.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 /// Larger than any answer of the metadata service or STS, so that an answer is one read.
 const BUFFER: usize = 64 * 1024;
 
-/// Answers arrive this much later than the server gives them.
+/// Answers arrive this much later than the server gives them; of a network, a connection is open that much later too.
 #[derive(Debug)]
 pub(crate) struct Wire {
     endpoint: String,
@@ -26,13 +26,40 @@ struct Counts {
     bytes: AtomicU64,
 }
 
+/// What takes time on a wire.
+#[derive(Clone, Copy, Debug)]
+struct Delays {
+    opening: Duration,
+    answer: Duration,
+}
+
 impl Wire {
     pub(crate) async fn to(server: &str, latency: Duration) -> Result<Self, crate::Failure> {
-        let server: SocketAddr = server.trim_start_matches("http://").parse()?;
+        let server = server.trim_start_matches("http://").parse()?;
+        let delays = Delays {
+            opening: Duration::ZERO,
+            answer: latency,
+        };
+        Wire::open(server, delays).await
+    }
+
+    /// As over a network: whatever the client waits for takes a round trip, opening the connection included.
+    pub(crate) async fn over_network(
+        server: SocketAddr,
+        round_trip: Duration,
+    ) -> Result<Self, crate::Failure> {
+        let delays = Delays {
+            opening: round_trip,
+            answer: round_trip,
+        };
+        Wire::open(server, delays).await
+    }
+
+    async fn open(server: SocketAddr, delays: Delays) -> Result<Self, crate::Failure> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let endpoint = format!("http://{}", listener.local_addr()?);
         let counts = Arc::new(Counts::default());
-        let task = tokio::spawn(accept(listener, server, latency, Arc::clone(&counts)));
+        let task = tokio::spawn(accept(listener, server, delays, Arc::clone(&counts)));
         Ok(Wire {
             endpoint,
             counts,
@@ -60,7 +87,7 @@ impl Drop for Wire {
     }
 }
 
-async fn accept(listener: TcpListener, server: SocketAddr, latency: Duration, counts: Arc<Counts>) {
+async fn accept(listener: TcpListener, server: SocketAddr, delays: Delays, counts: Arc<Counts>) {
     while let Ok((client, _)) = listener.accept().await {
         counts.connections.fetch_add(1, Ordering::Relaxed);
         let Ok(server) = TcpStream::connect(server).await else {
@@ -69,13 +96,18 @@ async fn accept(listener: TcpListener, server: SocketAddr, latency: Duration, co
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
         let (from_client, to_client) = client.into_split();
         let (from_server, to_server) = server.into_split();
-        tokio::spawn(carry(
-            from_client,
-            to_server,
-            Duration::ZERO,
-            Arc::clone(&counts),
-        ));
-        tokio::spawn(carry(from_server, to_client, latency, Arc::clone(&counts)));
+        let (there, back) = (Arc::clone(&counts), Arc::clone(&counts));
+        tokio::spawn(async move {
+            pause(delays.opening).await;
+            carry(from_client, to_server, Duration::ZERO, there).await;
+        });
+        tokio::spawn(carry(from_server, to_client, delays.answer, back));
+    }
+}
+
+async fn pause(time: Duration) {
+    if !time.is_zero() {
+        sleep(time).await;
     }
 }
 
@@ -88,9 +120,7 @@ async fn carry(
     let mut buffer = vec![0; BUFFER];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
         counts.bytes.fetch_add(read as u64, Ordering::Relaxed);
-        if !latency.is_zero() {
-            sleep(latency).await;
-        }
+        pause(latency).await;
         let Some(part) = buffer.get(..read) else {
             break;
         };

@@ -15,6 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::{self, ThreadId};
 use std::time::{Duration, SystemTime};
 use support::{GatedSource, HOUR, Wall, World, pass, seconds, settle};
 use tokio::runtime::{Builder, Runtime};
@@ -690,6 +691,52 @@ fn fetches_run_where_they_are_pinned_to() {
     cache.invalidate("KEY-1");
     let served = here.block_on(cache.credentials()).unwrap();
     assert_eq!(served.access_key_id(), "KEY-2");
+}
+
+/// Notes on which thread it was asked.
+#[derive(Debug, Default)]
+struct Where(Mutex<Option<ThreadId>>);
+
+impl CredentialSource for Where {
+    fn name(&self) -> &'static str {
+        "Where"
+    }
+
+    async fn fetch(&self) -> Result<Credentials> {
+        *self.0.lock().unwrap() = Some(thread::current().id());
+        Ok(support::session("KEY-1", SystemTime::now() + HOUR))
+    }
+}
+
+#[test]
+fn whatever_the_call_the_fetch_runs_where_it_is_pinned_to_and_here_once_that_has_ended() {
+    let elsewhere = || {
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(1).enable_all().build().unwrap()
+    };
+    for way in 0..3 {
+        for has_ended in [false, true] {
+            let chosen = elsewhere();
+            let cache = CredentialCache::new(Where::default(), RefreshPolicy::default())
+                .on(chosen.handle().clone());
+            let _chosen = if has_ended {
+                chosen.shutdown_background();
+                None
+            } else {
+                Some(chosen)
+            };
+            let served = runtime().block_on(async {
+                match way {
+                    0 => cache.credentials().await,
+                    1 => cache.refresh().await,
+                    _ => cache.credentials_valid_for(seconds(60)).await,
+                }
+            });
+            served.unwrap();
+            let on_this_thread = *cache.source().0.lock().unwrap() == Some(thread::current().id());
+            assert_eq!(on_this_thread, has_ended, "way {way}");
+        }
+    }
 }
 
 fn paused_runtime() -> Runtime {

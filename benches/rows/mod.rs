@@ -2,6 +2,7 @@
 
 mod blip;
 mod cancel;
+pub(crate) mod first_item;
 mod fleet;
 mod herd;
 mod many;
@@ -30,9 +31,10 @@ pub(crate) struct Row {
 }
 
 /// In order; the rows of a group run at once, as all but the first of it only wait and count.
-pub(crate) const GROUPS: [&[Row]; 10] = [
+pub(crate) const GROUPS: [&[Row]; 11] = [
     &[resolve::ROW],
     &[refresh_cost::ROW],
+    &[first_item::ROW],
     &[stall::ROW],
     &[stores::ROW],
     &[outage::ROW, herd::ROW, cancel::ROW],

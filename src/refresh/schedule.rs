@@ -323,4 +323,40 @@ mod tests {
         // It is over when the last look would be now.
         assert_eq!(after(LAST_LOOK, MAX_TRIES - 2), LAST_LOOK);
     }
+
+    #[test]
+    fn a_longer_life_is_asked_for_again_after_pauses_that_double() {
+        let pauses = |times| [0.0, 1.0].map(|jitter| after_asking_for_life(times, jitter));
+        let seconds = |low, high| [low, high].map(Duration::from_secs_f64);
+        assert_eq!(pauses(1), seconds(0.5, 1.0));
+        assert_eq!(pauses(3), seconds(2.0, 4.0));
+        assert_eq!(pauses(9), seconds(15.0, 30.0));
+    }
+
+    #[test]
+    fn a_suspected_key_is_replaced_at_the_pace_of_urgent_failures_however_long_it_lives() {
+        let now = Now {
+            wall: SystemTime::UNIX_EPOCH,
+            mono: Instant::now(),
+        };
+        let policy = RefreshPolicy::default();
+        let an_hour = Some(now.wall + Duration::from_secs(3600));
+        let life = Life::starting(an_hour, now, &policy);
+        let pause = |suspected| {
+            let failed = FailedAttempt {
+                life: Some(&life),
+                stage: Stage::Fresh,
+                failures: 1,
+                terminal: false,
+                throttled: false,
+                rejected: false,
+                suspected,
+                strained: false,
+                steady: None,
+            };
+            failed.pause(&policy, now, 0.0).wait
+        };
+        assert_eq!(pause(true), Some(FIRST_PAUSE / 2));
+        assert_eq!(pause(false), Some(AWS_BACKOFF.0));
+    }
 }

@@ -806,6 +806,7 @@ fn no_runtime() -> Error {
 #[allow(clippy::expect_used, clippy::unwrap_used)]
 pub(super) mod tests {
     use super::*;
+    use crate::refresh::policy::ALIVE_WITHIN;
     use tokio::runtime::Builder;
     use tokio::time::advance;
 
@@ -833,15 +834,39 @@ pub(super) mod tests {
         let on = Some(undriven.handle().clone());
         let policy = RefreshPolicy::default();
         let cache = Arc::new(Shared::new(Arc::new(NeverAsked), policy, settings, on));
-        let joined = here.block_on(async {
+        here.block_on(async {
             cache.begin_by_call(false).unwrap();
             advance(RUNNING_WITHIN).await;
-            let polled_meanwhile = |cache: &Shared<NeverAsked>, state: &State, now| {
-                state.attempt.as_ref().unwrap().pulse.enter();
-                cache.is_wanted_by_a_call(state, now)
-            };
-            cache.begin(Cause::Plan, false, polled_meanwhile).unwrap()
+            // Whether that is seen before it is judged or after.
+            for late in [false, true] {
+                let polled_meanwhile = |cache: &Shared<NeverAsked>, state: &State, now| {
+                    let pulse = &state.attempt.as_ref().unwrap().pulse;
+                    let wanted = late || {
+                        pulse.enter();
+                        cache.is_wanted_by_a_call(state, now)
+                    };
+                    pulse.enter();
+                    wanted
+                };
+                let joined = cache.begin(Cause::Plan, false, polled_meanwhile).unwrap();
+                let joined = joined.expect("joined");
+                assert_eq!(joined.attempt.number, 1, "late: {late}");
+                joined.attempt.pulse.leave(Instant::now());
+                advance(ALIVE_WITHIN).await;
+            }
         });
-        assert_eq!(joined.expect("joined").attempt.number, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waited_in_vain_is_told_the_error_of_an_attempt_that_has_ended_since() {
+        let settings = (Clock::system(), Jitter::random());
+        let policy = RefreshPolicy::default();
+        let cache = Arc::new(Shared::new(Arc::new(NeverAsked), policy, settings, None));
+        cache.begin_by_call(false).unwrap();
+        let waits = cache.reply_in_vain().unwrap_err().to_string();
+        assert!(waits.contains("has not answered"), "{waits}");
+        cache.landed(1, Outcome::Failed(Error::terminal("no such role")));
+        let ended = cache.reply_in_vain().unwrap_err().to_string();
+        assert!(ended.contains("no such role"), "{ended}");
     }
 }

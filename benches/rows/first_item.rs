@@ -1,0 +1,296 @@
+//! `cold`: from the start of a process to its first item, over TLS and a network that takes its time.
+
+use super::{Row, median};
+use crate::figures::{Figure, Figures};
+use crate::tls::{Certificate, http_client};
+use crate::wire::Wire;
+use crate::{Failure, Plan, cloud, progress};
+use aws_config::sts::AssumeRoleProvider;
+use aws_credential_strategies::local::{DEFAULT_ROLE, LocalCloud, NewTable, Role, Trust};
+use aws_credential_strategies::{
+    AssumeRole, CredentialStrategy, Dynamo, InstanceProfile, RefreshPolicy,
+};
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+use tokio::runtime::{Builder, Runtime};
+
+pub(crate) const ROW: Row = Row {
+    name: "cold",
+    what: "from the start of a process to its first item, over TLS and a network",
+    run,
+};
+
+/// The flag with which this executable calls itself, for one start in a process of its own: what a process does once
+/// is part of it.
+pub(crate) const START: &str = "--cold-start";
+
+/// To the metadata service, which is on the host.
+const METADATA: Duration = Duration::from_millis(1);
+/// To STS and DynamoDB, in ms.
+const ROUND_TRIPS: [u64; 3] = [1, 10, 50];
+/// Whom it assumes.
+const ROLE: &str = "App";
+
+const OPTION_A: &str = "instance_profile";
+const OPTION_B: &str = "assume_role";
+const SDK_A: &str = "sdk_imds";
+const SDK_B: &str = "sdk_assume_role";
+const PAIRS: [(&str, &str); 2] = [(OPTION_A, SDK_A), (OPTION_B, SDK_B)];
+/// Ours, with `warm` before the first read.
+const WARMED: &str = "+warm";
+
+/// One cloud behind TLS and wires, on threads of its own.
+struct Stage {
+    servers: Runtime,
+    cloud: LocalCloud,
+    imds: Wire,
+    sts: Wire,
+    dynamodb: Wire,
+    pem: PathBuf,
+}
+
+/// What one start took, in ms.
+#[derive(Clone, Copy, Debug)]
+struct Took {
+    first_item: f64,
+    /// The read alone.
+    read: f64,
+}
+
+fn run(plan: &Plan, figures: &mut Figures) -> Result<(), Failure> {
+    let starts = if plan.quick { 7 } else { 25 };
+    let bar = progress::bar("cold", ROUND_TRIPS.len() as u64 * starts);
+    for round_trip in ROUND_TRIPS {
+        let stage = Stage::new(Duration::from_millis(round_trip))?;
+        let mut took = BTreeMap::<String, Vec<Took>>::new();
+        // In turn, so that what else the machine does meets all of them.
+        for _ in 0..starts {
+            for (ours, peer) in PAIRS {
+                for name in [ours.to_owned(), format!("{ours}{WARMED}"), peer.to_owned()] {
+                    let one = stage.start(&name)?;
+                    took.entry(name).or_default().push(one);
+                }
+            }
+            bar.inc(1);
+        }
+        let middle = |name: &str, of: fn(&Took) -> f64| {
+            median(took.get(name).into_iter().flatten().map(of).collect())
+        };
+        for (ours, peer) in PAIRS {
+            let warmed = format!("{ours}{WARMED}");
+            let of_peer = middle(peer, |took| took.first_item);
+            let at = format!("network {round_trip} ms");
+            figures.add(
+                Figure::less(
+                    format!("cold.{ours}.{round_trip}ms.first_item"),
+                    format!("start of the process to the first item, {at}"),
+                    "ms",
+                    middle(ours, |took| took.first_item),
+                )
+                .beside(peer, of_peer)
+                .beside(&warmed, middle(&warmed, |took| took.first_item)),
+            );
+            // Whichever way of the two is the shorter: a program that wants its first item at once chooses.
+            let shorter =
+                middle(ours, |took| took.first_item).min(middle(&warmed, |took| took.first_item));
+            let asked = if round_trip == 1 { 1.0 } else { 0.7 };
+            figures.add(
+                Figure::less(
+                    format!("cold.{ours}.{round_trip}ms.of_peer"),
+                    format!("the same as a multiple of the peer's, warmed or not, {at}"),
+                    "× peer",
+                    shorter / of_peer,
+                )
+                .at_most(asked),
+            );
+            figures.add(
+                Figure::less(
+                    format!("cold.{ours}.{round_trip}ms.first_read"),
+                    format!("what the first read takes after warm(), {at}"),
+                    "ms",
+                    middle(&warmed, |took| took.read),
+                )
+                .beside(peer, middle(peer, |took| took.read)),
+            );
+        }
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+impl Stage {
+    fn new(round_trip: Duration) -> Result<Self, Failure> {
+        let servers = Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()?;
+        let certificate = Certificate::of_loopback()?;
+        let pem = std::env::temp_dir().join(format!("cold-{}.pem", std::process::id()));
+        std::fs::write(&pem, &certificate.pem)?;
+        let (cloud, imds, sts, dynamodb) = servers.block_on(async {
+            let cloud = LocalCloud::builder().start().await?;
+            cloud.create_table(NewTable::from(("MyTable", "id")))?;
+            cloud.put_item("MyTable", &json!({ "id": "123", "name": "Ada" }))?;
+            let trust = Trust::principal(cloud.role_arn(DEFAULT_ROLE));
+            cloud.add_role(Role::new(ROLE).trust(trust))?;
+            let imds = Wire::to(cloud.imds_endpoint(), METADATA).await?;
+            let sts = certificate.before(cloud.sts_endpoint()).await?;
+            let dynamodb = certificate.before(cloud.dynamodb_endpoint()).await?;
+            let sts = Wire::over_network(sts, round_trip).await?;
+            let dynamodb = Wire::over_network(dynamodb, round_trip).await?;
+            Ok::<_, Failure>((cloud, imds, sts, dynamodb))
+        })?;
+        Ok(Stage {
+            servers,
+            cloud,
+            imds,
+            sts,
+            dynamodb,
+            pem,
+        })
+    }
+
+    /// One start of a process.
+    fn start(&self, name: &str) -> Result<Took, Failure> {
+        let over_tls = |wire: &Wire| wire.endpoint().replacen("http:", "https:", 1);
+        let output = Command::new(std::env::current_exe()?)
+            .args([START, name, self.imds.endpoint()])
+            .args([over_tls(&self.sts), over_tls(&self.dynamodb)])
+            .arg(&self.pem)
+            .arg(self.cloud.role_arn(ROLE))
+            .output()?;
+        let printed = String::from_utf8_lossy(&output.stdout);
+        let mut numbers = printed.split_whitespace().map(str::parse::<f64>);
+        match (numbers.next(), numbers.next()) {
+            (Some(Ok(first_item)), Some(Ok(read))) => Ok(Took { first_item, read }),
+            _ => {
+                let error = String::from_utf8_lossy(&output.stderr);
+                Err(format!("a start of {name} failed: {error}").into())
+            }
+        }
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.pem);
+        // The wires stop on the runtime that they run on.
+        let _on = self.servers.enter();
+    }
+}
+
+/// In the process that starts: prints the ms to the first item, and those of the read alone.
+pub(crate) fn start(arguments: &[String]) -> Result<(), Failure> {
+    let began = Instant::now();
+    let [name, imds, sts, dynamodb, pem, role] = arguments else {
+        return Err("expected a name, three endpoints, a root and a role".into());
+    };
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let services = settings(Path::new(pem))?;
+        let table = services.to_builder().endpoint_url(dynamodb).build();
+        let read_began = match name.trim_end_matches(WARMED) {
+            OPTION_A => {
+                let strategy = cloud::instance_profile(imds, RefreshPolicy::default())?;
+                read(strategy, &table, name).await?
+            }
+            OPTION_B => {
+                let base = cloud::instance_profile(imds, RefreshPolicy::default())?;
+                let strategy = assume(base, role, sts, &services)?;
+                read(strategy, &table, name).await?
+            }
+            SDK_A => read_by_sdk(cloud::sdk_imds(imds)?, &table).await?,
+            _ => {
+                let base = SharedCredentialsProvider::new(cloud::sdk_imds(imds)?);
+                let settings = services
+                    .to_builder()
+                    .endpoint_url(sts)
+                    .credentials_provider(base)
+                    .build();
+                let provider = AssumeRoleProvider::builder(role)
+                    .session_name(cloud::SESSION)
+                    .configure(&settings)
+                    .build()
+                    .await;
+                read_by_sdk(provider, &table).await?
+            }
+        };
+        let ms = |since: Instant| since.elapsed().as_secs_f64() * 1e3;
+        println!("{} {}", ms(began), ms(read_began));
+        Ok(())
+    })
+}
+
+fn settings(pem: &Path) -> Result<SdkConfig, Failure> {
+    Ok(SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static("us-east-1"))
+        .time_source(SharedTimeSource::new(SystemTimeSource::new()))
+        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+        .http_client(http_client(pem)?)
+        .build())
+}
+
+fn assume(
+    base: InstanceProfile,
+    role: &str,
+    sts: &str,
+    settings: &SdkConfig,
+) -> Result<AssumeRole, Failure> {
+    Ok(AssumeRole::builder(role)
+        .sdk_config(settings)
+        .base(base)
+        .session_name(cloud::SESSION)
+        .sts_endpoint(sts)
+        .build()?)
+}
+
+/// Reads the item; since when.
+async fn read(
+    strategy: impl CredentialStrategy,
+    settings: &SdkConfig,
+    name: &str,
+) -> Result<Instant, Failure> {
+    let db = Dynamo::new(strategy, settings);
+    if name.ends_with(WARMED) {
+        db.warm().await?;
+    }
+    let began = Instant::now();
+    let item: Option<serde_json::Value> = db.table("MyTable").get(("id", "123")).send().await?;
+    item.map(|_| began).ok_or_else(|| "the item is gone".into())
+}
+
+async fn read_by_sdk(
+    provider: impl ProvideCredentials + 'static,
+    settings: &SdkConfig,
+) -> Result<Instant, Failure> {
+    let settings = settings
+        .to_builder()
+        .credentials_provider(SharedCredentialsProvider::new(provider))
+        .build();
+    let client = aws_sdk_dynamodb::Client::new(&settings);
+    let began = Instant::now();
+    let output = client
+        .get_item()
+        .table_name("MyTable")
+        .key("id", AttributeValue::S("123".to_owned()))
+        .send()
+        .await?;
+    output
+        .item
+        .map(|_| began)
+        .ok_or_else(|| "the item is gone".into())
+}
