@@ -57,7 +57,7 @@ fn main() -> Result<(), Failure> {
     {
         return rows::first_item::start(start);
     }
-    // The peers' HTTP clients ask for a provider of TLS, though loopback speaks none.
+    // The peers' HTTP clients ask for a provider of TLS, though most rows speak none.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let plan = Plan::of(arguments)?;
     let mut figures = Figures::default();

@@ -61,13 +61,13 @@ pub(crate) async fn both<E>(
     let (mut needed, mut beside) = (pin!(needed), pin!(beside));
     let (mut has_needed, mut has_beside) = (false, false);
     poll_fn(move |cx| {
-        has_beside = has_beside || beside.as_mut().poll(cx).is_ready();
         if !has_needed {
             match needed.as_mut().poll(cx) {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 polled => has_needed = polled.is_ready(),
             }
         }
+        has_beside = has_beside || beside.as_mut().poll(cx).is_ready();
         if has_needed && has_beside {
             Poll::Ready(Ok(()))
         } else {

@@ -8,7 +8,8 @@ use aws_credential_strategies::refresh::Stage;
 use aws_credential_strategies::strategy::RolePool;
 use aws_credential_strategies::table::WARM_CONNECTION_TIMEOUT;
 use aws_credential_strategies::{
-    AssumeRole, CredentialCache, CredentialStrategy, Credentials, Dynamo, RefreshPolicy, SdkConfig,
+    AssumeRole, CredentialCache, CredentialSource, CredentialStrategy, Credentials, Dynamo,
+    ErrorKind, Provided, RefreshPolicy, Result, SdkConfig,
 };
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::http::{
@@ -16,6 +17,7 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_types::region::Region;
+use futures_util::FutureExt;
 use serde::Deserialize;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -24,6 +26,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, yield_now};
+use tokio::time::timeout;
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/App";
 
@@ -31,6 +34,8 @@ const ROLE: &str = "arn:aws:iam::123456789012:role/App";
 struct Item {
     id: String,
 }
+
+type Any = Arc<dyn CredentialStrategy>;
 
 /// One request, and which connection it came over.
 #[derive(Clone, Debug)]
@@ -166,6 +171,8 @@ fn answer_to(head: &str, body: &str) -> String {
              <SecretAccessKey>{SECRET}</SecretAccessKey><SessionToken>{TOKEN}</SessionToken>\
              <Expiration>{expiry}</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"
         )
+    } else if head.contains("BatchGetItem") {
+        r#"{"Responses":{"MyTable":[{"id":{"S":"1"}}]},"UnprocessedKeys":{}}"#.to_owned()
     } else {
         r#"{"Item":{"id":{"S":"123"}}}"#.to_owned()
     };
@@ -289,7 +296,8 @@ async fn a_failure_is_told_at_once_whatever_the_connection_does() {
     let db = Dynamo::new(strategy, &mute.settings());
     let warming = tokio::spawn(async move { db.warm().await });
     gate.call().await.fail();
-    let error = warming.await.unwrap().unwrap_err().to_string();
+    let warmed = timeout(Duration::from_secs(2), warming).await;
+    let error = warmed.expect("at once").unwrap().unwrap_err().to_string();
     assert!(error.contains("the test said no"), "{error}");
 }
 
@@ -329,26 +337,177 @@ async fn a_strategy_behind_a_pointer_and_a_role_of_a_pool_are_warmed_too() {
     assert!(tenant.current().is_some());
 }
 
-/// Takes a request, and never answers.
-#[derive(Debug)]
-struct Mute;
+/// Takes requests, notes the host of each, and never answers.
+#[derive(Clone, Debug, Default)]
+struct Mute(Arc<Mutex<Vec<String>>>);
+
+impl Mute {
+    fn hosts(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn settings(&self) -> aws_types::sdk_config::Builder {
+        let connector = SharedHttpConnector::new(self.clone());
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static("us-east-1"))
+            .http_client(http_client_fn(move |_, _| connector.clone()))
+    }
+}
 
 impl HttpConnector for Mute {
-    fn call(&self, _request: HttpRequest) -> HttpConnectorFuture {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let rest = request.uri().split_once("://").unwrap().1;
+        let host = rest.split('/').next().unwrap().to_owned();
+        self.0.lock().unwrap().push(host);
         HttpConnectorFuture::new(std::future::pending())
     }
+}
+
+fn of_account() -> Credentials {
+    Credentials::builder()
+        .access_key_id("ASIABASE")
+        .secret_access_key(SECRET)
+        .session_token(TOKEN)
+        .expiry(SystemTime::now() + HOUR)
+        .account_id("123456789012")
+        .provider_name("test")
+        .build()
+}
+
+/// The hosts that are connected to before there are credentials, and in all.
+async fn hosts(
+    strategy: impl CredentialStrategy,
+    mut gate: Gate,
+    wire: impl FnOnce(Any, &SdkConfig) -> Dynamo<Any>,
+    fips: bool,
+) -> (Vec<String>, Vec<String>) {
+    let mute = Mute::default();
+    let db = wire(Arc::new(strategy), &mute.settings().use_fips(fips).build());
+    let warming = tokio::spawn(async move { db.warm().await });
+    let call = gate.call().await;
+    support::settle().await;
+    let before = mute.hosts();
+    call.answer(Ok(of_account()));
+    warming.await.unwrap().unwrap();
+    (before, mute.hosts())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_connected_to_is_the_host_that_requests_go_to() {
+    const OF_ACCOUNT: &str = "123456789012.ddb.us-east-1.amazonaws.com";
+    let (cache, gate) = gated();
+    let later = hosts(cache, gate, Dynamo::new, false).await;
+    assert_eq!(later, (vec![], vec![OF_ACCOUNT.to_owned()]));
+
+    // A role's account is known.
+    let (source, gate) = GatedSource::pair();
+    let role = CredentialCache::new(OfRole(source), RefreshPolicy::default());
+    let (before, all) = hosts(role, gate, Dynamo::new, false).await;
+    assert_eq!(
+        (before.as_slice(), all.as_slice()),
+        (&[OF_ACCOUNT.to_owned()][..], &[OF_ACCOUNT.to_owned()][..])
+    );
+
+    // The account has no endpoint of that kind.
+    let (cache, gate) = gated();
+    let (_, fips) = hosts(cache, gate, Dynamo::new, true).await;
+    assert_eq!(fips, ["dynamodb-fips.us-east-1.amazonaws.com"]);
+
+    let (cache, gate) = gated();
+    let from_client = |strategy, settings: &SdkConfig| {
+        Dynamo::from_client(strategy, aws_sdk_dynamodb::Client::new(settings))
+    };
+    let (elsewhere, _) = hosts(cache, gate, from_client, false).await;
+    assert_eq!(elsewhere, ["dynamodb.us-east-1.amazonaws.com"]);
+}
+
+/// Says whose it is before it has been asked.
+#[derive(Debug)]
+struct OfRole(Shared<GatedSource>);
+
+impl CredentialSource for OfRole {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn subject(&self) -> Option<String> {
+        Some(ROLE.to_owned())
+    }
+
+    async fn fetch(&self) -> Result<Credentials> {
+        self.0.fetch().await
+    }
+}
+
+#[test]
+fn without_a_runtime_it_says_so() {
+    let (strategy, _gate) = gated();
+    let db = Dynamo::local(strategy, "http://127.0.0.1:1");
+    let error = db.warm().now_or_never().expect("at once").unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::NoRuntime);
+}
+
+#[tokio::test]
+async fn all_that_were_made_of_one_client_share_what_was_warmed() {
+    let service = Service::start().await;
+    let (strategy, mut gate) = gated();
+    let db = Dynamo::new(strategy, &service.settings());
+    let warming = tokio::spawn({
+        let db = db.clone();
+        async move { db.warm().await }
+    });
+    gate.call().await.answer(Ok(lasting_an_hour()));
+    warming.await.unwrap().unwrap();
+    service.answered(1).await;
+    let tenant = db.with_strategy(lasting_an_hour_by_itself());
+    let _: Option<Item> = tenant
+        .table("MyTable")
+        .get(("id", "1"))
+        .send()
+        .await
+        .unwrap();
+    service.answered(2).await;
+    let found = db
+        .table("MyTable")
+        .batch_get([("id", "1")])
+        .send::<Item>()
+        .await;
+    assert!(found.is_ok());
+    service.answered(3).await;
+    tenant.client().list_tables().send().await.unwrap();
+    let connections: Vec<_> = service.asked().iter().map(|one| one.connection).collect();
+    assert_eq!(connections, [0; 4]);
+}
+
+fn lasting_an_hour_by_itself() -> Provided {
+    Provided::fixed(lasting_an_hour())
+}
+
+#[tokio::test]
+async fn each_role_of_a_chain_is_connected_to_sts_while_the_first_is_waited_for() {
+    let sts = Service::start().await;
+    let (base, mut gate) = gated();
+    let first = role_over(base, &sts);
+    let second = AssumeRole::builder(ROLE)
+        .region("us-east-1")
+        .sts_endpoint(&sts.url);
+    let second = second.base(first).build().unwrap();
+    let warming = tokio::spawn(async move { second.warm().await });
+    let call = gate.call().await;
+    sts.answered(2).await;
+    assert!(sts.asked().iter().all(Asked::is_unsigned_get));
+    call.answer(Ok(lasting_an_hour()));
+    warming.await.unwrap().unwrap();
+    assert_eq!(sts.asked().len(), 4, "{:?}", sts.asked());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_is_not_answered_is_waited_for_no_longer_than_stated() {
     let (strategy, mut gate) = gated();
-    let settings = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::from_static("us-east-1"))
-        .http_client(http_client_fn(|_, _| SharedHttpConnector::new(Mute)));
-    let db = Dynamo::new(strategy, &settings.build());
+    let db = Dynamo::new(strategy, &Mute::default().settings().build());
     let warming = tokio::spawn(async move { db.warm().await });
     gate.call().await.answer(Ok(lasting_an_hour()));
-    let warmed = tokio::time::timeout(WARM_CONNECTION_TIMEOUT + Duration::from_secs(1), warming);
+    let warmed = timeout(WARM_CONNECTION_TIMEOUT + Duration::from_secs(1), warming);
     warmed.await.unwrap().unwrap().unwrap();
 }

@@ -51,12 +51,13 @@ const WARMED: &str = "+warm";
 
 /// One cloud behind TLS and wires, on threads of its own.
 struct Stage {
-    servers: Runtime,
     cloud: LocalCloud,
     imds: Wire,
     sts: Wire,
     dynamodb: Wire,
     pem: PathBuf,
+    /// Dropped last: the others run on it.
+    _servers: Runtime,
 }
 
 /// What one start took, in ms.
@@ -151,12 +152,12 @@ impl Stage {
             Ok::<_, Failure>((cloud, imds, sts, dynamodb))
         })?;
         Ok(Stage {
-            servers,
             cloud,
             imds,
             sts,
             dynamodb,
             pem,
+            _servers: servers,
         })
     }
 
@@ -184,8 +185,6 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.pem);
-        // The wires stop on the runtime that they run on.
-        let _on = self.servers.enter();
     }
 }
 

@@ -20,6 +20,7 @@ use criterion::Criterion;
 use stats_alloc::Region;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::runtime::{Builder, Runtime};
@@ -35,6 +36,8 @@ const CREDENTIALS: &str = "credentials";
 const SDK: &str = "sdk";
 const FLOOR: &str = "arcswap_load_and_clocks";
 const UNCACHED: &str = "sdk_no_cache_arcswap";
+/// Not a way to credentials: what a health page asks.
+const STATUS: &str = "status";
 
 /// Ours, then the peers.
 const SUBJECTS: [&str; 10] = [
@@ -110,11 +113,20 @@ async fn standing(name: &str) -> Result<Option<Standing>, Failure> {
     }))
 }
 
-/// For callgrind: `resolve.<subject>`.
+/// For callgrind: `resolve.<subject>`, and `resolve.status`.
 pub(crate) fn kernel(name: &str, count: u64) -> Option<Result<(), Failure>> {
     let name = name.strip_prefix("resolve.")?;
     Some(one_thread().and_then(|runtime| {
         runtime.block_on(async {
+            if name == STATUS {
+                let source = Source::new(LIFETIME, Duration::ZERO);
+                let cache = CredentialCache::new(source, RefreshPolicy::default());
+                cache.credentials().await?;
+                for _ in 0..count {
+                    black_box(cache.status());
+                }
+                return Ok(());
+            }
             let standing = standing(name).await?.ok_or("no such subject")?;
             standing.subject.repeat(count).await;
             Ok(())
@@ -155,6 +167,16 @@ fn run(plan: &Plan, figures: &mut Figures) -> Result<(), Failure> {
             )
             .beside(UNCACHED, share(UNCACHED) / share(LAZY))
             .at_most(0.25),
+        );
+        let status = instructions::per_repetition(&[("resolve.status", COUNTED)])?;
+        figures.add(
+            Figure::less(
+                "resolve.status.instructions",
+                "status() of a cache with credentials: instructions",
+                "instructions",
+                status.first().copied().unwrap_or(f64::NAN),
+            )
+            .at_most(800.0),
         );
     } else {
         println!("  valgrind is not here: no instruction counts");

@@ -318,6 +318,12 @@ impl<F> WeakCache<F> {
     pub(crate) fn upgrade(&self) -> Option<CredentialCache<F>> {
         self.0.upgrade().map(CredentialCache)
     }
+
+    /// Whether nobody keeps it any more; without keeping it for a moment, and so without being its last user.
+    #[cfg(feature = "pool")]
+    pub(crate) fn is_gone(&self) -> bool {
+        self.0.strong_count() == 0
+    }
 }
 
 impl<F> Clone for CredentialCache<F> {

@@ -140,7 +140,11 @@ pub trait CredentialSource: fmt::Debug + Send + Sync + 'static {
     fn fetch(&self) -> impl Future<Output = Result<Credentials>> + Send;
 
     /// Opens what the first fetch will need and has to wait for others with, such as a connection: called beside it by
-    /// [`warm`](crate::CredentialStrategy::warm), and dropped when it has ended. The default does nothing.
+    /// [`warm`](crate::CredentialStrategy::warm). The default does nothing.
+    ///
+    /// # Cancel safety
+    ///
+    /// The future is dropped when the fetch has ended, or with the call of `warm`.
     fn connect(&self) -> impl Future<Output = ()> + Send {
         async {}
     }

@@ -70,9 +70,8 @@ impl<S: CredentialStrategy> BaseCredentials for StrategyBase<S> {
         self.0.current().is_some()
     }
 
-    async fn warm(&self) {
-        // Its error is that of the call for credentials, which is under way.
-        let _ = self.0.warm().await;
+    async fn warm(&self) -> Result<()> {
+        self.0.warm().await
     }
 
     fn invalidate(&self, key_id: &str) -> bool {

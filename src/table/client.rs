@@ -16,8 +16,12 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{
     BehaviorVersion, Builder, Config, Region, StalledStreamProtectionConfig,
 };
+use aws_smithy_runtime::client::defaults::default_http_client_plugin_v2;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::interceptors::{Intercept, SharedInterceptor};
 use aws_smithy_runtime_api::client::retries::classifiers::ClassifyRetry;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
+use aws_smithy_runtime_api::client::runtime_plugin::RuntimePlugin as _;
 use aws_types::SdkConfig;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -93,8 +97,12 @@ impl<S: CredentialStrategy> Dynamo<S> {
         if attempts_end && settings.stalled_stream_protection().is_none() {
             builder = builder.stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         }
-        if settings.behavior_version().is_none() {
-            builder = builder.behavior_version(BehaviorVersion::latest());
+        let behavior = settings
+            .behavior_version()
+            .unwrap_or_else(BehaviorVersion::latest);
+        builder = builder.behavior_version(behavior);
+        if settings.http_client().is_none() {
+            builder.set_http_client(default_http_client(behavior));
         }
         Dynamo::wire(strategy, builder.timeout_config(timeouts), endpoint)
     }
@@ -114,6 +122,9 @@ impl<S: CredentialStrategy> Dynamo<S> {
         let classifiers = config.retry_classifiers();
         let others = classifiers.filter(|other| !sdk::Recovery::is_named(other.name()));
         builder.set_retry_classifiers(others.collect::<Vec<_>>());
+        if config.http_client().is_none() {
+            builder.set_http_client(default_http_client(BehaviorVersion::latest()));
+        }
         Dynamo::wire(strategy, builder, endpoint)
     }
 
@@ -307,6 +318,14 @@ impl<S: CredentialStrategy + ?Sized> Dynamo<S> {
     pub fn transact_get(&self) -> TransactGet {
         TransactGet::new(Arc::clone(&self.shared))
     }
+}
+
+/// The SDK's own, which each client would make for itself: named, so that all that are made of one share its
+/// connections. `None` without the feature `https`.
+fn default_http_client(behavior: BehaviorVersion) -> Option<SharedHttpClient> {
+    let plugin = default_http_client_plugin_v2(behavior)?;
+    let nothing = RuntimeComponentsBuilder::new("nothing before it");
+    plugin.runtime_components(&nothing).http_client()
 }
 
 /// A client's configuration with this strategy as its own.

@@ -12,6 +12,20 @@ use std::task::{Context, Poll, Waker};
 /// The SDK's default: the account's own endpoint where the credentials know their account.
 const DEFAULT_MODE: &str = "preferred";
 
+/// One to try the rules with.
+const ANY_ACCOUNT: &str = "000000000000";
+
+/// Where requests will go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ahead {
+    /// Where the configuration says, whoever signs; or, of a client that does not tell, where it says for nobody.
+    AsConfigured,
+    /// To the endpoint of the account that signs.
+    OfAccount(String),
+    /// To one of those, and the account is not known yet.
+    DependsOnAccount,
+}
+
 /// What of the configuration decides the endpoint.
 ///
 /// Credentials with an account id give `https://<account>.ddb.<region>.amazonaws.com` and others
@@ -76,20 +90,25 @@ impl EndpointSettings {
         self.resolve_for(account, table)
     }
 
-    /// The account's own endpoint, where requests will go to one, as far as the account is known: also before there
-    /// are credentials, since those of a role that is assumed belong to the role's account.
-    pub(crate) fn of_account_ahead(&self, strategy: &dyn CredentialStrategy) -> Option<String> {
-        if self.url.is_some() {
-            return None;
-        }
+    /// What is known of the endpoint before a request: also before there are credentials, since those of a role that is
+    /// assumed belong to the role's account.
+    pub(crate) fn ahead(&self, strategy: &dyn CredentialStrategy) -> Ahead {
+        let regional = self.resolve_for(None, None);
         let status = strategy.status();
         let of_role = || status.subject.as_deref().and_then(account_in);
-        let account = match status.key_id {
-            Some(_) => status.account_id.as_deref(),
-            None => of_role(),
-        }?;
-        self.resolve_for(Some(account.to_owned()), None)
-            .filter(|own| self.resolve_for(None, None).as_ref() != Some(own))
+        let (account, is_known) = match &status.key_id {
+            Some(_) => (status.account_id.as_deref(), true),
+            None => (of_role(), false),
+        };
+        let own = |account: &str| {
+            let own = self.resolve_for(Some(account.to_owned()), None);
+            own.filter(|own| regional.as_ref() != Some(own))
+        };
+        match account {
+            Some(account) => own(account).map_or(Ahead::AsConfigured, Ahead::OfAccount),
+            None if !is_known && own(ANY_ACCOUNT).is_some() => Ahead::DependsOnAccount,
+            None => Ahead::AsConfigured,
+        }
     }
 
     fn resolve_for(&self, account: Option<String>, table: Option<&str>) -> Option<String> {
@@ -120,7 +139,7 @@ impl EndpointSettings {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::EndpointSettings;
+    use super::{Ahead, EndpointSettings};
     use crate::strategy::{AssumeRole, CredentialStrategy, InstanceProfile};
     use aws_types::SdkConfig;
     use aws_types::endpoint_config::AccountIdEndpointMode;
@@ -128,27 +147,27 @@ mod tests {
 
     const OF_ACCOUNT: &str = "https://123456789012.ddb.us-east-1.amazonaws.com";
 
-    fn ahead(settings: &SdkConfig, strategy: &dyn CredentialStrategy) -> Option<String> {
-        EndpointSettings::of(settings).of_account_ahead(strategy)
+    fn ahead(settings: aws_types::sdk_config::Builder, strategy: &dyn CredentialStrategy) -> Ahead {
+        EndpointSettings::of(&settings.build()).ahead(strategy)
     }
 
     #[test]
     fn a_roles_account_is_known_before_its_credentials() {
-        let role = AssumeRole::builder("arn:aws:iam::123456789012:role/App")
-            .region("us-east-1")
-            .build();
-        let role = role.unwrap();
+        let role = AssumeRole::builder("arn:aws:iam::123456789012:role/App");
+        let role = role.region("us-east-1").build().unwrap();
         let instance = InstanceProfile::new().unwrap();
         let settings = || SdkConfig::builder().region(Region::from_static("us-east-1"));
-        assert_eq!(
-            ahead(&settings().build(), &role).as_deref(),
-            Some(OF_ACCOUNT)
-        );
-        assert_eq!(ahead(&settings().build(), &instance), None);
-        let regional = settings().account_id_endpoint_mode(AccountIdEndpointMode::Disabled);
-        assert_eq!(ahead(&regional.build(), &role), None);
-        let own = settings().endpoint_url("http://127.0.0.1:8000");
-        assert_eq!(ahead(&own.build(), &role), None);
-        assert_eq!(ahead(&SdkConfig::builder().build(), &role), None);
+        let of_account = Ahead::OfAccount(OF_ACCOUNT.to_owned());
+        assert_eq!(ahead(settings(), &role), of_account);
+        assert_eq!(ahead(settings(), &instance), Ahead::DependsOnAccount);
+        let regional = || settings().account_id_endpoint_mode(AccountIdEndpointMode::Disabled);
+        let own = || settings().endpoint_url("http://127.0.0.1:8000");
+        for strategy in [&role as &dyn CredentialStrategy, &instance] {
+            for known in [regional(), own(), SdkConfig::builder()] {
+                assert_eq!(ahead(known, strategy), Ahead::AsConfigured);
+            }
+        }
+        let hidden = EndpointSettings::of_client(Some("us-east-1".to_owned()));
+        assert_eq!(hidden.ahead(&role), Ahead::AsConfigured);
     }
 }

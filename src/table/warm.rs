@@ -1,6 +1,8 @@
 //! What can be ready before the first request: credentials, and the connection that it goes over.
 
 use super::client::Dynamo;
+use super::endpoint::Ahead;
+use super::target::Shared;
 use crate::connect::{OpensConnection, both};
 use crate::error::Result;
 use crate::strategy::CredentialStrategy;
@@ -12,6 +14,7 @@ use aws_smithy_runtime_api::client::auth::{
     AuthSchemeId, AuthSchemeOption, AuthSchemeOptionsFuture,
 };
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 /// So long [`Dynamo::warm`] waits for a connection: 5 s. A service that does not answer in that time is for the first
@@ -22,9 +25,11 @@ impl<S: CredentialStrategy + ?Sized> Dynamo<S> {
     /// Gets ready for the first request: the [strategy](CredentialStrategy::warm), and beside it the connection to
     /// DynamoDB, whose TLS handshake needs no credentials. The first request then takes one round trip.
     ///
-    /// It sends one request that bears no signature, `GET /`, over the client's own connections. It stands in
-    /// no policy, and the [recorder](Self::recorder) does not see it. Where the host depends on the account and that
-    /// is not known before there are credentials, as with Option A, the connection is opened after them.
+    /// It sends one request that bears no signature, `GET /`, over the client's own connections; interceptors of the
+    /// program's see it as a `ListTables`. No policy has to allow it, and the [recorder](Self::recorder) leaves it out. Where
+    /// the host is the account's own and the account is not known before there are credentials, as with Option A at AWS, the
+    /// connection is opened after them; a client [made elsewhere](Self::from_client) is connected to where it would
+    /// send requests of no account.
     ///
     /// ```no_run
     /// # use aws_credential_strategies::{Dynamo, InstanceProfile, Result, SdkConfig};
@@ -39,6 +44,10 @@ impl<S: CredentialStrategy + ?Sized> Dynamo<S> {
     /// Those of the strategy's [`credentials`](CredentialStrategy::credentials), at once. A connection that cannot be
     /// opened within [`WARM_CONNECTION_TIMEOUT`] is no error: the first request opens it, or says why not.
     ///
+    /// # Panics
+    ///
+    /// In a tokio runtime without its time driver, as every tokio timer does.
+    ///
     /// # Cancel safety
     ///
     /// Dropping the future changes nothing for other callers and does not stop the fetch.
@@ -47,25 +56,31 @@ impl<S: CredentialStrategy + ?Sized> Dynamo<S> {
     ///
     /// Any number; they share one fetch, and open a connection each.
     pub async fn warm(&self) -> Result<()> {
-        let shared = &self.shared;
-        let ahead = shared.endpoint.of_account_ahead(&*shared.strategy);
-        let connecting = connect(&shared.client, ahead.clone());
-        both(self.strategy.warm(), connecting).await?;
-        let of_account = shared.endpoint.of_account_ahead(&*shared.strategy);
-        if of_account != ahead {
-            connect(&shared.client, of_account).await;
+        let Shared {
+            client,
+            endpoint,
+            strategy,
+            ..
+        } = &*self.shared;
+        let ahead = endpoint.ahead(&**strategy);
+        if ahead == Ahead::DependsOnAccount {
+            self.strategy.warm().await?;
+            connect(client, endpoint.ahead(&**strategy)).await;
+            return Ok(());
         }
-        Ok(())
+        both(self.strategy.warm(), connect(client, ahead)).await
     }
 }
 
-/// To this endpoint, or where the configuration says.
-async fn connect(client: &Client, endpoint: Option<String>) {
+async fn connect(client: &Client, to: Ahead) {
+    if Handle::try_current().is_err() {
+        return;
+    }
     let mut config = Builder::new()
         .retry_config(RetryConfig::disabled())
         .allow_no_auth()
         .auth_scheme_resolver(Unsigned);
-    if let Some(endpoint) = endpoint {
+    if let Ahead::OfAccount(endpoint) = to {
         // It is of the variant that these ask for, and beside an endpoint they are refused.
         config = config
             .endpoint_url(endpoint)

@@ -49,7 +49,9 @@ pub(crate) trait BaseCredentials: Send + Sync {
     }
 
     /// As far as it can get ready for [`credentials`](Self::credentials).
-    async fn warm(&self) {}
+    async fn warm(&self) -> Result<()> {
+        Ok(())
+    }
 
     /// The key has expired; says whether another one may come.
     fn invalidate(&self, key_id: &str) -> bool;
@@ -104,8 +106,8 @@ impl Base {
         self.0.is_at_hand()
     }
 
-    pub(super) async fn warm(&self) {
-        self.0.warm().await;
+    pub(super) async fn warm(&self) -> Result<()> {
+        self.0.warm().await
     }
 
     pub(super) fn invalidate(&self, key_id: &str) -> bool {

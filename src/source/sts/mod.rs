@@ -30,7 +30,7 @@ use self::observe::Observer;
 use self::proof::Proof;
 use self::rules::Request;
 use self::web_identity::{ASSUME_ROLE_WITH_WEB_IDENTITY, WebIdentity};
-use crate::connect::with_beside;
+use crate::connect::both;
 use crate::error::{CredentialFault, Error, ErrorKind, Operation, Result};
 use crate::source::CredentialSource;
 use crate::source::progress::report_step;
@@ -267,11 +267,14 @@ impl CredentialSource for StsSource {
 
     async fn connect(&self) {
         match &self.proof {
-            // Else the call itself opens it just as soon.
             Proof::Base(base) if !base.is_at_hand() => {
-                with_beside(self.sts.connect(), base.warm()).await;
+                // Its error is that of the fetch, which asks it too.
+                let _ = both(base.warm(), self.sts.connect()).await;
             }
-            _ => {}
+            // What is at hand, or in a file, leaves no time: the call itself opens the connection just as soon.
+            Proof::Base(_) if self.request.mfa.is_none() => {}
+            Proof::WebIdentity(identity) if identity.is_file() => {}
+            _ => self.sts.connect().await,
         }
     }
 }

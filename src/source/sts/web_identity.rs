@@ -65,6 +65,10 @@ impl WebIdentity {
         }
     }
 
+    pub(super) fn is_file(&self) -> bool {
+        matches!(self.origin, TokenOrigin::File(_))
+    }
+
     pub(super) fn name(&self) -> &str {
         &self.name
     }

@@ -96,7 +96,7 @@ struct Shared {
     defaults: RoleKey<'static>,
     with: WithPool,
     cache_policy: RefreshPolicy,
-    /// Its lock makes a request that is new one session; it is held for a look-up, not for I/O or a check.
+    /// Its lock makes a request that is new one session; it is held for look-ups and for what is made without I/O.
     sessions: Mutex<Sessions>,
     timetable: Arc<Timetable>,
     evicted: AtomicU64,

@@ -59,6 +59,11 @@ impl CredentialStrategy for PooledRole {
         self.cache.credentials().await
     }
 
+    async fn warm(&self) -> Result<()> {
+        let _waiting = self.source().gate().wait(self.source().line());
+        self.cache.warm().await
+    }
+
     async fn credentials_valid_for(&self, min: Duration) -> Result<Credentials> {
         let _waiting = self.source().gate().wait(self.source().line());
         self.cache.credentials_valid_for(min).await

@@ -62,7 +62,7 @@ impl Sessions {
 
     fn know(&mut self, key: KeptKey, role: &PooledRole) {
         if self.known.len() >= self.sweep_at {
-            self.known.retain(|_, role| role.upgrade().is_some());
+            self.known.retain(|_, role| !role.is_gone());
             let left = self.known.len().max(self.max_kept.get());
             self.sweep_at = left.saturating_mul(2);
         }

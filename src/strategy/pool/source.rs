@@ -113,6 +113,13 @@ impl CredentialSource for PooledSource {
         self.common.endpoint.clone()
     }
 
+    async fn connect(&self) {
+        // Of a request that has been checked.
+        if let Ok(source) = self.key.request(&self.common.template).build() {
+            source.connect().await;
+        }
+    }
+
     async fn fetch(&self) -> Result<Credentials> {
         let source = self.key.request(&self.common.template).build()?;
         // Kept over all calls of the fetch: who was throttled is first again.
