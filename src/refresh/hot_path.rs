@@ -47,7 +47,9 @@ mod tests {
     use super::super::at_once::AtOnce;
     use super::super::attempt::{Attempt, Outcome};
     use super::super::decide::{Verdict, served_until};
-    use super::super::policy::{RefreshMode, RefreshPolicy, Rules};
+    use super::super::policy::{
+        FORCED_ATTEMPTS_IN_TROUBLE, MAX_ATTEMPTS_IN_PERIOD, RefreshMode, RefreshPolicy, Rules,
+    };
     use super::super::state::{At, Cause};
     use super::*;
     use crate::error::{Error, Result};
@@ -103,9 +105,13 @@ mod tests {
         }
 
         fn begin(&mut self) -> Option<Attempt> {
+            self.begin_by(Cause::Plan)
+        }
+
+        fn begin_by(&mut self, cause: Cause) -> Option<Attempt> {
             let under_way = self.state.attempt.is_some();
             (!under_way).then(|| {
-                let (next, attempt) = self.state.begin(Cause::Plan, (self.now, 0.5));
+                let (next, attempt) = self.state.begin(cause, (self.now, 0.5));
                 self.become_state(next);
                 if let Some((next, _)) = self.state.run(attempt.number, self.now) {
                     self.become_state(next);
@@ -135,6 +141,25 @@ mod tests {
                 if let Some(next) = next {
                     self.become_state(next);
                 }
+            }
+        }
+
+        fn reject(&mut self) {
+            if let Some(held) = self.state.held.clone() {
+                let key_id = held.credentials.access_key_id();
+                let (next, _) = self.state.invalidate(key_id, &self.policy, (self.now, 0.5));
+                if let Some(next) = next {
+                    self.become_state(next);
+                }
+            }
+        }
+
+        /// Forced refreshes that are answered at once, one every two seconds.
+        fn forced(&mut self, times: usize) {
+            for _ in 0..times {
+                self.begin_by(Cause::Force);
+                self.land(|walk| Ok(walk.session(HOUR)));
+                self.pass(seconds(2));
             }
         }
 
@@ -212,6 +237,37 @@ mod tests {
         walk.begin();
         walk.land(|_| Err(Error::terminal("not allowed")));
         assert_eq!(walk.lasts(), seconds(2));
+    }
+
+    #[test]
+    fn in_trouble_less_is_left_for_what_is_not_by_the_plan() {
+        let mut walk = Walk::filled(RefreshPolicy::default());
+        walk.pass(seconds(2));
+        walk.forced(FORCED_ATTEMPTS_IN_TROUBLE);
+        assert!(walk.state.is_wanted_by_force(walk.now));
+        walk.begin_by(Cause::Force);
+        walk.land(|_| Err(Error::recoverable("down")));
+        walk.pass(seconds(2));
+        assert!(!walk.state.is_wanted_by_force(walk.now));
+    }
+
+    #[test]
+    fn ten_minutes_limit_neither_the_rules_of_aws_nor_sessions_that_need_more() {
+        let starts = |walk: &Walk| decide(&walk.state, &walk.policy, walk.now).starts;
+        let used_up = |policy: RefreshPolicy, lifetime| {
+            let mut walk = Walk::filled(policy);
+            walk.pass(seconds(2));
+            walk.forced(MAX_ATTEMPTS_IN_PERIOD);
+            // Else one that ends sooner would not be taken.
+            walk.reject();
+            walk.begin_by(Cause::Force);
+            walk.land(|walk| Ok(walk.session(lifetime)));
+            walk.pass(lifetime - seconds(2));
+            walk
+        };
+        assert!(!starts(&used_up(RefreshPolicy::default(), seconds(120))));
+        assert!(starts(&used_up(RefreshPolicy::aws_spec(), seconds(120))));
+        assert!(starts(&used_up(RefreshPolicy::default(), seconds(30))));
     }
 
     #[test]
@@ -352,15 +408,7 @@ mod tests {
                     Step::Throttles => walk.land(|_| Err(Error::throttled("slow down"))),
                     Step::Refuses => walk.land(|_| Err(Error::terminal("not allowed"))),
                     Step::Abandoned => walk.end(&Outcome::Abandoned),
-                    Step::Reject => {
-                        if let Some(held) = walk.state.held.clone() {
-                            let key_id = held.credentials.access_key_id();
-                            let (next, _) = walk.state.invalidate(key_id, &walk.policy, (walk.now, 0.5));
-                            if let Some(next) = next {
-                                walk.become_state(next);
-                            }
-                        }
-                    }
+                    Step::Reject => walk.reject(),
                 }
                 for (wall, mono) in &probes {
                     let at = Now {

@@ -857,6 +857,26 @@ pub(super) mod tests {
         });
     }
 
+    #[test]
+    fn a_timer_is_late_when_it_has_not_looked_for_so_long() {
+        let settings = (Clock::system(), Jitter::random());
+        let policy = RefreshPolicy::default();
+        let cache = Shared::new(Arc::new(NeverAsked), policy, settings, None);
+        cache.timer.store(1, Ordering::Relaxed);
+        cache.timer_looks.store(7, Ordering::Relaxed);
+        let is_late = |after: Duration| {
+            let at = Now {
+                mono: cache.born + Duration::from_millis(7) + after,
+                ..cache.clock.now()
+            };
+            cache.timer_is_late(at)
+        };
+        assert!(!is_late(OVERDUE));
+        assert!(is_late(OVERDUE + Duration::from_millis(1)));
+        cache.timer.store(0, Ordering::Relaxed);
+        assert!(!is_late(2 * OVERDUE), "there is none");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn who_waited_in_vain_is_told_the_error_of_an_attempt_that_has_ended_since() {
         let settings = (Clock::system(), Jitter::random());

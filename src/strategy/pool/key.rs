@@ -2,13 +2,14 @@
 
 use crate::source::StsSourceBuilder;
 use std::borrow::{Borrow, Cow};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
 type Text<'a> = Cow<'a, str>;
 
 /// One request. Two are equal if every part is; tags and policies are sets, so their order is nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RoleKey<'a> {
     pub(super) role: Text<'a>,
     pub(super) session_name: Option<Text<'a>>,
@@ -19,6 +20,27 @@ pub(super) struct RoleKey<'a> {
     pub(super) tags: Vec<(Text<'a>, Text<'a>)>,
     pub(super) transitive_tags: Vec<Text<'a>>,
     pub(super) source_identity: Option<Text<'a>>,
+}
+
+/// By the texts alone: what is not set, and how long the session is to last, tells few requests apart, and costs as much
+/// as a text. Whether two are equal is for `==` to say, which looks at every part.
+impl Hash for RoleKey<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let mut add = |text: &Text<'_>| state.write(text.as_bytes());
+        add(&self.role);
+        let single = [
+            &self.session_name,
+            &self.external_id,
+            &self.policy,
+            &self.source_identity,
+        ];
+        single.into_iter().flatten().for_each(&mut add);
+        self.policy_arns.iter().for_each(&mut add);
+        for (key, value) in &self.tags {
+            add(key);
+            add(value);
+        }
+    }
 }
 
 /// A key as it is kept.
