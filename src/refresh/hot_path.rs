@@ -48,7 +48,8 @@ mod tests {
     use super::super::attempt::{Attempt, Outcome};
     use super::super::decide::{Verdict, served_until};
     use super::super::policy::{
-        FORCED_ATTEMPTS_IN_TROUBLE, MAX_ATTEMPTS_IN_PERIOD, RefreshMode, RefreshPolicy, Rules,
+        FORCED_ATTEMPTS_IN_TROUBLE, MAX_ATTEMPTS_IN_PERIOD, MIN_PAUSE_AFTER_ANSWER, RefreshMode,
+        RefreshPolicy, Rules,
     };
     use super::super::state::{At, Cause};
     use super::*;
@@ -144,6 +145,10 @@ mod tests {
             }
         }
 
+        fn held(&self) -> Credentials {
+            Credentials::clone(&self.state.held.as_ref().unwrap().credentials)
+        }
+
         fn reject(&mut self) {
             if let Some(held) = self.state.held.clone() {
                 let key_id = held.credentials.access_key_id();
@@ -154,10 +159,10 @@ mod tests {
             }
         }
 
-        /// Forced refreshes that are answered at once, one every two seconds.
-        fn forced(&mut self, times: usize) {
+        /// Answered at once with an hour, one every two seconds.
+        fn asked(&mut self, cause: Cause, times: usize) {
             for _ in 0..times {
-                self.begin_by(Cause::Force);
+                self.begin_by(cause);
                 self.land(|walk| Ok(walk.session(HOUR)));
                 self.pass(seconds(2));
             }
@@ -243,7 +248,7 @@ mod tests {
     fn in_trouble_less_is_left_for_what_is_not_by_the_plan() {
         let mut walk = Walk::filled(RefreshPolicy::default());
         walk.pass(seconds(2));
-        walk.forced(FORCED_ATTEMPTS_IN_TROUBLE);
+        walk.asked(Cause::Force, FORCED_ATTEMPTS_IN_TROUBLE);
         assert!(walk.state.is_wanted_by_force(walk.now));
         walk.begin_by(Cause::Force);
         walk.land(|_| Err(Error::recoverable("down")));
@@ -252,12 +257,79 @@ mod tests {
     }
 
     #[test]
+    fn a_life_is_asked_for_at_a_pace_of_its_own_that_ten_minutes_of_rest_end() {
+        let wanted = |walk: &Walk| walk.state.is_wanted_for_life(HOUR, &walk.policy, walk.now);
+        let mut walk = Walk::filled(RefreshPolicy::default());
+        walk.pass(seconds(2));
+        walk.asked(Cause::Force, 3);
+        assert!(wanted(&walk), "forced ones are not of it");
+        walk.asked(Cause::Life, 3);
+        // The middle of two to four seconds.
+        assert!(!wanted(&walk));
+        walk.pass(seconds(1));
+        assert!(wanted(&walk));
+        walk.pass(seconds(600));
+        walk.asked(Cause::Life, 1);
+        assert!(!wanted(&walk), "the fourth: the middle of four to eight");
+        walk.pass(seconds(4) + seconds(600));
+        assert!(wanted(&walk));
+        walk.pass(Duration::from_millis(1));
+        walk.asked(Cause::Life, 1);
+        assert!(wanted(&walk), "the first again");
+    }
+
+    #[test]
+    fn what_is_not_by_the_plan_is_told_from_what_is() {
+        let extra = |walk: &Walk| {
+            [Cause::Plan, Cause::Force, Cause::Life]
+                .map(|cause| walk.state.begin(cause, (walk.now, 0.5)).1.extra)
+        };
+        let mut walk = Walk::filled(RefreshPolicy::default());
+        assert_eq!(extra(&walk), [false, true, true]);
+        walk.reject();
+        assert_eq!(extra(&walk), [true; 3]);
+    }
+
+    #[test]
+    fn an_attempt_that_began_before_the_rejection_brings_a_key_that_nobody_rejected_or_says_nothing()
+     {
+        use super::super::held::Standing::{Good, Rejected};
+        let standing = |walk: &Walk| walk.state.held.as_ref().map(|held| held.standing);
+        for same in [false, true] {
+            let mut walk = Walk::filled(RefreshPolicy::default());
+            walk.pass(seconds(3000));
+            walk.begin();
+            walk.reject();
+            assert_eq!(standing(&walk), Some(Rejected));
+            walk.land(|walk| {
+                let other = walk.session(HOUR);
+                Ok(if same { walk.held() } else { other })
+            });
+            assert_eq!(standing(&walk), Some(if same { Rejected } else { Good }));
+        }
+    }
+
+    #[test]
+    fn the_same_document_answers_what_it_was_asked_for_and_not_what_became_urgent_meanwhile() {
+        for (asked_at, taking, asks_again) in [(3000, 545, true), (3545, 0, false)] {
+            let mut walk = Walk::filled(RefreshPolicy::default());
+            walk.pass(seconds(asked_at));
+            walk.begin();
+            walk.pass(seconds(taking));
+            walk.land(|walk| Ok(walk.held()));
+            walk.pass(MIN_PAUSE_AFTER_ANSWER);
+            let verdict = decide(&walk.state, &walk.policy, walk.now);
+            assert_eq!(verdict.starts, asks_again, "asked at {asked_at}");
+        }
+    }
+
+    #[test]
     fn ten_minutes_limit_neither_the_rules_of_aws_nor_sessions_that_need_more() {
         let starts = |walk: &Walk| decide(&walk.state, &walk.policy, walk.now).starts;
         let used_up = |policy: RefreshPolicy, lifetime| {
             let mut walk = Walk::filled(policy);
             walk.pass(seconds(2));
-            walk.forced(MAX_ATTEMPTS_IN_PERIOD);
+            walk.asked(Cause::Force, MAX_ATTEMPTS_IN_PERIOD);
             // Else one that ends sooner would not be taken.
             walk.reject();
             walk.begin_by(Cause::Force);

@@ -1,8 +1,9 @@
 //! What tells one session of a pool from another: the whole request, part by part.
 
-use crate::source::StsSourceBuilder;
+use crate::source::{DEFAULT_SESSION_DURATION, StsSourceBuilder};
 use std::borrow::{Borrow, Cow};
 use std::hash::{Hash, Hasher};
+use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,12 @@ pub(super) struct RoleKey<'a> {
     pub(super) role: Text<'a>,
     pub(super) session_name: Option<Text<'a>>,
     pub(super) external_id: Option<Text<'a>>,
+    terms: Agreed<'a>,
+}
+
+/// What few requests say for themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Terms<'a> {
     pub(super) duration: Duration,
     pub(super) policy: Option<Text<'a>>,
     pub(super) policy_arns: Vec<Text<'a>>,
@@ -22,25 +29,19 @@ pub(super) struct RoleKey<'a> {
     pub(super) source_identity: Option<Text<'a>>,
 }
 
-/// By the texts alone: what is not set, and how long the session is to last, tells few requests apart, and costs as much
-/// as a text. Whether two are equal is for `==` to say, which looks at every part.
-impl Hash for RoleKey<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let mut add = |text: &Text<'_>| state.write(text.as_bytes());
-        add(&self.role);
-        let single = [
-            &self.session_name,
-            &self.external_id,
-            &self.policy,
-            &self.source_identity,
-        ];
-        single.into_iter().flatten().for_each(&mut add);
-        self.policy_arns.iter().for_each(&mut add);
-        for (key, value) in &self.tags {
-            add(key);
-            add(value);
-        }
-    }
+/// The pool's terms as they are, so that a request copies and compares a pointer, or its own.
+#[derive(Clone, Debug)]
+enum Agreed<'a> {
+    Lent(&'a Arc<Terms<'static>>),
+    Kept(Arc<Terms<'static>>),
+    Own(Box<Terms<'a>>),
+}
+
+/// What requests start from.
+pub(super) struct Defaults {
+    session_name: Option<String>,
+    external_id: Option<String>,
+    terms: Arc<Terms<'static>>,
 }
 
 /// A key as it is kept.
@@ -54,6 +55,79 @@ impl<'a> Borrow<RoleKey<'a>> for KeptKey {
     }
 }
 
+/// By the texts alone: what is not set, and how long the session is to last, tells few requests apart, and costs as much
+/// as a text. Whether two are equal is for `==` to say, which looks at every part.
+impl Hash for RoleKey<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let mut add = |text: &Text<'_>| state.write(text.as_bytes());
+        add(&self.role);
+        let named = self.session_name.iter().chain(&self.external_id);
+        named.for_each(&mut add);
+        let terms = self.terms();
+        let single = terms.policy.iter().chain(&terms.source_identity);
+        single.for_each(&mut add);
+        terms.policy_arns.iter().for_each(&mut add);
+        for (key, value) in &terms.tags {
+            add(key);
+            add(value);
+        }
+    }
+}
+
+impl<'a> Agreed<'a> {
+    fn terms(&self) -> &Terms<'a> {
+        match self {
+            Agreed::Lent(terms) => terms,
+            Agreed::Kept(terms) => terms,
+            Agreed::Own(terms) => terms,
+        }
+    }
+}
+
+impl PartialEq for Agreed<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let (ours, theirs) = (self.terms(), other.terms());
+        ptr::eq(ours, theirs) || ours == theirs
+    }
+}
+
+impl Eq for Agreed<'_> {}
+
+impl Defaults {
+    pub(super) fn of(template: &StsSourceBuilder) -> Self {
+        let parts = template.asked();
+        let text = |text: &Option<String>| text.clone().map(Cow::Owned);
+        let all = |texts: &[String]| texts.iter().cloned().map(Cow::Owned).collect();
+        let tags = parts.tags.iter().cloned();
+        let mut terms = Terms {
+            duration: parts.duration.unwrap_or(DEFAULT_SESSION_DURATION),
+            policy: text(&parts.policy),
+            policy_arns: all(&parts.policy_arns),
+            tags: tags
+                .map(|(key, value)| (Cow::Owned(key), Cow::Owned(value)))
+                .collect(),
+            transitive_tags: all(&parts.transitive_tags),
+            source_identity: text(&parts.source_identity),
+        };
+        terms.normalize();
+        Defaults {
+            session_name: parts.session_name.clone(),
+            external_id: parts.external_id.clone(),
+            terms: Arc::new(terms),
+        }
+    }
+
+    /// A request that says nothing but the role.
+    pub(super) fn for_role<'a>(&'a self, role: &'a str) -> RoleKey<'a> {
+        RoleKey {
+            role: Cow::Borrowed(role),
+            session_name: self.session_name.as_deref().map(Cow::Borrowed),
+            external_id: self.external_id.as_deref().map(Cow::Borrowed),
+            terms: Agreed::Lent(&self.terms),
+        }
+    }
+}
+
 fn owned(text: Text<'_>) -> Text<'static> {
     Cow::Owned(text.into_owned())
 }
@@ -62,9 +136,13 @@ fn all_owned(texts: Vec<Text<'_>>) -> Vec<Text<'static>> {
     texts.into_iter().map(owned).collect()
 }
 
-impl RoleKey<'_> {
+fn lent<'b>(text: &'b Text<'_>) -> Text<'b> {
+    Cow::Borrowed(text)
+}
+
+impl Terms<'_> {
     /// Brings what means the same to STS into one form. Tags stay as often as they are: two of one key are refused.
-    pub(super) fn normalize(&mut self) {
+    fn normalize(&mut self) {
         self.duration = Duration::from_secs(self.duration.as_secs());
         self.policy_arns.sort_unstable();
         self.policy_arns.dedup();
@@ -73,11 +151,20 @@ impl RoleKey<'_> {
         self.transitive_tags.dedup();
     }
 
-    pub(super) fn into_owned(self) -> RoleKey<'static> {
-        let RoleKey {
-            role,
-            session_name,
-            external_id,
+    fn lend(&self) -> Terms<'_> {
+        let tags = self.tags.iter();
+        Terms {
+            duration: self.duration,
+            policy: self.policy.as_ref().map(lent),
+            policy_arns: self.policy_arns.iter().map(lent).collect(),
+            tags: tags.map(|(key, value)| (lent(key), lent(value))).collect(),
+            transitive_tags: self.transitive_tags.iter().map(lent).collect(),
+            source_identity: self.source_identity.as_ref().map(lent),
+        }
+    }
+
+    fn into_owned(self) -> Terms<'static> {
+        let Terms {
             duration,
             policy,
             policy_arns,
@@ -85,68 +172,81 @@ impl RoleKey<'_> {
             transitive_tags,
             source_identity,
         } = self;
-        RoleKey {
-            role: owned(role),
-            session_name: session_name.map(owned),
-            external_id: external_id.map(owned),
+        let tags = tags.into_iter();
+        Terms {
             duration,
             policy: policy.map(owned),
             policy_arns: all_owned(policy_arns),
             tags: tags
-                .into_iter()
                 .map(|(key, value)| (owned(key), owned(value)))
                 .collect(),
             transitive_tags: all_owned(transitive_tags),
             source_identity: source_identity.map(owned),
         }
     }
+}
 
-    /// The same, lent: what a request starts from.
-    pub(super) fn lend(&self) -> RoleKey<'_> {
-        fn some<'b>(text: &'b Option<Text<'_>>) -> Option<Text<'b>> {
-            text.as_deref().map(Cow::Borrowed)
+impl<'a> RoleKey<'a> {
+    pub(super) fn terms(&self) -> &Terms<'a> {
+        self.terms.terms()
+    }
+
+    /// Terms of its own, which are those of the pool until they are changed.
+    pub(super) fn with_terms(mut self, change: impl FnOnce(&mut Terms<'a>)) -> Self {
+        let mut own = match self.terms {
+            Agreed::Lent(terms) => Box::new(terms.lend()),
+            Agreed::Kept(terms) => Box::new(Terms::clone(&terms)),
+            Agreed::Own(own) => own,
+        };
+        change(&mut own);
+        self.terms = Agreed::Own(own);
+        self
+    }
+
+    /// Its own terms in the form in which they are compared; those of the pool are in it.
+    pub(super) fn normalize(&mut self) {
+        if let Agreed::Own(own) = &mut self.terms {
+            own.normalize();
         }
-        fn all<'b>(texts: &'b [Text<'_>]) -> Vec<Text<'b>> {
-            texts.iter().map(|text| Cow::Borrowed(&**text)).collect()
-        }
+    }
+
+    pub(super) fn into_owned(self) -> RoleKey<'static> {
+        let RoleKey {
+            role,
+            session_name,
+            external_id,
+            terms,
+        } = self;
         RoleKey {
-            role: Cow::Borrowed(&*self.role),
-            session_name: some(&self.session_name),
-            external_id: some(&self.external_id),
-            duration: self.duration,
-            policy: some(&self.policy),
-            policy_arns: all(&self.policy_arns),
-            tags: self
-                .tags
-                .iter()
-                .map(|(key, value)| (Cow::Borrowed(&**key), Cow::Borrowed(&**value)))
-                .collect(),
-            transitive_tags: all(&self.transitive_tags),
-            source_identity: some(&self.source_identity),
+            role: owned(role),
+            session_name: session_name.map(owned),
+            external_id: external_id.map(owned),
+            terms: Agreed::Kept(match terms {
+                Agreed::Lent(terms) => Arc::clone(terms),
+                Agreed::Kept(terms) => terms,
+                Agreed::Own(own) => Arc::new(own.into_owned()),
+            }),
         }
     }
 
     /// The builder of the source for this request, and for nothing beside it.
     pub(super) fn request(&self, template: &StsSourceBuilder) -> StsSourceBuilder {
-        let RoleKey {
-            role,
-            session_name,
-            external_id,
+        let Terms {
             duration,
             policy,
             policy_arns,
             tags,
             transitive_tags,
             source_identity,
-        } = self;
+        } = self.terms();
         let mut builder = template
             .clone()
-            .for_role(role.to_string())
+            .for_role(self.role.to_string())
             .duration(*duration);
-        if let Some(name) = session_name {
+        if let Some(name) = &self.session_name {
             builder = builder.session_name(&**name);
         }
-        if let Some(id) = external_id {
+        if let Some(id) = &self.external_id {
             builder = builder.external_id(&**id);
         }
         if let Some(json) = policy {

@@ -12,7 +12,7 @@ pub use role::PooledRole;
 pub use status::{FailingRole, MAX_FAILING_TOLD, PoolStatus};
 
 use self::gate::Gate;
-use self::key::{KeptKey, RoleKey};
+use self::key::{Defaults, KeptKey, RoleKey, Terms};
 use self::metrics::Metrics;
 use self::sessions::Sessions;
 use self::source::{Common, PooledSource};
@@ -21,7 +21,7 @@ use super::with_refresh::refresh_setters;
 use crate::arn::Partition;
 use crate::error::{Error, Result};
 use crate::refresh::{Clock, CredentialCache, Jitter, RefreshPolicy, Timetable};
-use crate::source::{CredentialSource, DEFAULT_SESSION_DURATION, StsSourceBuilder};
+use crate::source::{CredentialSource, StsSourceBuilder};
 use std::borrow::Cow;
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -93,7 +93,7 @@ pub struct RolePool(Arc<Shared>);
 
 struct Shared {
     common: Arc<Common>,
-    defaults: RoleKey<'static>,
+    defaults: Defaults,
     with: WithPool,
     cache_policy: RefreshPolicy,
     /// Its lock makes a request that is new one session; it is held for look-ups and for what is made without I/O.
@@ -165,7 +165,7 @@ impl StsSourceBuilder<WithPool> {
         let template = template.share_client()?.for_role(nobody);
         let nobody = template.clone().build()?;
         let template = template.with_environment_read()?;
-        let defaults = defaults_of(&template);
+        let defaults = Defaults::of(&template);
 
         let call_timeout = with.policy.fetch_timeout_given();
         if with.policy.idle_after_given().is_none() {
@@ -211,9 +211,10 @@ impl RolePool {
     /// Nothing is sent, also not by [`build`](RoleRequest::build): the first call for credentials does.
     #[must_use = "a request is for `build`"]
     pub fn role<'a>(&'a self, role_arn: &'a str) -> RoleRequest<'a> {
-        let mut key = self.0.defaults.lend();
-        key.role = Cow::Borrowed(role_arn);
-        RoleRequest { pool: self, key }
+        RoleRequest {
+            pool: self,
+            key: self.0.defaults.for_role(role_arn),
+        }
     }
 
     /// A snapshot; no I/O. It looks at each role once, so it is for dashboards and health checks.
@@ -320,48 +321,49 @@ impl<'a> RoleRequest<'a> {
     }
 
     /// [How long](StsSourceBuilder::duration) the session lasts.
-    pub fn duration(mut self, duration: Duration) -> Self {
-        self.key.duration = duration;
-        self
+    pub fn duration(self, duration: Duration) -> Self {
+        self.with_terms(|terms| terms.duration = duration)
     }
 
     /// A [session policy](StsSourceBuilder::policy), a JSON object.
-    pub fn policy(mut self, json: impl Into<Cow<'a, str>>) -> Self {
-        self.key.policy = Some(json.into());
-        self
+    pub fn policy(self, json: impl Into<Cow<'a, str>>) -> Self {
+        self.with_terms(|terms| terms.policy = Some(json.into()))
     }
 
     /// [Managed policies](StsSourceBuilder::policy_arns) that narrow the session.
-    pub fn policy_arns<A: Into<Cow<'a, str>>>(mut self, arns: impl IntoIterator<Item = A>) -> Self {
-        self.key.policy_arns = arns.into_iter().map(Into::into).collect();
-        self
+    pub fn policy_arns<A: Into<Cow<'a, str>>>(self, arns: impl IntoIterator<Item = A>) -> Self {
+        let arns = arns.into_iter().map(Into::into).collect();
+        self.with_terms(|terms| terms.policy_arns = arns)
     }
 
     /// [Session tags](StsSourceBuilder::tags).
     pub fn tags<K: Into<Cow<'a, str>>, V: Into<Cow<'a, str>>>(
-        mut self,
+        self,
         tags: impl IntoIterator<Item = (K, V)>,
     ) -> Self {
         let tags = tags.into_iter();
-        self.key.tags = tags
+        let tags = tags
             .map(|(key, value)| (key.into(), value.into()))
             .collect();
-        self
+        self.with_terms(|terms| terms.tags = tags)
     }
 
     /// The keys of those tags that [go on](StsSourceBuilder::transitive_tags) to later sessions.
-    pub fn transitive_tags<K: Into<Cow<'a, str>>>(
-        mut self,
-        keys: impl IntoIterator<Item = K>,
-    ) -> Self {
-        self.key.transitive_tags = keys.into_iter().map(Into::into).collect();
-        self
+    pub fn transitive_tags<K: Into<Cow<'a, str>>>(self, keys: impl IntoIterator<Item = K>) -> Self {
+        let keys = keys.into_iter().map(Into::into).collect();
+        self.with_terms(|terms| terms.transitive_tags = keys)
     }
 
     /// The [source identity](StsSourceBuilder::source_identity).
-    pub fn source_identity(mut self, identity: impl Into<Cow<'a, str>>) -> Self {
-        self.key.source_identity = Some(identity.into());
-        self
+    pub fn source_identity(self, identity: impl Into<Cow<'a, str>>) -> Self {
+        self.with_terms(|terms| terms.source_identity = Some(identity.into()))
+    }
+
+    fn with_terms(self, change: impl FnOnce(&mut Terms<'a>)) -> Self {
+        RoleRequest {
+            key: self.key.with_terms(change),
+            ..self
+        }
     }
 
     /// The session that all equal requests share: found, or made without any I/O.
@@ -371,25 +373,5 @@ impl<'a> RoleRequest<'a> {
     /// [`Usage`](crate::ErrorKind::Usage) for a part that is not as STS expects it; [`Error::field`] names it.
     pub fn build(self) -> Result<PooledRole> {
         self.pool.session(self.key)
-    }
-}
-
-fn defaults_of(template: &StsSourceBuilder) -> RoleKey<'static> {
-    let parts = template.asked();
-    let text = |text: &Option<String>| text.clone().map(Cow::Owned);
-    let all = |texts: &[String]| texts.iter().cloned().map(Cow::Owned).collect();
-    let tags = parts.tags.iter().cloned();
-    RoleKey {
-        role: Cow::Borrowed(""),
-        session_name: text(&parts.session_name),
-        external_id: text(&parts.external_id),
-        duration: parts.duration.unwrap_or(DEFAULT_SESSION_DURATION),
-        policy: text(&parts.policy),
-        policy_arns: all(&parts.policy_arns),
-        tags: tags
-            .map(|(key, value)| (Cow::Owned(key), Cow::Owned(value)))
-            .collect(),
-        transitive_tags: all(&parts.transitive_tags),
-        source_identity: text(&parts.source_identity),
     }
 }

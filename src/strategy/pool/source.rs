@@ -164,7 +164,7 @@ impl fmt::Debug for PooledSource {
         f.debug_struct("PooledSource")
             .field("role_arn", &self.key.role)
             .field("session_name", &self.key.session_name)
-            .field("duration", &self.key.duration)
+            .field("duration", &self.key.terms().duration)
             .finish_non_exhaustive()
     }
 }
