@@ -90,6 +90,22 @@ mod tests {
             walk
         }
 
+        /// As after three rejections in a row.
+        fn suspected() -> Self {
+            use super::super::held::Standing::Suspected;
+            let mut walk = Walk::filled(RefreshPolicy::default());
+            for _ in 0..2 {
+                walk.pass(seconds(2));
+                walk.reject();
+                walk.begin();
+                walk.land(|walk| Ok(walk.session(HOUR)));
+            }
+            walk.pass(seconds(2));
+            walk.reject();
+            assert_eq!(walk.state.held.as_ref().unwrap().standing, Suspected);
+            walk
+        }
+
         fn become_state(&mut self, mut next: State) {
             next.at_once = served_until(&next, &self.policy);
             self.state = next;
@@ -321,6 +337,70 @@ mod tests {
             let verdict = decide(&walk.state, &walk.policy, walk.now);
             assert_eq!(verdict.starts, asks_again, "asked at {asked_at}");
         }
+    }
+
+    #[test]
+    fn a_need_that_the_same_document_has_answered_is_the_same_one_afterwards() {
+        let mut walk = Walk::filled(RefreshPolicy::default());
+        walk.pass(seconds(3000));
+        let first = walk.begin().unwrap();
+        walk.land(|walk| Ok(walk.held()));
+        walk.pass(seconds(200));
+        let second = walk.begin().unwrap();
+        assert_eq!(second.need.number, first.need.number);
+    }
+
+    #[test]
+    fn what_is_accepted_is_planned_for_as_after_its_fetch_unless_it_is_needed_for_another_reason() {
+        let next = |walk: &Walk| walk.state.until_next(&walk.policy, walk.now).unwrap();
+        let accept = |walk: &mut Walk| {
+            let key_id = walk.held().access_key_id().to_owned();
+            let accepted = walk
+                .state
+                .accepted(&key_id, &walk.policy, (walk.now, 0.5))
+                .unwrap();
+            walk.become_state(accepted);
+            assert!(
+                walk.state
+                    .accepted(&key_id, &walk.policy, (walk.now, 0.5))
+                    .is_none()
+            );
+        };
+        let mut walk = Walk::suspected();
+        assert_eq!(next(&walk), Duration::from_millis(1500));
+        accept(&mut walk);
+        let left = walk.state.left(walk.now).unwrap();
+        assert_eq!(next(&walk), left - seconds(600));
+
+        let mut walk = Walk::filled(RefreshPolicy::default());
+        walk.reject();
+        walk.begin();
+        walk.land(|walk| Ok(walk.session(HOUR)));
+        walk.pass(seconds(3545));
+        walk.begin();
+        walk.land(|_| Err(Error::recoverable("down")));
+        let planned = next(&walk);
+        walk.reject();
+        accept(&mut walk);
+        assert_eq!(next(&walk), planned);
+    }
+
+    #[test]
+    fn a_failed_attempt_for_a_suspected_key_has_a_pause_of_its_own() {
+        let half = Duration::from_millis(500);
+        let mut walk = Walk::suspected();
+        walk.pass(half);
+        walk.begin_by(Cause::Force);
+        walk.land(|_| Err(Error::recoverable("down")));
+        let is_due = |walk: &Walk| {
+            let need = walk.state.need(walk.now).unwrap();
+            walk.state.is_due(need, &walk.policy, walk.now)
+        };
+        walk.pass(half);
+        assert!(!is_due(&walk));
+        // That of the third rejection would last for 1.5 s.
+        walk.pass(Duration::from_millis(300));
+        assert!(is_due(&walk));
     }
 
     #[test]

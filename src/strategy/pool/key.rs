@@ -61,12 +61,19 @@ impl Hash for RoleKey<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let mut add = |text: &Text<'_>| state.write(text.as_bytes());
         add(&self.role);
-        let named = self.session_name.iter().chain(&self.external_id);
-        named.for_each(&mut add);
+        if let Some(name) = &self.session_name {
+            add(name);
+        }
+        if let Some(id) = &self.external_id {
+            add(id);
+        }
         let terms = self.terms();
-        let single = terms.policy.iter().chain(&terms.source_identity);
-        single.for_each(&mut add);
-        terms.policy_arns.iter().for_each(&mut add);
+        if let Some(policy) = &terms.policy {
+            add(policy);
+        }
+        for arn in &terms.policy_arns {
+            add(arn);
+        }
         for (key, value) in &terms.tags {
             add(key);
             add(value);
@@ -75,6 +82,7 @@ impl Hash for RoleKey<'_> {
 }
 
 impl<'a> Agreed<'a> {
+    #[inline]
     fn terms(&self) -> &Terms<'a> {
         match self {
             Agreed::Lent(terms) => terms,
