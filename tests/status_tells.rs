@@ -667,3 +667,17 @@ async fn the_cache_shows_its_source_policy_and_status_and_no_secret() {
         assert!(!text.contains(TOKEN), "{text}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_cache_has_a_plan_until_it_is_due_and_none_while_nobody_asks() {
+    let idle = RefreshPolicy::default().idle_after(seconds(600));
+    let world = World::new(idle).filled("KEY-1", HOUR).await;
+    let next = || world.cache.status().next_attempt_at;
+    // The middle of [E − 900 s, E − 300 s].
+    let due = next().unwrap();
+    pass(seconds(2500)).await;
+    assert_eq!(next(), Some(due));
+    pass(seconds(501)).await;
+    assert_eq!(next(), None);
+    assert_eq!(world.gate.count(), 1);
+}

@@ -104,6 +104,8 @@ mod task;
 mod timer;
 #[cfg_attr(not(feature = "pool"), allow(dead_code))]
 mod timetable;
+#[cfg(test)]
+mod walk;
 mod window;
 
 pub use cache::CredentialCache;
