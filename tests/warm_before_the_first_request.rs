@@ -187,6 +187,11 @@ fn gated() -> (CredentialCache<Shared<GatedSource>>, Gate) {
     (CredentialCache::new(source, RefreshPolicy::default()), gate)
 }
 
+fn warming<S: CredentialStrategy>(db: &Dynamo<S>) -> JoinHandle<Result<()>> {
+    let db = db.clone();
+    tokio::spawn(async move { db.warm().await })
+}
+
 fn lasting_an_hour() -> Credentials {
     session("ASIABASE", SystemTime::now() + HOUR)
 }
@@ -243,10 +248,7 @@ async fn the_connection_to_dynamodb_is_opened_while_credentials_are_waited_for()
     let service = Service::start().await;
     let (strategy, mut gate) = gated();
     let db = Dynamo::new(strategy, &service.settings());
-    let warming = tokio::spawn({
-        let db = db.clone();
-        async move { db.warm().await }
-    });
+    let warming = warming(&db);
     let call = gate.call().await;
     service.answered(1).await;
     assert!(
@@ -275,10 +277,7 @@ async fn whoever_shares_a_client_warms_its_connection() {
     let (first, _kept) = gated();
     let (tenant, mut gate) = gated();
     let db = Dynamo::new(first, &service.settings()).with_strategy(tenant);
-    let warming = tokio::spawn({
-        let db = db.clone();
-        async move { db.warm().await }
-    });
+    let warming = warming(&db);
     let call = gate.call().await;
     service.answered(1).await;
     call.answer(Ok(lasting_an_hour()));
@@ -294,7 +293,7 @@ async fn a_failure_is_told_at_once_whatever_the_connection_does() {
     let mute = Service::answering(&[]).await;
     let (strategy, mut gate) = gated();
     let db = Dynamo::new(strategy, &mute.settings());
-    let warming = tokio::spawn(async move { db.warm().await });
+    let warming = warming(&db);
     gate.call().await.fail();
     let warmed = timeout(Duration::from_secs(2), warming).await;
     let error = warmed.expect("at once").unwrap().unwrap_err().to_string();
@@ -308,7 +307,7 @@ async fn a_service_that_is_not_there_is_for_the_first_request_to_tell() {
     drop(nobody);
     let (strategy, mut gate) = gated();
     let db = Dynamo::local(strategy, &url);
-    let warming = tokio::spawn(async move { db.warm().await });
+    let warming = warming(&db);
     gate.call().await.answer(Ok(lasting_an_hour()));
     warming.await.unwrap().unwrap();
 }
@@ -384,7 +383,7 @@ async fn hosts(
 ) -> (Vec<String>, Vec<String>) {
     let mute = Mute::default();
     let db = wire(Arc::new(strategy), &mute.settings().use_fips(fips).build());
-    let warming = tokio::spawn(async move { db.warm().await });
+    let warming = warming(&db);
     let call = gate.call().await;
     support::settle().await;
     let before = mute.hosts();
@@ -453,10 +452,7 @@ async fn all_that_were_made_of_one_client_share_what_was_warmed() {
     let service = Service::start().await;
     let (strategy, mut gate) = gated();
     let db = Dynamo::new(strategy, &service.settings());
-    let warming = tokio::spawn({
-        let db = db.clone();
-        async move { db.warm().await }
-    });
+    let warming = warming(&db);
     gate.call().await.answer(Ok(lasting_an_hour()));
     warming.await.unwrap().unwrap();
     service.answered(1).await;
@@ -506,7 +502,7 @@ async fn each_role_of_a_chain_is_connected_to_sts_while_the_first_is_waited_for(
 async fn a_connection_that_is_not_answered_is_waited_for_no_longer_than_stated() {
     let (strategy, mut gate) = gated();
     let db = Dynamo::new(strategy, &Mute::default().settings().build());
-    let warming = tokio::spawn(async move { db.warm().await });
+    let warming = warming(&db);
     gate.call().await.answer(Ok(lasting_an_hour()));
     let warmed = timeout(WARM_CONNECTION_TIMEOUT + Duration::from_secs(1), warming);
     warmed.await.unwrap().unwrap().unwrap();
