@@ -1,4 +1,4 @@
-//! Which host a request went to, worked out only when an error has to say it.
+//! Which host a request went to, worked out only when an error has to say it, or a connection is opened ahead.
 
 use crate::arn::account_in;
 use crate::settings::endpoint_url;

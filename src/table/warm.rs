@@ -65,10 +65,15 @@ impl<S: CredentialStrategy + ?Sized> Dynamo<S> {
         let ahead = endpoint.ahead(&**strategy);
         if ahead == Ahead::DependsOnAccount {
             self.strategy.warm().await?;
-            connect(client, endpoint.ahead(&**strategy)).await;
-            return Ok(());
+        } else {
+            both(self.strategy.warm(), connect(client, ahead.clone())).await?;
         }
-        both(self.strategy.warm(), connect(client, ahead)).await
+        // What came may be of no account, or of another than the role's.
+        let known = endpoint.ahead(&**strategy);
+        if known != ahead {
+            connect(client, known).await;
+        }
+        Ok(())
     }
 }
 

@@ -55,8 +55,8 @@ impl<'a> Borrow<RoleKey<'a>> for KeptKey {
     }
 }
 
-/// By the texts alone: what is not set, and how long the session is to last, tells few requests apart, and costs as much
-/// as a text. Whether two are equal is for `==` to say, which looks at every part.
+/// By the texts that are set: how long a session is to last, and which tags go on, tell few requests apart. Whether two
+/// are equal is for `==` to say, which looks at every part.
 impl Hash for RoleKey<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let mut add = |text: &Text<'_>| state.write(text.as_bytes());
@@ -71,12 +71,23 @@ impl Hash for RoleKey<'_> {
         if let Some(policy) = &terms.policy {
             add(policy);
         }
+        if let Some(identity) = &terms.source_identity {
+            add(identity);
+        }
         for arn in &terms.policy_arns {
             add(arn);
         }
         for (key, value) in &terms.tags {
             add(key);
             add(value);
+        }
+        if !terms.tags.is_empty() {
+            // Else who chooses tags could choose some that run together alike.
+            let lengths = terms
+                .tags
+                .iter()
+                .map(|(key, value)| (key.len(), value.len()));
+            lengths.for_each(|lengths| lengths.hash(state));
         }
     }
 }

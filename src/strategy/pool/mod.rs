@@ -25,7 +25,7 @@ use crate::source::{CredentialSource, StsSourceBuilder};
 use std::borrow::Cow;
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -178,6 +178,7 @@ impl StsSourceBuilder<WithPool> {
             gate: Gate::new(with.max_in_flight, call_timeout),
             metrics: Metrics::default(),
             call_timeout,
+            opening: AtomicBool::new(false),
         });
         let clock = with.clock.clone().unwrap_or_default();
         Ok(RolePool(Arc::new(Shared {
@@ -320,7 +321,7 @@ impl<'a> RoleRequest<'a> {
         self
     }
 
-    /// [How long](StsSourceBuilder::duration) the session lasts.
+    /// [How long](StsSourceBuilder::duration) the session lasts, in whole seconds.
     pub fn duration(self, duration: Duration) -> Self {
         self.with_terms(|terms| terms.duration = duration)
     }

@@ -66,6 +66,8 @@ impl Sessions {
             let left = self.known.len().max(self.max_kept.get());
             self.sweep_at = left.saturating_mul(2);
         }
+        // With its key, which one that is dead would else keep.
+        self.known.remove(&key);
         self.known.insert(key, role.cache.downgrade());
     }
 

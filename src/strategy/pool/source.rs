@@ -12,6 +12,7 @@ use crate::source::{
 use aws_credential_types::Credentials;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
@@ -32,6 +33,8 @@ pub(super) struct Common {
     pub(super) gate: Gate,
     pub(super) metrics: Metrics,
     pub(super) call_timeout: Duration,
+    /// Whether a role opens a connection ahead.
+    pub(super) opening: AtomicBool,
 }
 
 /// It keeps no request: an idle role costs its key and a line, and a request is made of these in microseconds.
@@ -114,6 +117,9 @@ impl CredentialSource for PooledSource {
     }
 
     async fn connect(&self) {
+        let Some(_opening) = Opening::of(&self.common) else {
+            return;
+        };
         // Of a request that has been checked.
         if let Ok(source) = self.key.request(&self.common.template).build() {
             source.connect().await;
@@ -150,6 +156,25 @@ impl CredentialSource for PooledSource {
             report_failure(error.to_string());
             sleep(pause).await;
         }
+    }
+}
+
+/// One role's opening of a connection ahead: however many are warmed, no more than one of them asks STS for it at a time,
+/// since that takes no turn at the gate.
+struct Opening<'a>(&'a Common);
+
+impl<'a> Opening<'a> {
+    /// `None` where another is at it.
+    fn of(common: &'a Common) -> Option<Self> {
+        let taken = common.opening.swap(true, Ordering::Relaxed);
+        // Made only then: one that is dropped says that nobody is at it.
+        (!taken).then(|| Opening(common))
+    }
+}
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        self.0.opening.store(false, Ordering::Relaxed);
     }
 }
 
