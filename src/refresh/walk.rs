@@ -342,3 +342,16 @@ fn ten_minutes_limit_neither_the_rules_of_aws_nor_sessions_that_need_more() {
     assert!(starts(&used_up(RefreshPolicy::aws_spec(), seconds(120))));
     assert!(starts(&used_up(RefreshPolicy::default(), seconds(30))));
 }
+
+#[test]
+fn a_need_that_was_seen_while_the_clock_was_ahead_is_another_when_it_comes() {
+    let mut walk = Walk::filled(RefreshPolicy::default());
+    let right = walk.now;
+    walk.now.wall += seconds(3000);
+    let first = walk.begin().unwrap();
+    walk.land(|_| Err(Error::recoverable("down")));
+    walk.now = right;
+    walk.pass(seconds(3000));
+    let second = walk.begin().unwrap();
+    assert_ne!(second.need.number, first.need.number);
+}
