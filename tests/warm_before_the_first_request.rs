@@ -4,12 +4,12 @@
 
 mod support;
 
-use aws_credential_strategies::refresh::Stage;
+use aws_credential_strategies::refresh::{Rejection, Stage, Status};
 use aws_credential_strategies::strategy::RolePool;
 use aws_credential_strategies::table::WARM_CONNECTION_TIMEOUT;
 use aws_credential_strategies::{
     AssumeRole, CredentialCache, CredentialSource, CredentialStrategy, Credentials, Dynamo,
-    ErrorKind, Provided, RefreshPolicy, Result, SdkConfig,
+    ErrorKind, Provided, RefreshPolicy, Result, SdkConfig, async_trait,
 };
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::http::{
@@ -456,6 +456,41 @@ async fn what_is_connected_to_is_the_host_that_requests_go_to() {
     };
     let (elsewhere, _) = hosts(cache, gate, from_client, false).await;
     assert_eq!(elsewhere, ["dynamodb.us-east-1.amazonaws.com"]);
+}
+
+/// By hand, with a status that tells nothing.
+#[derive(Debug)]
+struct ByHand;
+
+#[async_trait]
+impl CredentialStrategy for ByHand {
+    fn name(&self) -> &'static str {
+        "ByHand"
+    }
+
+    async fn credentials(&self) -> Result<Credentials> {
+        Ok(of_account())
+    }
+
+    fn current(&self) -> Option<Arc<Credentials>> {
+        Some(Arc::new(of_account()))
+    }
+
+    fn invalidate(&self, _rejected: &str) -> Rejection {
+        Rejection::NotCurrent
+    }
+
+    fn status(&self) -> Status {
+        Status::default()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_strategy_by_hand_that_tells_no_status_is_connected_for_too() {
+    let mute = Mute::default();
+    let db = Dynamo::new(ByHand, &mute.settings().build());
+    db.warm().await.unwrap();
+    assert_eq!(mute.hosts(), ["123456789012.ddb.us-east-1.amazonaws.com"]);
 }
 
 /// Says whose it is before it has been asked.

@@ -3,10 +3,12 @@
 use crate::arn::account_in;
 use crate::settings::endpoint_url;
 use crate::strategy::CredentialStrategy;
+use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
 use aws_types::SdkConfig;
 use std::future::Future as _;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 /// The SDK's default: the account's own endpoint where the credentials know their account.
@@ -94,17 +96,23 @@ impl EndpointSettings {
     /// assumed belong to the role's account.
     pub(crate) fn ahead(&self, strategy: &dyn CredentialStrategy) -> Ahead {
         let regional = self.resolve_for(None, None);
+        // What is served says most; one that is about to be replaced is told of by the status.
+        let held = strategy.current();
         let status = strategy.status();
-        let of_role = || status.subject.as_deref().and_then(account_in);
-        let (account, is_known) = match &status.key_id {
-            Some(_) => (status.account_id.as_deref(), true),
-            None => (of_role(), false),
+        let of_held = |held: &Arc<Credentials>| held.account_id().map(|id| id.as_str().to_owned());
+        let (account, is_known) = match (&held, &status.key_id) {
+            (Some(held), _) => (of_held(held), true),
+            (None, Some(_)) => (status.account_id.clone(), true),
+            (None, None) => {
+                let of_role = status.subject.as_deref().and_then(account_in);
+                (of_role.map(str::to_owned), false)
+            }
         };
         let own = |account: &str| {
             let own = self.resolve_for(Some(account.to_owned()), None);
             own.filter(|own| regional.as_ref() != Some(own))
         };
-        match account {
+        match &account {
             Some(account) => own(account).map_or(Ahead::AsConfigured, Ahead::OfAccount),
             None if !is_known && own(ANY_ACCOUNT).is_some() => Ahead::DependsOnAccount,
             None => Ahead::AsConfigured,
