@@ -356,6 +356,20 @@ mod tests {
     }
 
     #[test]
+    fn a_task_that_ends_takes_no_turn_but_its_own() {
+        let timetable = Arc::new(Timetable::new(clock(), None));
+        timetable.plan().task = Some(Follower {
+            number: 2,
+            news: Arc::default(),
+        });
+        for (task, is_followed) in [(1, true), (2, false)] {
+            let of = Arc::downgrade(&timetable);
+            drop(Turn { of, task });
+            assert_eq!(timetable.plan().task.is_some(), is_followed, "{task}");
+        }
+    }
+
+    #[test]
     fn who_was_not_woken_before_the_runtime_ended_is_woken_on_the_next() {
         let timetable = Arc::new(Timetable::new(clock(), None));
         let ends = runtime();
