@@ -370,6 +370,66 @@ mod tests {
     }
 
     #[test]
+    fn who_gives_up_its_place_has_nothing_planned_and_each_wake_up_counts() {
+        let timetable = Arc::new(Timetable::new(clock(), None));
+        runtime().block_on(async {
+            let mut members = members(&timetable, 2);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            assert_eq!(timetable.figures(), (0, 1));
+            for (_, member) in &members {
+                member.plan(|| Some(Duration::from_secs(5)));
+            }
+            assert_eq!(timetable.figures(), (2, 1));
+            members.pop();
+            assert_eq!(timetable.figures(), (1, 1));
+            tokio::time::sleep(Duration::from_secs(6)).await;
+            assert_eq!(timetable.figures(), (0, 2));
+            assert_eq!(woken(&members), 2);
+        });
+        assert_eq!(format!("{timetable:?}"), "Timetable");
+    }
+
+    #[test]
+    fn clocks_that_go_together_up_to_a_second_have_not_run_apart() {
+        const MOMENT: Duration = Duration::from_nanos(1);
+        let hour = Duration::from_secs(3600);
+        let before = Now {
+            wall: SystemTime::UNIX_EPOCH + hour,
+            mono: Instant::now(),
+        };
+        let apart = |wall: SystemTime, mono: Duration| {
+            let mono = before.mono + mono;
+            have_run_apart(before, Now { wall, mono })
+        };
+        assert!(!apart(before.wall + hour, hour));
+        assert!(!apart(before.wall + hour + MAX_DRIFT, hour));
+        assert!(!apart(before.wall + hour - MAX_DRIFT, hour));
+        assert!(apart(before.wall + hour + MAX_DRIFT + MOMENT, hour));
+        assert!(apart(before.wall + hour - MAX_DRIFT - MOMENT, hour));
+        assert!(apart(before.wall + hour * 2, hour), "it was set far ahead");
+        assert!(apart(before.wall - MOMENT, MOMENT), "it was set back");
+    }
+
+    #[test]
+    fn a_task_is_replaced_when_it_lets_somebody_wait_for_longer_than_a_timer_may() {
+        const MOMENT: Duration = Duration::from_nanos(1);
+        let undriven = runtime();
+        let _inside = undriven.enter();
+        for (late, tasks) in [(OVERDUE, 1), (OVERDUE + MOMENT, 2)] {
+            let timetable = Arc::new(Timetable::new(clock(), None));
+            let members = members(&timetable, 1);
+            {
+                let mut plan = timetable.plan();
+                let ((at, number), member) = plan.entries.pop_first().unwrap();
+                plan.at.insert(number, at - late);
+                plan.entries.insert((at - late, number), member);
+            }
+            members[0].1.plan(|| Some(Duration::ZERO));
+            assert_eq!(timetable.plan().tasks, tasks, "{late:?}");
+        }
+    }
+
+    #[test]
     fn who_was_not_woken_before_the_runtime_ended_is_woken_on_the_next() {
         let timetable = Arc::new(Timetable::new(clock(), None));
         let ends = runtime();
