@@ -8,13 +8,14 @@ use std::time::Duration;
 
 type Text<'a> = Cow<'a, str>;
 
-/// One request. Two are equal if every part is; tags and policies are sets, so their order is nothing.
+/// One request of a pool. Two are equal if every part is; tags and policies are sets, so their order is nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RoleKey<'a> {
     pub(super) role: Text<'a>,
     pub(super) session_name: Option<Text<'a>>,
     pub(super) external_id: Option<Text<'a>>,
-    terms: Agreed<'a>,
+    /// Where they are not the pool's; once the key is [in its form](RoleKey::normalize), never the same as those.
+    own: Option<Box<Terms<'a>>>,
 }
 
 /// What few requests say for themselves.
@@ -28,19 +29,11 @@ pub(super) struct Terms<'a> {
     pub(super) source_identity: Option<Text<'a>>,
 }
 
-/// The pool's terms as they are, so that a request copies and compares a pointer, or its own.
-#[derive(Clone, Debug)]
-enum Agreed<'a> {
-    Lent(&'a Arc<Terms<'static>>),
-    Kept(Arc<Terms<'static>>),
-    Own(Box<Terms<'a>>),
-}
-
 /// What requests start from.
 pub(super) struct Defaults {
     session_name: Option<String>,
     external_id: Option<String>,
-    terms: Arc<Terms<'static>>,
+    terms: Terms<'static>,
 }
 
 /// A key as it is kept.
@@ -66,7 +59,7 @@ impl Hash for RoleKey<'_> {
         if let Some(id) = &self.external_id {
             add(id);
         }
-        let terms = self.terms();
+        let Some(terms) = &self.own else { return };
         if let Some(policy) = &terms.policy {
             add(policy);
         }
@@ -91,28 +84,6 @@ impl Hash for RoleKey<'_> {
     }
 }
 
-impl<'a> Agreed<'a> {
-    #[inline]
-    fn terms(&self) -> &Terms<'a> {
-        match self {
-            Agreed::Lent(terms) => terms,
-            Agreed::Kept(terms) => terms,
-            Agreed::Own(terms) => terms,
-        }
-    }
-}
-
-impl PartialEq for Agreed<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Agreed::Lent(ours), Agreed::Kept(theirs)) if Arc::ptr_eq(ours, theirs) => true,
-            _ => self.terms() == other.terms(),
-        }
-    }
-}
-
-impl Eq for Agreed<'_> {}
-
 impl Defaults {
     pub(super) fn of(template: &StsSourceBuilder) -> Self {
         let parts = template.asked();
@@ -133,17 +104,23 @@ impl Defaults {
         Defaults {
             session_name: parts.session_name.clone(),
             external_id: parts.external_id.clone(),
-            terms: Arc::new(terms),
+            terms,
         }
     }
 
+    /// The builder that all requests of the pool have in common, asking for this.
+    pub(super) fn asked_of(&self, template: StsSourceBuilder) -> StsSourceBuilder {
+        self.terms.asked_of(template)
+    }
+
     /// A request that says nothing but the role.
+    #[inline]
     pub(super) fn for_role<'a>(&'a self, role: &'a str) -> RoleKey<'a> {
         RoleKey {
             role: Cow::Borrowed(role),
             session_name: self.session_name.as_deref().map(Cow::Borrowed),
             external_id: self.external_id.as_deref().map(Cow::Borrowed),
-            terms: Agreed::Lent(&self.terms),
+            own: None,
         }
     }
 }
@@ -169,6 +146,28 @@ impl Terms<'_> {
         self.tags.sort_unstable();
         self.transitive_tags.sort_unstable();
         self.transitive_tags.dedup();
+    }
+
+    fn asked_of(&self, mut builder: StsSourceBuilder) -> StsSourceBuilder {
+        let Terms {
+            duration,
+            policy,
+            policy_arns,
+            tags,
+            transitive_tags,
+            source_identity,
+        } = self;
+        if let Some(json) = policy {
+            builder = builder.policy(&**json);
+        }
+        if let Some(identity) = source_identity {
+            builder = builder.source_identity(&**identity);
+        }
+        builder
+            .duration(*duration)
+            .policy_arns(policy_arns.iter().map(|arn| &**arn))
+            .tags(tags.iter().map(|(key, value)| (&**key, &**value)))
+            .transitive_tags(transitive_tags.iter().map(|key| &**key))
     }
 
     fn lend(&self) -> Terms<'_> {
@@ -207,26 +206,27 @@ impl Terms<'_> {
 }
 
 impl<'a> RoleKey<'a> {
-    pub(super) fn terms(&self) -> &Terms<'a> {
-        self.terms.terms()
-    }
-
     /// Terms of its own, which are those of the pool until they are changed.
-    pub(super) fn with_terms(mut self, change: impl FnOnce(&mut Terms<'a>)) -> Self {
-        let mut own = match self.terms {
-            Agreed::Lent(terms) => Box::new(terms.lend()),
-            Agreed::Kept(terms) => Box::new(Terms::clone(&terms)),
-            Agreed::Own(own) => own,
-        };
-        change(&mut own);
-        self.terms = Agreed::Own(own);
+    pub(super) fn with_terms(
+        mut self,
+        of_pool: &'a Defaults,
+        change: impl FnOnce(&mut Terms<'a>),
+    ) -> Self {
+        let own = self
+            .own
+            .get_or_insert_with(|| Box::new(of_pool.terms.lend()));
+        change(own);
         self
     }
 
-    /// Its own terms in the form in which they are compared; those of the pool are in it.
-    pub(super) fn normalize(&mut self) {
-        if let Agreed::Own(own) = &mut self.terms {
+    /// Brings it into the form in which keys of a pool are compared.
+    #[inline]
+    pub(super) fn normalize(&mut self, of_pool: &Defaults) {
+        if let Some(own) = &mut self.own {
             own.normalize();
+            if **own == of_pool.terms {
+                self.own = None;
+            }
         }
     }
 
@@ -235,49 +235,33 @@ impl<'a> RoleKey<'a> {
             role,
             session_name,
             external_id,
-            terms,
+            own,
         } = self;
         RoleKey {
             role: owned(role),
             session_name: session_name.map(owned),
             external_id: external_id.map(owned),
-            terms: Agreed::Kept(match terms {
-                Agreed::Lent(terms) => Arc::clone(terms),
-                Agreed::Kept(terms) => terms,
-                Agreed::Own(own) => Arc::new(own.into_owned()),
-            }),
+            own: own.map(|terms| Box::new(terms.into_owned())),
         }
+    }
+
+    /// How long its sessions last, where it is not as long as the pool's.
+    pub(super) fn duration(&self) -> Option<Duration> {
+        self.own.as_ref().map(|terms| terms.duration)
     }
 
     /// The builder of the source for this request, and for nothing beside it.
     pub(super) fn request(&self, template: &StsSourceBuilder) -> StsSourceBuilder {
-        let Terms {
-            duration,
-            policy,
-            policy_arns,
-            tags,
-            transitive_tags,
-            source_identity,
-        } = self.terms();
-        let mut builder = template
-            .clone()
-            .for_role(self.role.to_string())
-            .duration(*duration);
+        let mut builder = template.clone().for_role(self.role.to_string());
         if let Some(name) = &self.session_name {
             builder = builder.session_name(&**name);
         }
         if let Some(id) = &self.external_id {
             builder = builder.external_id(&**id);
         }
-        if let Some(json) = policy {
-            builder = builder.policy(&**json);
+        match &self.own {
+            Some(terms) => terms.asked_of(builder),
+            None => builder,
         }
-        if let Some(identity) = source_identity {
-            builder = builder.source_identity(&**identity);
-        }
-        builder
-            .policy_arns(policy_arns.iter().map(|arn| &**arn))
-            .tags(tags.iter().map(|(key, value)| (&**key, &**value)))
-            .transitive_tags(transitive_tags.iter().map(|key| &**key))
     }
 }

@@ -166,6 +166,7 @@ impl StsSourceBuilder<WithPool> {
         let nobody = template.clone().build()?;
         let template = template.with_environment_read()?;
         let defaults = Defaults::of(&template);
+        let template = defaults.asked_of(template);
 
         let call_timeout = with.policy.fetch_timeout_given();
         if with.policy.idle_after_given().is_none() {
@@ -210,6 +211,7 @@ impl RolePool {
     /// A request for a session of this role, that starts from what the pool's builder was told.
     ///
     /// Nothing is sent, also not by [`build`](RoleRequest::build): the first call for credentials does.
+    #[inline]
     #[must_use = "a request is for `build`"]
     pub fn role<'a>(&'a self, role_arn: &'a str) -> RoleRequest<'a> {
         RoleRequest {
@@ -252,11 +254,14 @@ impl RolePool {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn session(&self, mut key: RoleKey<'_>) -> Result<PooledRole> {
-        key.normalize();
-        if let Some(role) = self.sessions().used(&key) {
-            return Ok(role);
-        }
+    /// One that is kept.
+    fn kept(&self, key: &RoleKey<'_>) -> Option<PooledRole> {
+        self.sessions().used(key)
+    }
+
+    /// One that was not kept a moment ago.
+    #[cold]
+    fn session(&self, key: RoleKey<'_>) -> Result<PooledRole> {
         // What is not as STS expects it is an error now, and waits for no lock.
         key.request(&self.0.common.template).build()?;
         let key = KeptKey(Arc::new(key.into_owned()));
@@ -362,7 +367,7 @@ impl<'a> RoleRequest<'a> {
 
     fn with_terms(self, change: impl FnOnce(&mut Terms<'a>)) -> Self {
         RoleRequest {
-            key: self.key.with_terms(change),
+            key: self.key.with_terms(&self.pool.0.defaults, change),
             ..self
         }
     }
@@ -372,7 +377,13 @@ impl<'a> RoleRequest<'a> {
     /// # Errors
     ///
     /// [`Usage`](crate::ErrorKind::Usage) for a part that is not as STS expects it; [`Error::field`] names it.
+    #[inline]
     pub fn build(self) -> Result<PooledRole> {
-        self.pool.session(self.key)
+        let RoleRequest { pool, mut key } = self;
+        key.normalize(&pool.0.defaults);
+        match pool.kept(&key) {
+            Some(role) => Ok(role),
+            None => pool.session(key),
+        }
     }
 }

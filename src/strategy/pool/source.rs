@@ -186,10 +186,11 @@ fn is_worth_another(error: &Error) -> bool {
 
 impl fmt::Debug for PooledSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of_pool = || self.common.template.asked().duration;
         f.debug_struct("PooledSource")
             .field("role_arn", &self.key.role)
             .field("session_name", &self.key.session_name)
-            .field("duration", &self.key.terms().duration)
+            .field("duration", &self.key.duration().or_else(of_pool))
             .finish_non_exhaustive()
     }
 }
