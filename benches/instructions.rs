@@ -5,7 +5,10 @@
 //! needs valgrind alone, no runner to install, and it counts the very code that the other rows time.
 
 use crate::{Failure, rows};
+use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 /// The flag with which this executable calls itself.
@@ -32,26 +35,46 @@ pub(crate) fn is_available() -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// Instructions of one repetition of each kernel, two at a time.
+/// Instructions of one repetition of each kernel; valgrind has every core, a run each.
 pub(crate) fn per_repetition(kernels: &[(&str, u64)]) -> Result<Vec<f64>, Failure> {
-    let bar = crate::progress::bar("instructions (callgrind)", kernels.len() as u64);
-    let mut counted = Vec::new();
-    for (name, count) in kernels {
-        let (once, twice) = thread::scope(|scope| {
-            let once = scope.spawn(|| total(name, *count));
-            (join(once), total(name, 2 * count))
+    let runs: Vec<_> = kernels
+        .iter()
+        .flat_map(|&(name, count)| [(name, count), (name, 2 * count)])
+        .collect();
+    let bar = crate::progress::bar("instructions (callgrind)", runs.len() as u64);
+    let waiting = Mutex::new(runs.iter().enumerate());
+    let count = || -> Result<Vec<(usize, f64)>, Failure> {
+        let mut counted = Vec::new();
+        loop {
+            let next = waiting
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .next();
+            let Some((place, (name, count))) = next else {
+                return Ok(counted);
+            };
+            counted.push((place, total(name, *count)?));
+            bar.inc(1);
+        }
+    };
+    let counted = thread::scope(|scope| {
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(count)).collect();
+        let counted = threads.into_iter().map(|thread| {
+            thread
+                .join()
+                .map_err(|_| "a thread that runs valgrind panicked")?
         });
-        counted.push((twice? - once?) / *count as f64);
-        bar.inc(1);
-    }
+        counted.collect::<Result<Vec<_>, Failure>>()
+    })?;
     bar.finish_and_clear();
-    Ok(counted)
-}
-
-fn join<T>(thread: thread::ScopedJoinHandle<'_, Result<T, Failure>>) -> Result<T, Failure> {
-    thread
-        .join()
-        .map_err(|_| "the thread that runs valgrind panicked")?
+    let totals: BTreeMap<_, _> = counted.into_iter().flatten().collect();
+    let of = |place| totals.get(&place).copied().unwrap_or(f64::NAN);
+    Ok(kernels
+        .iter()
+        .enumerate()
+        .map(|(kernel, (_, count))| (of(2 * kernel + 1) - of(2 * kernel)) / *count as f64)
+        .collect())
 }
 
 fn total(kernel: &str, count: u64) -> Result<f64, Failure> {

@@ -30,23 +30,22 @@ pub(crate) struct Row {
     pub(crate) run: fn(&Plan, &mut Figures) -> Result<(), Failure>,
 }
 
-/// In order; the rows of a group run at once, as all but the first of it only wait and count.
-pub(crate) const GROUPS: [&[Row]; 11] = [
+/// In order; the rows of a group run at once, as all but one of it only wait and count, or simulate.
+pub(crate) const GROUPS: [&[Row]; 9] = [
     &[resolve::ROW],
     &[refresh_cost::ROW],
     &[first_item::ROW],
     &[stall::ROW],
-    &[stores::ROW],
-    &[outage::ROW, herd::ROW, cancel::ROW],
     &[
+        stores::ROW,
         outage_sessions::ROW,
         blip::ROW,
         terminal::ROW,
         rejected::ROW,
     ],
+    &[outage::ROW, herd::ROW, cancel::ROW, fleet::ROW],
     &[table_op::ROW],
     &[many::ROW],
-    &[fleet::ROW],
     &[tenants::ROW],
 ];
 
