@@ -56,11 +56,15 @@ struct Ask {
 }
 
 impl Ask {
+    fn transitive(&self) -> Vec<String> {
+        let tags = self.tags.iter().take(self.transitive);
+        tags.map(|(key, _)| key.clone()).collect()
+    }
+
     fn of(&self, pool: &RolePool, reversed: bool) -> PooledRole {
         let role = format!("arn:aws:iam::123456789012:role/R{}", self.role);
         let mut tags = self.tags.clone();
-        let transitive = tags.iter().take(self.transitive);
-        let mut transitive: Vec<_> = transitive.map(|(key, _)| key.clone()).collect();
+        let mut transitive = self.transitive();
         let mut arns = self.policy_arns.clone();
         if reversed {
             tags.reverse();
@@ -131,13 +135,22 @@ fn asks() -> impl Strategy<Value = Ask> {
 }
 
 proptest! {
+    /// On a pool that itself asks for what one of them asks for.
     #[test]
     fn sessions_are_shared_exactly_by_equal_requests(
         asked in prop::collection::vec(asks(), 2..12),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let _entered = runtime.enter();
-        let pool = Sts::generous().pool().build().unwrap();
+        let of_pool = &asked[0];
+        let pool = Sts::generous()
+            .pool()
+            .duration(Duration::from_secs(60 * of_pool.minutes))
+            .tags(of_pool.tags.clone())
+            .transitive_tags(of_pool.transitive())
+            .policy_arns(of_pool.policy_arns.clone())
+            .build()
+            .unwrap();
         let sessions: Vec<_> = asked.iter().map(|ask| (ask, ask.of(&pool, false))).collect();
         for (ask, session) in &sessions {
             prop_assert!(session.is_same_session(&ask.of(&pool, true)));
@@ -511,6 +524,49 @@ async fn requests_that_are_one_to_sts_are_one_session() {
     let same = of(900.7, &[arn, arn], &["tenant", "tenant"]);
     assert!(one.is_same_session(&same));
     assert!(!one.is_same_session(&of(901.0, &[arn], &["tenant"])));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_repeats_what_the_pool_asks_for_is_a_plain_one() {
+    let (read, write) = (
+        "arn:aws:iam::aws:policy/ReadOnlyAccess",
+        "arn:aws:iam::aws:policy/PowerUserAccess",
+    );
+    let sts = Sts::generous();
+    let pool = sts
+        .pool()
+        .duration(Duration::from_millis(900_400))
+        .policy_arns([write, read, write])
+        .tags([("team", "a"), ("env", "b")])
+        .transitive_tags(["team", "team"])
+        .build()
+        .unwrap();
+    let plain = named(&pool, "one");
+    let repeats = pool
+        .role(ROLE)
+        .session_name("one")
+        .duration(Duration::from_millis(900_900))
+        .policy_arns([read, write])
+        .tags([("env", "b"), ("team", "a")])
+        .transitive_tags(["team"]);
+    assert!(repeats.clone().build().unwrap().is_same_session(&plain));
+    let other = repeats.duration(Duration::from_secs(901)).build().unwrap();
+    assert!(!other.is_same_session(&plain));
+
+    plain.credentials().await.unwrap();
+    other.credentials().await.unwrap();
+    let forms = sts.0.lock().unwrap().forms.clone();
+    let parts = |form: &str, like: &str| {
+        let parts = form.split('&').filter(|part| part.contains(like));
+        parts.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(parts(&forms[0], "DurationSeconds"), ["DurationSeconds=900"]);
+    assert_eq!(parts(&forms[1], "DurationSeconds"), ["DurationSeconds=901"]);
+    for like in ["PolicyArns", "Tag"] {
+        let sent = parts(&forms[0], like);
+        assert_eq!(sent, parts(&forms[1], like));
+        assert_eq!(sent.len(), if like == "Tag" { 5 } else { 2 }, "{sent:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

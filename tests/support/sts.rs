@@ -52,6 +52,8 @@ pub struct Play {
     calls: HashMap<String, usize>,
     /// The same in their order.
     pub asked: Vec<String>,
+    /// What was asked, likewise.
+    pub forms: Vec<String>,
     /// When all sessions end, where they end together.
     pub ends: Option<SystemTime>,
 }
@@ -71,6 +73,7 @@ impl Sts {
             throttled: 0,
             calls: HashMap::new(),
             asked: Vec::new(),
+            forms: Vec::new(),
             ends: None,
         };
         Sts(Arc::new(Mutex::new(play)), wall)
@@ -123,6 +126,7 @@ impl HttpConnector for Sts {
             let mut play = self.0.lock().unwrap();
             *play.calls.entry(name.clone()).or_default() += 1;
             play.asked.push(name.clone());
+            play.forms.push(form);
             play.under_way += 1;
             play.most_under_way = play.most_under_way.max(play.under_way);
             let passed = play.filled.elapsed().as_secs_f64();

@@ -14,8 +14,9 @@ pub(super) struct RoleKey<'a> {
     pub(super) role: Text<'a>,
     pub(super) session_name: Option<Text<'a>>,
     pub(super) external_id: Option<Text<'a>>,
-    /// Where they are not the pool's; once the key is [in its form](RoleKey::normalize), never the same as those.
-    own: Option<Box<Terms<'a>>>,
+    /// `None` for the pool's. Once the key is [in its form](RoleKey::normalize), never the same as those, so that
+    /// keys of a pool are equal where what they ask for is. In an `Arc`: to drop none takes one look.
+    own: Option<Arc<Terms<'a>>>,
 }
 
 /// What few requests say for themselves.
@@ -108,7 +109,7 @@ impl Defaults {
         }
     }
 
-    /// The builder that all requests of the pool have in common, asking for this.
+    /// The template, asking for this in the form in which it is compared: what plain requests send.
     pub(super) fn asked_of(&self, template: StsSourceBuilder) -> StsSourceBuilder {
         self.terms.asked_of(template)
     }
@@ -214,8 +215,8 @@ impl<'a> RoleKey<'a> {
     ) -> Self {
         let own = self
             .own
-            .get_or_insert_with(|| Box::new(of_pool.terms.lend()));
-        change(own);
+            .get_or_insert_with(|| Arc::new(of_pool.terms.lend()));
+        change(Arc::make_mut(own));
         self
     }
 
@@ -223,7 +224,7 @@ impl<'a> RoleKey<'a> {
     #[inline]
     pub(super) fn normalize(&mut self, of_pool: &Defaults) {
         if let Some(own) = &mut self.own {
-            own.normalize();
+            Arc::make_mut(own).normalize();
             if **own == of_pool.terms {
                 self.own = None;
             }
@@ -241,11 +242,11 @@ impl<'a> RoleKey<'a> {
             role: owned(role),
             session_name: session_name.map(owned),
             external_id: external_id.map(owned),
-            own: own.map(|terms| Box::new(terms.into_owned())),
+            own: own.map(|terms| Arc::new(Arc::unwrap_or_clone(terms).into_owned())),
         }
     }
 
-    /// How long its sessions last, where it is not as long as the pool's.
+    /// How long its sessions last, where it has terms of its own.
     pub(super) fn duration(&self) -> Option<Duration> {
         self.own.as_ref().map(|terms| terms.duration)
     }

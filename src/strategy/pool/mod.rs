@@ -254,8 +254,8 @@ impl RolePool {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One that is kept.
-    fn kept(&self, key: &RoleKey<'_>) -> Option<PooledRole> {
+    /// One that is kept, from now on the most recently used.
+    fn used(&self, key: &RoleKey<'_>) -> Option<PooledRole> {
         self.sessions().used(key)
     }
 
@@ -378,12 +378,11 @@ impl<'a> RoleRequest<'a> {
     ///
     /// [`Usage`](crate::ErrorKind::Usage) for a part that is not as STS expects it; [`Error::field`] names it.
     #[inline]
-    pub fn build(self) -> Result<PooledRole> {
-        let RoleRequest { pool, mut key } = self;
-        key.normalize(&pool.0.defaults);
-        match pool.kept(&key) {
+    pub fn build(mut self) -> Result<PooledRole> {
+        self.key.normalize(&self.pool.0.defaults);
+        match self.pool.used(&self.key) {
             Some(role) => Ok(role),
-            None => pool.session(key),
+            None => self.pool.session(self.key),
         }
     }
 }

@@ -26,7 +26,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
 /// What all sources of a pool have in common.
 pub(super) struct Common {
-    /// What requests start from.
+    /// What requests start from; it asks for what the pool does, so a plain request adds its role and names only.
     pub(super) template: StsSourceBuilder,
     /// Where STS is asked.
     pub(super) endpoint: Option<String>,
@@ -186,11 +186,14 @@ fn is_worth_another(error: &Error) -> bool {
 
 impl fmt::Debug for PooledSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let of_pool = || self.common.template.asked().duration;
+        let of_pool = self.common.template.asked().duration;
         f.debug_struct("PooledSource")
             .field("role_arn", &self.key.role)
             .field("session_name", &self.key.session_name)
-            .field("duration", &self.key.duration().or_else(of_pool))
+            .field(
+                "duration",
+                &self.key.duration().or(of_pool).unwrap_or_default(),
+            )
             .finish_non_exhaustive()
     }
 }
