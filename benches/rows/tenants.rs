@@ -213,7 +213,7 @@ fn cold(plan: &Plan, figures: &mut Figures) -> Result<(), Failure> {
     let tenants = if plan.quick { COLD / 4 } else { COLD };
     let floor = f64::from(tenants) / f64::from(ADMITTED);
     let mut served: Vec<(&str, Served)> = Vec::new();
-    for (name, who) in [(SDK, Starting::Sdk), (OURS, Starting::Pool)] {
+    for (name, who) in [(SDK, Starting::SdkTenants), (OURS, Starting::Pool)] {
         let bar = progress::bar(&format!("tenants: cold, {name}"), tenants.into());
         let outcome = start(who, tenants, ADMITTED, &|count| {
             bar.set_position(count as u64)

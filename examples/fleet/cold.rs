@@ -57,11 +57,14 @@ pub(crate) enum Starting {
     Ours,
     /// The same, told that they are many.
     OursTold,
+    /// Hosts with an `AssumeRoleProvider` each, in a lazy cache each.
+    Sdk,
     /// The tenants of one process, in a pool.
     #[allow(dead_code, reason = "one of the two programs has tenants")]
     Pool,
-    /// With an `AssumeRoleProvider` each, in a lazy cache each.
-    Sdk,
+    /// The tenants of one process, with a provider and a cache each.
+    #[allow(dead_code, reason = "one of the two programs has tenants")]
+    SdkTenants,
 }
 
 /// What came of it.
@@ -200,13 +203,26 @@ impl Contender {
         })
     }
 
+    /// The SDK counts its retries by service and region, for the whole process: what are many processes have a
+    /// region each.
+    fn settings(&self, number: u32) -> SdkConfig {
+        match self.who {
+            Starting::Pool | Starting::SdkTenants => self.settings.clone(),
+            Starting::Aws2026 | Starting::Ours | Starting::OursTold | Starting::Sdk => {
+                let region = Region::new(format!("us-host{number}-1"));
+                self.settings.to_builder().region(region).build()
+            }
+        }
+    }
+
     async fn one(&self, number: u32) -> Result<Asked, Failure> {
         let name = format!("starter-{number}");
+        let settings = self.settings(number);
         let strategy: Arc<dyn CredentialStrategy> = match self.who {
-            Starting::Sdk => {
+            Starting::Sdk | Starting::SdkTenants => {
                 let provider = AssumeRoleProvider::builder(ROLE)
                     .session_name(name)
-                    .configure(&self.settings)
+                    .configure(&settings)
                     .build_from_provider(self.base.clone());
                 let provider = SharedCredentialsProvider::new(provider.await);
                 return Ok(Asked::Sdk {
@@ -223,7 +239,7 @@ impl Contender {
                 };
                 let mut strategy = AssumeRole::builder(ROLE)
                     .base(self.base.clone())
-                    .sdk_config(&self.settings)
+                    .sdk_config(&settings)
                     .session_name(name)
                     .clock(self.clock.clone())
                     .refresh(policy);
