@@ -29,7 +29,7 @@ const WORK: [(&str, &str); 2] = [
 ];
 const WRITES: u32 = 1_000;
 const WRITES_PER_REQUEST: usize = 25;
-/// The second time less the first: set-up, and what the first one warms, are in both counts.
+/// A run of two less a run of one: set-up, and what the first time warms, are in both.
 const COUNTED: u64 = 1;
 const ANSWER: Duration = Duration::from_millis(5);
 const SEGMENTS: u32 = 4;

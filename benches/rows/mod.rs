@@ -30,20 +30,25 @@ pub(crate) struct Row {
     pub(crate) run: fn(&Plan, &mut Figures) -> Result<(), Failure>,
 }
 
-/// In order; the rows of a group run at once, as all but one of it only wait and count, or simulate.
-pub(crate) const GROUPS: [&[Row]; 9] = [
+/// In order; the rows of a group run at once: those of a clock that is simulated, whose figures do not depend on it,
+/// beside those that mostly wait, and take for a wait what is far longer than a turn of a core.
+pub(crate) const GROUPS: [&[Row]; 8] = [
     &[resolve::ROW],
     &[refresh_cost::ROW],
     &[first_item::ROW],
     &[stall::ROW],
     &[
-        stores::ROW,
+        outage::ROW,
         outage_sessions::ROW,
+        stores::ROW,
+        herd::ROW,
+        cancel::ROW,
         blip::ROW,
         terminal::ROW,
         rejected::ROW,
+        fleet::ROW,
+        fleet::COLD,
     ],
-    &[outage::ROW, herd::ROW, cancel::ROW, fleet::ROW],
     &[table_op::ROW],
     &[many::ROW],
     &[tenants::ROW],

@@ -39,7 +39,7 @@ const PAIRS: [(&str, &str); 2] = [(OPTION_A, SDK_IMDS), (OPTION_B, SDK_STS)];
 const ROLE: &str = "arn:aws:iam::123456789012:role/App";
 const BASE_LIFETIME: Duration = Duration::from_secs(6 * 3600);
 /// Enough cold starts that what a process does once differs by nothing.
-const STARTS_COUNTED: u64 = 50;
+const STARTS_COUNTED: u64 = 20;
 
 /// Whoever fetches.
 enum Fetcher {
@@ -84,7 +84,7 @@ fn run(plan: &Plan, figures: &mut Figures) -> Result<(), Failure> {
             let starts = match (plan.quick, latency) {
                 (_, 1) => 101,
                 (false, _) => 25,
-                (true, 100) => 7,
+                (true, 100) => 5,
                 (true, _) => 15,
             };
             let mut times = BTreeMap::<_, Vec<f64>>::new();
