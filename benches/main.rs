@@ -1,6 +1,6 @@
 //! Runs every comparison and leaves `target/bench-report/`: `figures.json`, `report.html`, the plots.
 //!
-//! `cargo bench -p benches`, or `cargo bench -p benches -- --quick` in about six minutes. Names of
+//! `cargo bench -p benches`, or `cargo bench -p benches -- --quick` in under three minutes. Names of
 //! rows (`-- resolve herd`) run those only; the name of a group runs all of it (`outage` is `outage` and
 //! `outage.sessions`).
 

@@ -210,7 +210,7 @@ fn idle(plan: &Plan, figures: &mut Figures) -> Result<(), Failure> {
 }
 
 fn cold(plan: &Plan, figures: &mut Figures) -> Result<(), Failure> {
-    let tenants = if plan.quick { COLD / 4 } else { COLD };
+    let tenants = if plan.quick { COLD / 2 } else { COLD };
     let floor = f64::from(tenants) / f64::from(ADMITTED);
     let mut served: Vec<(&str, Served)> = Vec::new();
     for (name, who) in [(SDK, Starting::SdkTenants), (OURS, Starting::Pool)] {
