@@ -292,6 +292,34 @@ async fn who_waits_comes_before_refreshes_and_these_are_not_put_off_for_ever() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_sts_that_stays_shut_is_asked_no_faster_for_it() {
+    let sts = Sts::admitting(0.0);
+    let pool = sts.pool().build().unwrap();
+    let asking: Vec<_> = (0..20)
+        .map(|n| {
+            let role = named(&pool, &format!("tenant-{n}"));
+            tokio::spawn(async move {
+                while role.credentials().await.is_err() {
+                    sleep(Duration::from_secs(1)).await;
+                }
+            })
+        })
+        .collect();
+    for _ in 0..10 {
+        sleep(Duration::from_secs(60)).await;
+        let status = pool.status();
+        assert!(status.calls_per_second.is_some(), "{status:?}");
+        assert!(status.calls_last_minute <= 180, "{status:?}");
+    }
+    sts.0.lock().unwrap().admits = 1e9;
+    let opened = Instant::now();
+    for one in asking {
+        one.await.unwrap();
+    }
+    assert!(opened.elapsed() < Duration::from_secs(60));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_pace_follows_what_sts_admits() {
     const TENANTS: usize = 1_500;
     let sts = Sts::admitting(20.0);
@@ -621,6 +649,7 @@ async fn cold_tenants_are_served_at_the_pace_that_sts_admits() {
         served[served.len() - 1],
         sts.0.lock().unwrap().throttled,
     );
+    assert_eq!(served.len(), tenants);
     assert!(last <= 1.2 * floor, "{last} s of {floor} s");
     assert!(calls as f64 <= 1.3 * tenants as f64, "{calls} calls");
 }
@@ -694,6 +723,17 @@ async fn a_pool_is_described_by_configuration() {
         named(&pool, name).credentials().await.unwrap();
     }
     assert_eq!((pool.status().roles, pool.status().evicted), (2, 1));
+    for form in &sts.0.lock().unwrap().forms {
+        assert!(form.contains("DurationSeconds=900"), "{form}");
+    }
+    let at_once = (0..8).map(|n| {
+        let role = named(&pool, &format!("at-once-{n}"));
+        tokio::spawn(async move { role.credentials().await.unwrap() })
+    });
+    for one in at_once.collect::<Vec<_>>() {
+        one.await.unwrap();
+    }
+    assert_eq!(sts.0.lock().unwrap().most_under_way, 3);
 
     let field = |error: aws_credential_strategies::Error| error.field().map(str::to_owned);
     let built = |json: &str| {

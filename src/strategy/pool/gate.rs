@@ -31,6 +31,8 @@ const TOGETHER: Duration = Duration::from_secs(10);
 /// A role that is throttled more often than this in a row is in trouble of its own: what is throttled as a whole
 /// throttles others too.
 const SAYS_SOMETHING: u64 = 2;
+/// So many roles may each be in trouble of their own at once.
+const ALONE: usize = 2;
 /// Without throttling for this long, the rate is not limited any more.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
 /// Beyond so many times what STS answers, the rate does not grow.
@@ -73,8 +75,10 @@ struct State {
     asleep: BTreeMap<u64, Queued>,
     places: u64,
     pace: Option<Pace>,
-    /// The last role that was throttled.
+    /// The last role that was throttled, as far as that says something of others.
     throttled: Option<(u64, Instant)>,
+    /// Roles that seem to be in trouble of their own, since anybody was answered; no more of them than are looked at.
+    own_trouble: Vec<u64>,
     calls: Meter,
     answers: Meter,
     total: Totals,
@@ -131,7 +135,10 @@ pub(super) struct Line {
 }
 
 /// Somebody waits for this role.
-pub(super) struct Waiting<'a>(&'a Line);
+pub(super) struct Waiting<'a> {
+    gate: &'a Gate,
+    line: &'a Line,
+}
 
 /// One call may be made, until this is dropped.
 pub(super) struct Permit<'a> {
@@ -171,6 +178,7 @@ impl Gate {
                 places: 0,
                 pace: None,
                 throttled: None,
+                own_trouble: Vec::new(),
                 calls: Meter::new(now, Duration::from_secs(1), 60),
                 answers: Meter::new(now, Duration::from_millis(50), 20),
                 total: Totals::default(),
@@ -194,18 +202,28 @@ impl Gate {
     }
 
     /// Somebody waits for this role from now on: its place is before those that nobody waits for.
-    pub(super) fn wait<'a>(&self, line: &'a Line) -> Waiting<'a> {
+    pub(super) fn wait<'a>(&'a self, line: &'a Line) -> Waiting<'a> {
         // Counted before the place is looked at, as the place is taken before the count is.
         line.waiting.fetch_add(1, Ordering::SeqCst);
+        self.classify(line);
+        Waiting { gate: self, line }
+    }
+
+    /// The place of this role, if it has one, is in the class that it has now.
+    fn classify(&self, line: &Line) {
         let place = line.place.load(Ordering::SeqCst);
-        if place != 0 {
-            let mut state = self.state();
-            if let Some(called) = state.queue.remove(&(Class::Ahead, place)) {
-                state.queue.insert((Class::InUse, place), called);
-                state.call_first();
-            }
+        if place == 0 {
+            return;
         }
-        Waiting(line)
+        let mut state = self.state();
+        let (class, other) = match line.class() {
+            Class::InUse => (Class::InUse, Class::Ahead),
+            Class::Ahead => (Class::Ahead, Class::InUse),
+        };
+        if let Some(queued) = state.queue.remove(&(other, place)) {
+            state.queue.insert((class, place), queued);
+            state.call_first();
+        }
     }
 
     /// A place in the queue, for all calls of one fetch.
@@ -302,11 +320,13 @@ impl Gate {
         if !throttled {
             line.throttled.store(0, Ordering::Relaxed);
             state.answers.add(now);
+            state.own_trouble.clear();
             return None;
         }
         state.total.throttled += 1;
         let before = line.throttled.fetch_add(1, Ordering::Relaxed);
         if before >= SAYS_SOMETHING {
+            state.note_own_trouble(line.number, now);
             return None;
         }
         let before = state.throttled.replace((line.number, now));
@@ -420,6 +440,20 @@ impl State {
         }
     }
 
+    /// A role is throttled again and again, as one in trouble of its own is. Where more than two are, and nobody is
+    /// answered, it is everybody's trouble, for as long as that lasts.
+    fn note_own_trouble(&mut self, line: u64, now: Instant) {
+        let known = self.own_trouble.contains(&line);
+        if self.own_trouble.len() <= ALONE && !known {
+            self.own_trouble.push(line);
+        }
+        if self.own_trouble.len() > ALONE
+            && let Some((_, at)) = &mut self.throttled
+        {
+            *at = now;
+        }
+    }
+
     fn forget_pace(&mut self, now: Instant) {
         let long_ago = |at: Instant| now.saturating_duration_since(at) > FORGOTTEN_AFTER;
         if self.throttled.is_none_or(|(_, at)| long_ago(at)) {
@@ -511,7 +545,9 @@ impl Drop for Permit<'_> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+        if self.line.waiting.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.gate.classify(self.line);
+        }
     }
 }
 
@@ -648,6 +684,46 @@ mod tests {
             drop(call);
             assert_eq!(gate.figures().in_flight, 1);
         });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_waited_for_no_more_is_behind_who_is() {
+        let gate = Gate::new(1, CALL_TIMEOUT);
+        let [held, given_up, waited_for] = [(); 3].map(|()| gate.line());
+        let permit = gate.permit(&held, &mut None).await;
+        let (mut first, mut second) = (None, None);
+        let waiting = gate.wait(&given_up);
+        let mut given_up_at = Box::pin(gate.permit(&given_up, &mut first));
+        assert!(given_up_at.as_mut().now_or_never().is_none());
+        let _waiting = gate.wait(&waited_for);
+        let mut waited_for_at = Box::pin(gate.permit(&waited_for, &mut second));
+        assert!(waited_for_at.as_mut().now_or_never().is_none());
+        drop(waiting);
+        drop(permit);
+        assert!(given_up_at.as_mut().now_or_never().is_none());
+        drop(waited_for_at.now_or_never().expect("its turn"));
+        let came = given_up_at.now_or_never();
+        assert!(came.is_some(), "nobody else is there");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pace_is_kept_while_nobody_is_answered_and_forgotten_a_minute_after_somebody_was() {
+        let gate = Gate::new(1, CALL_TIMEOUT);
+        let lines = [(); 3].map(|()| gate.line());
+        for _ in 0..600 {
+            for line in &lines {
+                gate.answered(line, true);
+            }
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        assert!(gate.figures().rate.is_some(), "ten minutes shut");
+        // One of them is throttled by itself from now on.
+        for _ in 0..70 {
+            gate.answered(&lines[0], false);
+            gate.answered(&lines[1], true);
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        assert!(gate.figures().rate.is_none());
     }
 
     #[tokio::test(start_paused = true)]
