@@ -1,7 +1,7 @@
 //! Runs every comparison and leaves `target/bench-report/`: `figures.json`, `report.html`, the plots.
 //!
 //! `cargo bench -p benches`, or `cargo bench -p benches -- --quick` in under three minutes. Names of
-//! rows (`-- resolve herd`) run those only; the name of a group runs all of it (`outage` is `outage` and
+//! rows (`-- resolve herd`) run those only, and what begins with them and a dot (`outage` is `outage` and
 //! `outage.sessions`).
 
 mod canned;
@@ -22,7 +22,7 @@ mod versions;
 mod wire;
 
 use figures::Figures;
-use rows::Row;
+use rows::{Lane, Row};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use std::alloc::System;
 use std::error::Error;
@@ -62,8 +62,7 @@ fn main() -> Result<(), Failure> {
     let plan = Plan::of(arguments)?;
     let mut figures = Figures::default();
     for group in rows::GROUPS {
-        let rows: Vec<_> = group.iter().filter(|row| plan.wants(row)).collect();
-        for done in at_once(&rows, &plan) {
+        for done in at_once(group, &plan) {
             figures.absorb(done?);
         }
     }
@@ -74,27 +73,29 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Each row on a thread of its own; what they found, in their order.
-fn at_once(rows: &[&Row], plan: &Plan) -> Vec<Result<Figures, Failure>> {
+/// Each lane on a thread of its own; what they found, in their order.
+fn at_once(lanes: &[Lane], plan: &Plan) -> Vec<Result<Figures, Failure>> {
     thread::scope(|scope| {
-        let running: Vec<_> = rows
+        let running: Vec<_> = lanes
             .iter()
-            .map(|row| {
-                println!("{}: {}", row.name, row.what);
-                scope.spawn(|| {
-                    let mut figures = Figures::default();
-                    let started = Instant::now();
-                    (row.run)(plan, &mut figures)?;
-                    println!("  {}: {:.0} s", row.name, started.elapsed().as_secs_f64());
-                    Ok(figures)
-                })
-            })
+            .map(|lane| scope.spawn(|| in_turn(lane, plan)))
             .collect();
-        let joined = running.into_iter().map(|row| row.join());
+        let joined = running.into_iter().map(|lane| lane.join());
         joined
             .map(|done| done.map_err(|_| "a row panicked")?)
             .collect()
     })
+}
+
+fn in_turn(lane: Lane, plan: &Plan) -> Result<Figures, Failure> {
+    let mut figures = Figures::default();
+    for row in lane.iter().filter(|row| plan.wants(row)) {
+        println!("{}: {}", row.name, row.what);
+        let started = Instant::now();
+        (row.run)(plan, &mut figures)?;
+        println!("  {}: {:.0} s", row.name, started.elapsed().as_secs_f64());
+    }
+    Ok(figures)
 }
 
 impl Plan {

@@ -93,7 +93,7 @@ const LINES: [Lines; 5] = [
     Lines {
         name: FLEET_COLD,
         file: "fleet_cold.svg",
-        caption: "10,000 hosts start cold in one second, STS admits 600 calls a second: how many have credentials",
+        caption: "Hosts start cold in one second, 10,000 where STS admits 600 calls a second: how many have credentials",
         x: "seconds",
         y: "% of hosts",
         legend: SeriesLabelPosition::LowerRight,
@@ -101,7 +101,7 @@ const LINES: [Lines; 5] = [
     Lines {
         name: TENANTS,
         file: "tenants.svg",
-        caption: "10,000 tenants start cold in one second, STS admits 200 calls a second: how many have credentials",
+        caption: "Tenants start cold in one second, STS admits 200 calls a second: how many have credentials",
         x: "seconds",
         y: "% of tenants",
         legend: SeriesLabelPosition::LowerRight,

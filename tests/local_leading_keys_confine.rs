@@ -857,6 +857,25 @@ async fn attributes_and_what_is_returned_are_confined() {
         request
     };
     let secret = json!({ "#s": "secret" });
+    let reads = |projection: Value| {
+        let mut part = json!({ "Keys": [key("a")] });
+        part.as_object_mut()
+            .unwrap()
+            .extend(projection.as_object().unwrap().clone());
+        json!({ "RequestItems": { "Orders": part } })
+    };
+    let writes =
+        |item: Value| json!({ "RequestItems": { "Orders": [{ "PutRequest": { "Item": item } }] } });
+    let mut with_secret = item("a");
+    with_secret["secret"] = json!({ "S": "x" });
+    let transaction = |kind: &str, part: Value| json!({ "TransactItems": [{ kind: part }] });
+    let changed = |attribute: &str| {
+        json!({
+            "TableName": "Orders", "Key": key("a"),
+            "UpdateExpression": format!("SET {attribute} = :v"),
+            "ExpressionAttributeValues": { ":v": { "S": "x" } },
+        })
+    };
     for (operation, request, allowed) in [
         (
             "GetItem",
@@ -916,6 +935,39 @@ async fn attributes_and_what_is_returned_are_confined() {
         ),
         ("Scan", json!({ "TableName": "Orders" }), false),
         (
+            "BatchGetItem",
+            reads(json!({ "ProjectionExpression": "weekday" })),
+            true,
+        ),
+        ("BatchGetItem", reads(json!({})), false),
+        (
+            "BatchGetItem",
+            reads(json!({ "ProjectionExpression": "secret" })),
+            false,
+        ),
+        ("BatchWriteItem", writes(item("a")), true),
+        ("BatchWriteItem", writes(with_secret), false),
+        (
+            "TransactGetItems",
+            transaction("Get", get(json!({ "ProjectionExpression": "weekday" }))),
+            true,
+        ),
+        (
+            "TransactGetItems",
+            transaction("Get", get(json!({ "ProjectionExpression": "secret" }))),
+            false,
+        ),
+        (
+            "TransactWriteItems",
+            transaction("Update", changed("weekday")),
+            true,
+        ),
+        (
+            "TransactWriteItems",
+            transaction("Update", changed("secret")),
+            false,
+        ),
+        (
             "ExecuteStatement",
             json!({ "Statement": "SELECT weekday FROM \"Orders\" WHERE tenant = 'a'" }),
             true,
@@ -946,6 +998,15 @@ async fn the_enclosing_operation_and_a_full_scan_are_told() {
     let statements = json!({ "TransactStatements": [{ "Statement": insert.replace('6', "7") }] });
     let scan = json!({ "Statement": "SELECT * FROM \"Orders\" WHERE weekday = 'monday'" });
     let partition = json!({ "Statement": "SELECT * FROM \"Orders\" WHERE tenant = 'a'" });
+    let is_in =
+        |operation: &str| json!({ "StringEquals": { "dynamodb:EnclosingOperation": operation } });
+    let consumed =
+        |told: &str| json!({ "StringEquals": { "dynamodb:ReturnConsumedCapacity": told } });
+    let read = json!({ "TableName": "Orders", "Key": key("a") });
+    let reads = json!({ "TransactItems": [{ "Get": read }] });
+    let mut read_and_told = read.clone();
+    read_and_told["ReturnConsumedCapacity"] = json!("TOTAL");
+    let batch = json!({ "Statements": [{ "Statement": "SELECT * FROM \"Orders\" WHERE tenant = 'a' AND number = 1" }] });
     for (conditions, operation, request, allowed) in [
         (
             json!({ "StringEquals": { "dynamodb:EnclosingOperation": "TransactWriteItems" } }),
@@ -971,6 +1032,41 @@ async fn the_enclosing_operation_and_a_full_scan_are_told() {
             &statements,
             false,
         ),
+        (is_in("TransactGetItems"), "TransactGetItems", &reads, true),
+        (is_in("TransactGetItems"), "GetItem", &read, false),
+        (
+            is_in("TransactWriteItems"),
+            "TransactGetItems",
+            &reads,
+            false,
+        ),
+        (
+            is_in("ExecuteTransaction"),
+            "ExecuteTransaction",
+            &statements,
+            true,
+        ),
+        (
+            is_in("BatchExecuteStatement"),
+            "BatchExecuteStatement",
+            &batch,
+            true,
+        ),
+        (
+            is_in("BatchExecuteStatement"),
+            "ExecuteStatement",
+            &partition,
+            false,
+        ),
+        (
+            is_in("ExecuteStatement"),
+            "BatchExecuteStatement",
+            &batch,
+            false,
+        ),
+        (consumed("TOTAL"), "GetItem", &read_and_told, true),
+        (consumed("TOTAL"), "GetItem", &read, false),
+        (consumed("INDEXES"), "GetItem", &read_and_told, false),
         (
             json!({ "Bool": { "dynamodb:FullTableScan": "false" } }),
             "ExecuteStatement",

@@ -69,7 +69,8 @@ const LONGEST_FETCH: Duration = Duration::from_secs(600);
 /// - It holds [`max_roles`](StsSourceBuilder::max_roles) at most, and lets go the least recently asked for. Who
 ///   holds a [`PooledRole`] keeps it, and shares it with who asks for it again.
 /// - What nobody asked for in [`DEFAULT_POOL_IDLE_AFTER`] is not refreshed
-///   ([`RefreshPolicy::idle_after`] says otherwise), and costs no wake-up.
+///   ([`RefreshPolicy::idle_after`] says otherwise). Where nothing is planned, nothing wakes; where something is,
+///   the one timer looks once a minute, whether the host was suspended.
 /// - STS gets [`max_in_flight`](StsSourceBuilder::max_in_flight) calls at once at most. When it throttles, all
 ///   slow down together to what it admits; fetches that somebody waits for come before refreshes ahead of
 ///   time, and each in the order in which they were asked for. One call in eight is such a refresh all the same.
