@@ -35,6 +35,8 @@ const SAYS_SOMETHING: u64 = 2;
 const ALONE: usize = 2;
 /// Without throttling for this long, the rate is not limited any more.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
+/// Nobody is answered, if nobody has been for so long.
+const NOBODY_AFTER: Duration = Duration::from_secs(30);
 /// Beyond so many times what STS answers, the rate does not grow.
 const UNUSED: f64 = 2.0;
 /// One turn in so many is for refreshes ahead of time, however many fetches are waited for: else they would be put
@@ -77,8 +79,12 @@ struct State {
     pace: Option<Pace>,
     /// The last role that was throttled, as far as that says something of others.
     throttled: Option<(u64, Instant)>,
-    /// Roles that seem to be in trouble of their own, since anybody was answered; no more of them than are looked at.
-    own_trouble: Vec<u64>,
+    /// Roles that seem to be in trouble of their own, and when that was seen last; no more of them than are looked at.
+    own_trouble: Vec<(u64, Instant)>,
+    /// When anything but throttling was last answered.
+    answered: Option<Instant>,
+    /// When that looked as everybody's trouble last.
+    shut: Option<Instant>,
     calls: Meter,
     answers: Meter,
     total: Totals,
@@ -179,6 +185,8 @@ impl Gate {
                 pace: None,
                 throttled: None,
                 own_trouble: Vec::new(),
+                answered: None,
+                shut: None,
                 calls: Meter::new(now, Duration::from_secs(1), 60),
                 answers: Meter::new(now, Duration::from_millis(50), 20),
                 total: Totals::default(),
@@ -320,7 +328,7 @@ impl Gate {
         if !throttled {
             line.throttled.store(0, Ordering::Relaxed);
             state.answers.add(now);
-            state.own_trouble.clear();
+            state.answered = Some(now);
             return None;
         }
         state.total.throttled += 1;
@@ -440,23 +448,25 @@ impl State {
         }
     }
 
-    /// A role is throttled again and again, as one in trouble of its own is. Where more than two are, and nobody is
-    /// answered, it is everybody's trouble, for as long as that lasts.
+    /// A role is throttled again and again, as one in trouble of its own is. Where more than two are, and nobody has been
+    /// answered for a while, it is everybody's trouble, for as long as that lasts.
     fn note_own_trouble(&mut self, line: u64, now: Instant) {
-        let known = self.own_trouble.contains(&line);
-        if self.own_trouble.len() <= ALONE && !known {
-            self.own_trouble.push(line);
+        let since = |at: Instant| now.saturating_duration_since(at);
+        self.own_trouble
+            .retain(|(other, at)| *other != line && since(*at) <= FORGOTTEN_AFTER);
+        if self.own_trouble.len() <= ALONE {
+            self.own_trouble.push((line, now));
         }
-        if self.own_trouble.len() > ALONE
-            && let Some((_, at)) = &mut self.throttled
-        {
-            *at = now;
+        let nobody = self.answered.is_none_or(|at| since(at) > NOBODY_AFTER);
+        if nobody && self.own_trouble.len() > ALONE {
+            self.shut = Some(now);
         }
     }
 
     fn forget_pace(&mut self, now: Instant) {
         let long_ago = |at: Instant| now.saturating_duration_since(at) > FORGOTTEN_AFTER;
-        if self.throttled.is_none_or(|(_, at)| long_ago(at)) {
+        let throttled = self.throttled.map(|(_, at)| at).max(self.shut);
+        if throttled.is_none_or(long_ago) {
             self.pace = None;
         }
     }
@@ -717,13 +727,41 @@ mod tests {
             tokio::time::advance(Duration::from_secs(1)).await;
         }
         assert!(gate.figures().rate.is_some(), "ten minutes shut");
-        // One of them is throttled by itself from now on.
+        // One of them is throttled by itself from now on, and the others have nothing to ask.
         for _ in 0..70 {
-            gate.answered(&lines[0], false);
-            gate.answered(&lines[1], true);
+            gate.answered(&lines[0], true);
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        assert!(gate.figures().rate.is_some(), "they may come again");
+        for _ in 0..70 {
+            gate.answered(&lines[0], true);
             tokio::time::advance(Duration::from_secs(1)).await;
         }
         assert!(gate.figures().rate.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn roles_in_trouble_of_their_own_keep_no_pace_and_make_none_while_others_are_answered() {
+        let gate = Gate::new(1, CALL_TIMEOUT);
+        let [healthy, once, alone @ ..] = [(); 5].map(|()| gate.line());
+        for _ in 0..2 {
+            for line in &alone {
+                gate.answered(line, true);
+            }
+        }
+        assert!(gate.figures().rate.is_some());
+        for second in 0..70 {
+            for line in &alone {
+                gate.answered(line, true);
+            }
+            if second % 20 == 0 {
+                gate.answered(&healthy, false);
+            }
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        assert!(gate.figures().rate.is_none());
+        gate.answered(&once, true);
+        assert!(gate.figures().rate.is_none(), "of one role");
     }
 
     #[tokio::test(start_paused = true)]
