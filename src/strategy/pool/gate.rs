@@ -83,7 +83,7 @@ struct State {
     own_trouble: Vec<(u64, Instant)>,
     /// When anything but throttling was last answered.
     answered: Option<Instant>,
-    /// When that looked as everybody's trouble last.
+    /// When `own_trouble` looked like everybody's last.
     shut: Option<Instant>,
     calls: Meter,
     answers: Meter,
