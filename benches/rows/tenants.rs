@@ -27,7 +27,7 @@ pub(crate) const ROW: Row = Row {
 const SDK: &str = "sdk_provider_each";
 const ROLE: &str = "arn:aws:iam::123456789012:role/App";
 /// What a request that is found is repeated under callgrind.
-const COUNTED: u64 = 2000;
+const COUNTED: u64 = 20_000;
 const COLD: u32 = 10_000;
 const ADMITTED: u32 = 200;
 const IDLE: [usize; 3] = [1, 1_000, 100_000];

@@ -52,35 +52,15 @@ impl<'a> Borrow<RoleKey<'a>> for KeptKey {
 /// are equal is for `==` to say, which looks at every part.
 impl Hash for RoleKey<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let mut add = |text: &Text<'_>| state.write(text.as_bytes());
-        add(&self.role);
+        state.write(self.role.as_bytes());
         if let Some(name) = &self.session_name {
-            add(name);
+            state.write(name.as_bytes());
         }
         if let Some(id) = &self.external_id {
-            add(id);
+            state.write(id.as_bytes());
         }
-        let Some(terms) = &self.own else { return };
-        if let Some(policy) = &terms.policy {
-            add(policy);
-        }
-        if let Some(identity) = &terms.source_identity {
-            add(identity);
-        }
-        for arn in &terms.policy_arns {
-            add(arn);
-        }
-        for (key, value) in &terms.tags {
-            add(key);
-            add(value);
-        }
-        if !terms.tags.is_empty() {
-            // Else who chooses tags could choose some that run together alike.
-            let lengths = terms
-                .tags
-                .iter()
-                .map(|(key, value)| (key.len(), value.len()));
-            lengths.for_each(|lengths| lengths.hash(state));
+        if let Some(terms) = &self.own {
+            terms.hash_texts(state);
         }
     }
 }
@@ -139,6 +119,21 @@ fn lent<'b>(text: &'b Text<'_>) -> Text<'b> {
 }
 
 impl Terms<'_> {
+    /// Apart from what each request has, which so keeps to registers.
+    #[inline(never)]
+    fn hash_texts<H: Hasher>(&self, state: &mut H) {
+        let set = self.policy.iter().chain(&self.source_identity);
+        for text in set.chain(&self.policy_arns) {
+            state.write(text.as_bytes());
+        }
+        for (key, value) in &self.tags {
+            // With their lengths: else who chooses tags could choose some that run together alike.
+            (key.len(), value.len()).hash(state);
+            state.write(key.as_bytes());
+            state.write(value.as_bytes());
+        }
+    }
+
     /// Brings what means the same to STS into one form. Tags stay as often as they are: two of one key are refused.
     fn normalize(&mut self) {
         self.duration = Duration::from_secs(self.duration.as_secs());
@@ -223,6 +218,13 @@ impl<'a> RoleKey<'a> {
     /// Brings it into the form in which keys of a pool are compared.
     #[inline]
     pub(super) fn normalize(&mut self, of_pool: &Defaults) {
+        if self.own.is_some() {
+            self.normalize_terms(of_pool);
+        }
+    }
+
+    #[inline(never)]
+    fn normalize_terms(&mut self, of_pool: &Defaults) {
         if let Some(own) = &mut self.own {
             Arc::make_mut(own).normalize();
             if **own == of_pool.terms {

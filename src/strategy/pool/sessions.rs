@@ -5,12 +5,13 @@ use super::role::PooledRole;
 use super::source::PooledSource;
 use crate::refresh::WeakCache;
 use lru::LruCache;
+use rapidhash::fast::RandomState;
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 
 pub(super) struct Sessions {
     /// Those that the pool keeps. Bounded here and not by itself: it would take the room for all of them at once.
-    kept: LruCache<KeptKey, PooledRole>,
+    kept: LruCache<KeptKey, PooledRole, RandomState>,
     max_kept: NonZeroUsize,
     /// All that live, whoever keeps them, and some that do not any more.
     known: HashMap<KeptKey, WeakCache<PooledSource>>,
@@ -22,7 +23,7 @@ pub(super) struct Sessions {
 impl Sessions {
     pub(super) fn new(max_kept: NonZeroUsize) -> Self {
         Sessions {
-            kept: LruCache::unbounded(),
+            kept: LruCache::unbounded_with_hasher(RandomState::new()),
             max_kept,
             known: HashMap::new(),
             sweep_at: max_kept.get().saturating_mul(2),
