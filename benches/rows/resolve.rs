@@ -56,7 +56,7 @@ const SUBJECTS: [&str; 10] = [
 /// Longer than any run; the rows that refresh are others.
 const LIFETIME: Duration = Duration::from_secs(6 * 3600);
 /// What a count by callgrind repeats at least; enough that set-up differs by nothing.
-const COUNTED: u64 = 1000;
+const COUNTED: u64 = 5000;
 /// What the allocations of one call are counted over.
 const CALLS_COUNTED: u64 = 1000;
 const TASKS: u64 = 64;

@@ -2,14 +2,16 @@
 
 use super::clock::Now;
 
-/// What the hot path compares both clocks with.
+/// What the hot path compares both clocks with. Its tag is a byte of its own: one that is hidden in a nanosecond count
+/// takes each call five instructions more to read.
+#[repr(u8)]
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) enum AtOnce {
+    /// Until one of the clocks gets there.
+    Until(Now),
     /// Each call has to be decided.
     #[default]
     Never,
-    /// Until one of the clocks gets there.
-    Until(Now),
     /// For as long as nothing changes.
     Always,
 }

@@ -144,13 +144,14 @@ impl<F: CredentialSource> CredentialCache<F> {
     }
 
     /// A copy of what is [current](Self::current).
+    #[inline(always)] // one with who asks for it, as the other two
     pub(crate) fn at_once(&self) -> Option<Credentials> {
         self.0.at_once(|held| Credentials::clone(&held.credentials))
     }
 
     /// The same as an SDK identity, built once per fetch; its clone allocates once at most.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn current_identity(&self) -> Option<Identity> {
         self.0.at_once(|held| held.identity.clone())
     }

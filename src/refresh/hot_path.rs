@@ -4,7 +4,6 @@
 //! allocation, nothing to await. What the readings are compared with was worked out when the state
 //! last changed.
 
-use super::clock::Now;
 use super::decide::{answer, decide};
 use super::held::Held;
 use super::shared::Shared;
@@ -15,17 +14,19 @@ use std::sync::Arc;
 
 impl<F: CredentialSource> Shared<F> {
     /// A part of what is held, where it is served at once and valid.
-    #[inline]
+    #[inline(always)] // what is served is else moved once more
     pub(super) fn at_once<T>(self: &Arc<Self>, part: impl FnOnce(&Held) -> T) -> Option<T> {
         let state = self.state.load();
         let now = self.clock.now();
         let held = state.held.as_ref()?;
-        (state.at_once.lasts(now) || self.serves_after_all(&state, now)).then(|| part(held))
+        (state.at_once.lasts(now) || self.serves_after_all(&state)).then(|| part(held))
     }
 
     /// Where the comparison leaves it open: whether what is held is served at once, and is valid.
     #[cold]
-    fn serves_after_all(self: &Arc<Self>, state: &State, now: Now) -> bool {
+    fn serves_after_all(self: &Arc<Self>, state: &State) -> bool {
+        // Not handed over: each call would put it on the stack for this one.
+        let now = self.clock.now();
         let verdict = decide(state, &self.policy, now);
         if verdict.waits || state.stage(now) >= Stage::Expired {
             return false;
@@ -46,6 +47,7 @@ impl<F: CredentialSource> Shared<F> {
 mod tests {
     use super::super::at_once::AtOnce;
     use super::super::attempt::Outcome;
+    use super::super::clock::Now;
     use super::super::decide::Verdict;
     use super::super::policy::{RefreshMode, RefreshPolicy, Rules};
     use super::super::walk::{HOUR, Walk, later, seconds};

@@ -32,7 +32,7 @@ pub(super) struct StrategyIdentityCache<S> {
     /// where the provider was exchanged keeps no strategy alive.
     strategy: Weak<S>,
     /// That of the strategy's own provider.
-    partition: Option<IdentityCachePartition>,
+    partition: IdentityCachePartition,
     others: SharedIdentityCache,
     caching: Mutex<HashMap<IdentityCachePartition, CachedBy>>,
 }
@@ -54,7 +54,9 @@ impl<S: CredentialStrategy> StrategyIdentityCache<S> {
     ) -> Self {
         StrategyIdentityCache {
             strategy: Arc::downgrade(strategy),
-            partition: provider.cache_partition(),
+            partition: provider
+                .cache_partition()
+                .unwrap_or_else(IdentityCachePartition::new),
             others,
             caching: Mutex::default(),
         }
@@ -144,7 +146,7 @@ fn undisputed_there<S: CredentialStrategy + ?Sized>(
 }
 
 /// What a strategy holds, at once; else what it waits for.
-#[inline]
+#[inline(always)]
 pub(super) fn resolve_from<'a, S: CredentialStrategy + ?Sized>(
     strategy: &Arc<S>,
     config_bag: &ConfigBag,
@@ -181,7 +183,7 @@ impl<S: CredentialStrategy> ResolveCachedIdentity for StrategyIdentityCache<S> {
         runtime_components: &'a RuntimeComponents,
         config_bag: &'a ConfigBag,
     ) -> IdentityFuture<'a> {
-        if Some(resolver.cache_partition()) != self.partition {
+        if resolver.cache_partition() != self.partition {
             return self.resolve_other(resolver, runtime_components, config_bag);
         }
         let Some(strategy) = self.strategy.upgrade() else {

@@ -97,7 +97,7 @@ macro_rules! strategy_of_a_cache {
                 self.cache.current()
             }
 
-            #[inline]
+            #[inline(always)]
             fn current_identity(
                 &self,
             ) -> Option<aws_smithy_runtime_api::client::identity::Identity> {

@@ -318,7 +318,7 @@ impl<F: CredentialSource> CredentialStrategy for CredentialCache<F> {
         CredentialCache::current(self)
     }
 
-    #[inline]
+    #[inline(always)]
     fn current_identity(&self) -> Option<Identity> {
         CredentialCache::current_identity(self)
     }

@@ -78,7 +78,7 @@ impl CredentialStrategy for PooledRole {
         self.cache.current()
     }
 
-    #[inline]
+    #[inline(always)]
     fn current_identity(&self) -> Option<Identity> {
         self.cache.current_identity()
     }
