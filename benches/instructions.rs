@@ -2,7 +2,8 @@
 //!
 //! This executable runs itself under `valgrind --tool=callgrind`, once with N repetitions of a kernel
 //! and once with 2N; the difference over N is what one repetition costs, start-up and set-up gone. That
-//! needs valgrind alone, no runner to install, and it counts the very code that the other rows time.
+//! needs valgrind alone, no runner to install, and it counts the very code that the other rows time. What its counting
+//! allocator would add to is counted in a program without one.
 
 use crate::{Failure, rows};
 use std::collections::BTreeMap;
@@ -13,6 +14,9 @@ use std::thread;
 
 /// The flag with which this executable calls itself.
 pub(crate) const KERNEL: &str = "--kernel";
+
+/// What the kernels of the other program begin with: `plain.rs`.
+pub(crate) const PLAIN: &str = "plain.";
 
 /// What a kernel is: so many repetitions.
 pub(crate) type Kernel = fn(&str, u64) -> Option<Result<(), Failure>>;
@@ -78,11 +82,15 @@ pub(crate) fn per_repetition(kernels: &[(&str, u64)]) -> Result<Vec<f64>, Failur
 }
 
 fn total(kernel: &str, count: u64) -> Result<f64, Failure> {
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .arg(std::env::current_exe()?)
-        .args([KERNEL, kernel, &count.to_string()])
-        .output()?;
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+    match kernel.strip_prefix(PLAIN) {
+        Some(call) => valgrind.args([env!("CARGO_BIN_EXE_plain"), call]),
+        None => valgrind
+            .arg(std::env::current_exe()?)
+            .args([KERNEL, kernel]),
+    };
+    let output = valgrind.arg(count.to_string()).output()?;
     let log = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
         return Err(format!("kernel {kernel}: {log}").into());

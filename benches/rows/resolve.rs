@@ -56,10 +56,22 @@ const SUBJECTS: [&str; 10] = [
 /// Longer than any run; the rows that refresh are others.
 const LIFETIME: Duration = Duration::from_secs(6 * 3600);
 /// What a count by callgrind repeats at least; enough that set-up differs by nothing.
-const COUNTED: u64 = 5000;
+const COUNTED: u64 = 2000;
 /// What the allocations of one call are counted over.
 const CALLS_COUNTED: u64 = 1000;
 const TASKS: u64 = 64;
+
+/// Calls of `plain.rs`, and how many instructions each takes at most.
+const PLAIN_CALLS: [(&str, &str, f64); 4] = [
+    ("current", "current()", 220.0),
+    ("credentials", "credentials()", 400.0),
+    ("provider", "provide_credentials()", 400.0),
+    (
+        "dyn",
+        "credentials() of an Arc<dyn CredentialStrategy>",
+        560.0,
+    ),
+];
 
 /// A subject, with the embedded cloud that some need.
 struct Standing {
@@ -168,6 +180,20 @@ fn run(plan: &Plan, figures: &mut Figures) -> Result<(), Failure> {
             .beside(UNCACHED, share(UNCACHED) / share(LAZY))
             .at_most(0.25),
         );
+        let kernels = PLAIN_CALLS.map(|(call, ..)| format!("{}{call}", instructions::PLAIN));
+        let counted =
+            instructions::per_repetition(&kernels.each_ref().map(|name| (&**name, COUNTED)))?;
+        for ((call, what, most), counted) in PLAIN_CALLS.into_iter().zip(counted) {
+            figures.add(
+                Figure::less(
+                    format!("resolve.plain.{call}.instructions"),
+                    format!("{what}, in a program whose allocator does not count: instructions"),
+                    "instructions",
+                    counted,
+                )
+                .at_most(most),
+            );
+        }
         let status = instructions::per_repetition(&[("resolve.status", COUNTED)])?;
         figures.add(
             Figure::less(
