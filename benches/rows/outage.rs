@@ -39,6 +39,11 @@ const FETCH_TIMEOUT: Duration = Duration::from_millis(600);
 const BREAKS: Duration = Duration::from_millis(1500);
 /// Looked at while credentials are valid: when lazy's jittered window is open for certain, to expiry.
 const WINDOW: Duration = Duration::from_secs(5);
+/// The most that callers may wait in it: when the mandatory window opens, for the attempt that is under way, whose failure
+/// says nothing of that need, and for the one that then begins; with a twentieth of a second for a busy core each time.
+const TWO_WAITS: Duration = FETCH_TIMEOUT
+    .saturating_mul(2)
+    .saturating_add(Duration::from_millis(100));
 /// Looked at past expiry.
 const PAST: Duration = Duration::from_secs(4);
 /// Expiries are whole seconds, rounded up; no reading within a second of one.
@@ -173,8 +178,7 @@ fn add(figures: &mut Figures, fault: &str, seen: &dyn Fn(&'static str) -> Seen) 
                 "of time",
                 |seen| seen.lost_while_valid,
             )
-            // Less than one caller for a thousandth of the time: what a busy core does to anybody.
-            .at_most(0.001),
+            .at_most(TWO_WAITS.as_secs_f64() / WINDOW.as_secs_f64()),
         );
         figures.add(figure(
             "lost_past_expiry",
