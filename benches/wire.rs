@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 
-/// Larger than any answer of the metadata service or STS, so that an answer is one read.
+/// What is read at once.
 const BUFFER: usize = 64 * 1024;
 
-/// Answers arrive this much later than the server gives them; of a network, a connection is open that much later too.
+/// Answers arrive this much later than the server gives them.
 #[derive(Debug)]
 pub(crate) struct Wire {
     endpoint: String,
@@ -26,40 +27,20 @@ struct Counts {
     bytes: AtomicU64,
 }
 
-/// What takes time on a wire.
-#[derive(Clone, Copy, Debug)]
-struct Delays {
-    opening: Duration,
-    answer: Duration,
-}
-
 impl Wire {
     pub(crate) async fn to(server: &str, latency: Duration) -> Result<Self, crate::Failure> {
         let server = server.trim_start_matches("http://").parse()?;
-        let delays = Delays {
-            opening: Duration::ZERO,
-            answer: latency,
-        };
-        Wire::open(server, delays).await
+        Wire::to_address(server, latency).await
     }
 
-    /// As over a network: whatever the client waits for takes a round trip, opening the connection included.
-    pub(crate) async fn over_network(
+    pub(crate) async fn to_address(
         server: SocketAddr,
-        round_trip: Duration,
+        latency: Duration,
     ) -> Result<Self, crate::Failure> {
-        let delays = Delays {
-            opening: round_trip,
-            answer: round_trip,
-        };
-        Wire::open(server, delays).await
-    }
-
-    async fn open(server: SocketAddr, delays: Delays) -> Result<Self, crate::Failure> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let endpoint = format!("http://{}", listener.local_addr()?);
         let counts = Arc::new(Counts::default());
-        let task = tokio::spawn(accept(listener, server, delays, Arc::clone(&counts)));
+        let task = tokio::spawn(accept(listener, server, latency, Arc::clone(&counts)));
         Ok(Wire {
             endpoint,
             counts,
@@ -87,7 +68,7 @@ impl Drop for Wire {
     }
 }
 
-async fn accept(listener: TcpListener, server: SocketAddr, delays: Delays, counts: Arc<Counts>) {
+async fn accept(listener: TcpListener, server: SocketAddr, latency: Duration, counts: Arc<Counts>) {
     while let Ok((client, _)) = listener.accept().await {
         counts.connections.fetch_add(1, Ordering::Relaxed);
         let Ok(server) = TcpStream::connect(server).await else {
@@ -97,36 +78,39 @@ async fn accept(listener: TcpListener, server: SocketAddr, delays: Delays, count
         let (from_client, to_client) = client.into_split();
         let (from_server, to_server) = server.into_split();
         let (there, back) = (Arc::clone(&counts), Arc::clone(&counts));
-        tokio::spawn(async move {
-            pause(delays.opening).await;
-            carry(from_client, to_server, Duration::ZERO, there).await;
-        });
-        tokio::spawn(carry(from_server, to_client, delays.answer, back));
+        tokio::spawn(carry(from_client, to_server, Duration::ZERO, there));
+        tokio::spawn(carry(from_server, to_client, latency, back));
     }
 }
 
-async fn pause(time: Duration) {
-    if !time.is_zero() {
-        sleep(time).await;
-    }
-}
-
+/// Each part arrives so much later than it was sent, whatever was sent before it.
 async fn carry(
     mut from: impl AsyncReadExt + Unpin,
     mut to: impl AsyncWriteExt + Unpin,
     latency: Duration,
     counts: Arc<Counts>,
 ) {
-    let mut buffer = vec![0; BUFFER];
-    while let Ok(read @ 1..) = from.read(&mut buffer).await {
-        counts.bytes.fetch_add(read as u64, Ordering::Relaxed);
-        pause(latency).await;
-        let Some(part) = buffer.get(..read) else {
-            break;
-        };
-        if to.write_all(part).await.is_err() {
-            break;
+    let (sent, mut under_way) = mpsc::unbounded_channel();
+    let sending = async move {
+        let mut buffer = vec![0; BUFFER];
+        while let Ok(read @ 1..) = from.read(&mut buffer).await {
+            counts.bytes.fetch_add(read as u64, Ordering::Relaxed);
+            let part = buffer.get(..read).map(<[u8]>::to_vec);
+            if sent.send((Instant::now() + latency, part)).is_err() {
+                break;
+            }
         }
-    }
-    let _ = to.shutdown().await;
+    };
+    let arriving = async move {
+        while let Some((arrives, Some(part))) = under_way.recv().await {
+            if !latency.is_zero() {
+                sleep_until(arrives).await;
+            }
+            if to.write_all(&part).await.is_err() {
+                break;
+            }
+        }
+        let _ = to.shutdown().await;
+    };
+    tokio::join!(sending, arriving);
 }

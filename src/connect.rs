@@ -1,4 +1,4 @@
-//! Opening a connection of an SDK client before there is anything to send over it.
+//! What a connection of an SDK client can be spared before there is anything to send over it.
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
@@ -8,9 +8,50 @@ use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint}
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
+use aws_types::endpoint_config::EndpointUrl;
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+/// Whether this process has begun to seed its random numbers.
+static SEEDING: Seeding = Seeding(AtomicBool::new(false));
+
+/// Begins what the first TLS handshake of a process would else stand still for: AWS-LC gathers its first entropy from
+/// the jitter of the processor, some 55 ms of computing. It goes on beside whatever the credentials are waited for, on a
+/// thread for blocking work, as the look-up of a name does later; a handshake that comes sooner waits for the rest of it.
+///
+/// For an endpoint that is reached by TLS; `None` for one that is not known, as it is then.
+pub(crate) fn prepare_handshake(endpoint: Option<&str>) {
+    let plain = endpoint.is_some_and(|endpoint| endpoint.starts_with("http:"));
+    if cfg!(feature = "https") && !plain {
+        // Nobody waits for it here.
+        drop(SEEDING.begin(seed));
+    }
+}
+
+fn seed() {
+    // Failing is for the handshake to tell of, which needs the same.
+    #[cfg(feature = "https")]
+    let _ = aws_lc_rs::rand::fill(&mut [0]);
+}
+
+struct Seeding(AtomicBool);
+
+impl Seeding {
+    /// Once, and not before there is a runtime to do it on.
+    fn begin(&self, seed: fn()) -> Option<JoinHandle<()>> {
+        // Relaxed: nothing is handed over but who begins.
+        if self.0.load(Ordering::Relaxed) {
+            return None;
+        }
+        let runtime = Handle::try_current().ok()?;
+        let is_first = !self.0.swap(true, Ordering::Relaxed);
+        is_first.then(|| runtime.spawn_blocking(seed))
+    }
+}
 
 /// On one unsigned call: `GET /` goes out in its place, which asks a service for nothing, and which it answers all the
 /// same. The client's pool keeps the connection.
@@ -33,6 +74,7 @@ impl Intercept for OpensConnection {
         _context: &BeforeSerializationInterceptorContextRef<'_>,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        prepare_handshake(cfg.load::<EndpointUrl>().map(|url| &*url.0));
         cfg.interceptor_state().store_put(OpensConnection);
         Ok(())
     }
@@ -92,4 +134,30 @@ pub(crate) async fn with_beside<T>(
         polled
     })
     .await
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicU32;
+    use tokio::runtime::Builder;
+
+    #[test]
+    fn random_numbers_are_seeded_once_and_on_a_runtime() {
+        static TIMES: AtomicU32 = AtomicU32::new(0);
+        fn count() {
+            TIMES.fetch_add(1, Ordering::SeqCst);
+        }
+        let seeding = Seeding(AtomicBool::new(false));
+        assert!(seeding.begin(count).is_none());
+        let runtime = Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let begun = seeding.begin(count).unwrap();
+            assert!(seeding.begin(count).is_none());
+            begun.await.unwrap();
+            assert!(seeding.begin(count).is_none());
+        });
+        assert_eq!(TIMES.load(Ordering::SeqCst), 1);
+    }
 }

@@ -25,7 +25,10 @@ const ROOMS: [(&str, &[&str]); 16] = [
         "strategy",
         &["arn", "connect", "error", "jitter", "source", "refresh"],
     ),
-    ("sdk", &["error", "source", "refresh", "strategy"]),
+    (
+        "sdk",
+        &["connect", "error", "source", "refresh", "strategy"],
+    ),
     ("iam", &["arn", "connect", "error"]),
     (
         "token",
@@ -59,7 +62,7 @@ const RESERVED: [(&[&str], &[&str]); 4] = [
     (&["hyper", "hyper_util"], &["source/imds", "local/"]),
     (
         &["spawn", "spawn_local", "spawn_blocking", "spawn_on"],
-        &["refresh/", "local/", "table/read/lanes"],
+        &["connect", "refresh/", "local/", "table/read/lanes"],
     ),
     (&["aws_sdk_dynamodb"], &["table/", "iam/recorder/"]),
 ];

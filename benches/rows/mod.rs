@@ -89,7 +89,18 @@ fn on_two_threads<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T
         .block_on(work)
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+fn median(values: Vec<f64>) -> f64 {
+    let middle = values.len() / 2;
+    in_order(values, middle)
+}
+
+fn lower_quartile(values: Vec<f64>) -> f64 {
+    let quarter = values.len() / 4;
+    in_order(values, quarter)
+}
+
+/// The value at this place, from the least on.
+fn in_order(mut values: Vec<f64>, place: usize) -> f64 {
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+    values.get(place).copied().unwrap_or(f64::NAN)
 }

@@ -3,6 +3,7 @@
 use super::provider::{FindingOut, is_from_strategy, key_id_of, provider_error};
 use super::recovery::{GoesTo, Repeat};
 use super::service::KeyMark;
+use crate::connect::prepare_handshake;
 use crate::strategy::{CredentialStrategy, identity_of};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime::client::identity::IdentityCache;
@@ -15,6 +16,7 @@ use aws_smithy_runtime_api::client::runtime_components::{
     RuntimeComponents, RuntimeComponentsBuilder,
 };
 use aws_smithy_types::config_bag::ConfigBag;
+use aws_types::endpoint_config::EndpointUrl;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -168,6 +170,8 @@ fn wait_for<'a, S: CredentialStrategy + ?Sized>(
     if let Some(repeat) = config_bag.load::<Repeat>() {
         repeat.note_wait();
     }
+    // The request that waits here goes out over TLS.
+    prepare_handshake(config_bag.load::<EndpointUrl>().map(|url| &*url.0));
     let strategy = Arc::clone(strategy);
     IdentityFuture::new(async move {
         let credentials = strategy.credentials().await.map_err(provider_error)?;

@@ -3,7 +3,7 @@
 use super::failure::{self, Call};
 use super::observe::{Observer, TimeLeft};
 use crate::arn::{Partition, account_in, is_host_of_aws, is_region_of_aws};
-use crate::connect::OpensConnection;
+use crate::connect::{OpensConnection, prepare_handshake};
 use crate::error::{Error, Result};
 use crate::jitter;
 use crate::settings::endpoint_url;
@@ -269,6 +269,11 @@ impl Sts {
     /// The configuration of one call that nobody signs.
     pub(crate) fn unsigned(observer: &Observer) -> Builder {
         Builder::new().interceptor(observer.clone())
+    }
+
+    /// Begins what a handshake needs, while whatever signs the call is asked for.
+    pub(super) fn prepare(&self) {
+        prepare_handshake(self.endpoint.as_deref());
     }
 
     /// Opens a connection that the next call finds in the client's pool. Nobody asks what came of it.
