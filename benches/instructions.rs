@@ -2,8 +2,8 @@
 //!
 //! This executable runs itself under `valgrind --tool=callgrind`, once with N repetitions of a kernel
 //! and once with 2N; the difference over N is what one repetition costs, start-up and set-up gone. That
-//! needs valgrind alone, no runner to install, and it counts the very code that the other rows time. What its counting
-//! allocator would add to is counted in a program without one.
+//! needs valgrind alone, no runner to install, and it counts the very code that the other rows time. Its counting
+//! allocator is in those counts; a cached credential is also counted in a program without one.
 
 use crate::{Failure, rows};
 use std::collections::BTreeMap;

@@ -1,8 +1,10 @@
 //! What a connection of an SDK client can be spared before there is anything to send over it.
 
 use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient};
 use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextMut,
+    BeforeSerializationInterceptorContextMut, BeforeSerializationInterceptorContextRef,
+    BeforeTransmitInterceptorContextMut,
 };
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
@@ -13,44 +15,53 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
-use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
+use std::thread;
 
-/// Whether this process has begun to seed its random numbers.
-static SEEDING: Seeding = Seeding(AtomicBool::new(false));
+/// What the HTTP clients of the SDK say that they are.
+const OF_SDK: &str = "hyper";
 
 /// Begins what the first TLS handshake of a process would else stand still for: AWS-LC gathers its first entropy from
-/// the jitter of the processor, some 55 ms of computing. It goes on beside whatever the credentials are waited for, on a
-/// thread for blocking work, as the look-up of a name does later; a handshake that comes sooner waits for the rest of it.
+/// the jitter of the processor, tens of milliseconds of computing. It goes on beside whatever the credentials are waited
+/// for; a handshake that comes sooner waits for the rest of it.
 ///
-/// For an endpoint that is reached by TLS; `None` for one that is not known, as it is then.
-pub(crate) fn prepare_handshake(endpoint: Option<&str>) {
-    let plain = endpoint.is_some_and(|endpoint| endpoint.starts_with("http:"));
-    if cfg!(feature = "https") && !plain {
-        // Nobody waits for it here.
-        drop(SEEDING.begin(seed));
+/// Where this client of the SDK's is to speak TLS, as far as is known: another client may bring random numbers of its own,
+/// and to an endpoint that is not named it speaks TLS.
+pub(crate) fn prepare_handshake(client: Option<&SharedHttpClient>, endpoint: Option<&str>) {
+    static BEGUN: AtomicBool = AtomicBool::new(false);
+    // Relaxed: nothing is handed over but who begins.
+    if !cfg!(feature = "https")
+        || BEGUN.load(Ordering::Relaxed)
+        || !speaks_tls(client, endpoint)
+        || BEGUN.swap(true, Ordering::Relaxed)
+    {
+        return;
     }
+    // Of its own and not of the runtime's: that one ends when it has to, a clock that is paused knows nothing of it, and
+    // where there is no thread to be had the handshake gathers for itself.
+    let thread = thread::Builder::new().name("tls-entropy".to_owned());
+    let _ = thread.spawn(gather_entropy);
 }
 
-fn seed() {
-    // Failing is for the handshake to tell of, which needs the same.
+fn speaks_tls(client: Option<&SharedHttpClient>, endpoint: Option<&str>) -> bool {
+    let is_of_sdk = client
+        .and_then(HttpClient::connector_metadata)
+        .is_some_and(|client| client.name() == OF_SDK);
+    let scheme = endpoint.and_then(|endpoint| endpoint.split_once(':'));
+    is_of_sdk && !scheme.is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("http"))
+}
+
+fn gather_entropy() {
     #[cfg(feature = "https")]
     let _ = aws_lc_rs::rand::fill(&mut [0]);
 }
 
-struct Seeding(AtomicBool);
-
-impl Seeding {
-    /// Once, and not before there is a runtime to do it on.
-    fn begin(&self, seed: fn()) -> Option<JoinHandle<()>> {
-        // Relaxed: nothing is handed over but who begins.
-        if self.0.load(Ordering::Relaxed) {
-            return None;
-        }
-        let runtime = Handle::try_current().ok()?;
-        let is_first = !self.0.swap(true, Ordering::Relaxed);
-        is_first.then(|| runtime.spawn_blocking(seed))
-    }
+/// The same for a request that is under way.
+pub(crate) fn prepare(components: &RuntimeComponents, config_bag: &ConfigBag) {
+    let endpoint = config_bag.load::<EndpointUrl>();
+    prepare_handshake(
+        components.http_client().as_ref(),
+        endpoint.map(|url| &*url.0),
+    );
 }
 
 /// On one unsigned call: `GET /` goes out in its place, which asks a service for nothing, and which it answers all the
@@ -74,8 +85,17 @@ impl Intercept for OpensConnection {
         _context: &BeforeSerializationInterceptorContextRef<'_>,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        prepare_handshake(cfg.load::<EndpointUrl>().map(|url| &*url.0));
         cfg.interceptor_state().store_put(OpensConnection);
+        Ok(())
+    }
+
+    fn modify_before_serialization(
+        &self,
+        _context: &mut BeforeSerializationInterceptorContextMut<'_>,
+        runtime_components: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        prepare(runtime_components, cfg);
         Ok(())
     }
 
@@ -137,27 +157,52 @@ pub(crate) async fn with_beside<T>(
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use std::sync::atomic::AtomicU32;
-    use tokio::runtime::Builder;
+    use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
+    use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
+    use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector};
+    use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+
+    #[derive(Debug)]
+    struct Client(Option<&'static str>);
+
+    impl HttpClient for Client {
+        fn http_connector(
+            &self,
+            _settings: &HttpConnectorSettings,
+            _components: &RuntimeComponents,
+        ) -> SharedHttpConnector {
+            SharedHttpConnector::new(Nowhere)
+        }
+
+        fn connector_metadata(&self) -> Option<ConnectorMetadata> {
+            Some(ConnectorMetadata::new(self.0?, None))
+        }
+    }
+
+    #[derive(Debug)]
+    struct Nowhere;
+
+    impl HttpConnector for Nowhere {
+        fn call(&self, _request: HttpRequest) -> HttpConnectorFuture {
+            HttpConnectorFuture::new(std::future::pending())
+        }
+    }
 
     #[test]
-    fn random_numbers_are_seeded_once_and_on_a_runtime() {
-        static TIMES: AtomicU32 = AtomicU32::new(0);
-        fn count() {
-            TIMES.fetch_add(1, Ordering::SeqCst);
+    fn entropy_is_gathered_for_the_clients_of_the_sdk_where_they_may_speak_tls() {
+        let of_sdk = SharedHttpClient::new(Client(Some("hyper")));
+        let replay = SharedHttpClient::new(Client(Some("static-replay-client")));
+        let own = SharedHttpClient::new(Client(None));
+        for endpoint in [None, Some("https://localhost:1"), Some("HTTPS://localhost")] {
+            assert!(speaks_tls(Some(&of_sdk), endpoint), "{endpoint:?}");
+            for other in [Some(&replay), Some(&own), None] {
+                assert!(!speaks_tls(other, endpoint), "{other:?} {endpoint:?}");
+            }
         }
-        let seeding = Seeding(AtomicBool::new(false));
-        assert!(seeding.begin(count).is_none());
-        let runtime = Builder::new_current_thread().build().unwrap();
-        runtime.block_on(async {
-            let begun = seeding.begin(count).unwrap();
-            assert!(seeding.begin(count).is_none());
-            begun.await.unwrap();
-            assert!(seeding.begin(count).is_none());
-        });
-        assert_eq!(TIMES.load(Ordering::SeqCst), 1);
+        for endpoint in ["http://localhost:1", "HTTP://localhost"] {
+            assert!(!speaks_tls(Some(&of_sdk), Some(endpoint)), "{endpoint}");
+        }
     }
 }

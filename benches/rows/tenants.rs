@@ -67,12 +67,12 @@ pub(crate) fn kernel(name: &str, count: u64) -> Option<Result<(), Failure>> {
             for tenant in 0..1_000 {
                 request(&pool, tenant)?;
             }
-            for _ in 0..count {
-                let found = pool
-                    .role(ROLE)
-                    .external_id("of-the-customer")
-                    .session_name("tenant-500");
-                black_box(found.build()?);
+            let names: Vec<_> = (0..1_000)
+                .map(|tenant| format!("tenant-{tenant}"))
+                .collect();
+            for (name, _) in names.iter().cycle().zip(0..count) {
+                let found = pool.role(ROLE).external_id("of-the-customer");
+                black_box(found.session_name(name).build()?);
             }
             Ok(())
         })

@@ -144,7 +144,7 @@ impl<F: CredentialSource> CredentialCache<F> {
     }
 
     /// A copy of what is [current](Self::current).
-    #[inline(always)] // one with who asks for it, as the other two
+    #[inline(always)] // one with who asks for it, as an identity is
     pub(crate) fn at_once(&self) -> Option<Credentials> {
         self.0.at_once(|held| Credentials::clone(&held.credentials))
     }

@@ -28,7 +28,7 @@
 //! | `Expired` | their life is over | waits for the fetch, unless an attempt for this need failed in the last minute; then the expired credentials, or the error if it is terminal |
 //!
 //! So while credentials are valid a call waits only where a service rejected them, or where their last
-//! minute has come: for the one attempt that it begins with.
+//! minute has come: for the one attempt that it begins with, and first for one that is under way then.
 //!
 //! # Needs
 //!

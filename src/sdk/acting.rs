@@ -96,7 +96,7 @@ impl ResolveCachedIdentity for ActingIdentityCache {
         config_bag: &'a ConfigBag,
     ) -> IdentityFuture<'a> {
         match config_bag.load::<Signer>() {
-            Some(Signer(strategy)) => resolve_from(strategy, config_bag),
+            Some(Signer(strategy)) => resolve_from(strategy, runtime_components, config_bag),
             None => self
                 .others
                 .resolve_cached_identity(resolver, runtime_components, config_bag),

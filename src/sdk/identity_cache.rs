@@ -3,7 +3,7 @@
 use super::provider::{FindingOut, is_from_strategy, key_id_of, provider_error};
 use super::recovery::{GoesTo, Repeat};
 use super::service::KeyMark;
-use crate::connect::prepare_handshake;
+use crate::connect::prepare;
 use crate::strategy::{CredentialStrategy, identity_of};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime::client::identity::IdentityCache;
@@ -16,7 +16,6 @@ use aws_smithy_runtime_api::client::runtime_components::{
     RuntimeComponents, RuntimeComponentsBuilder,
 };
 use aws_smithy_types::config_bag::ConfigBag;
-use aws_types::endpoint_config::EndpointUrl;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -151,17 +150,19 @@ fn undisputed_there<S: CredentialStrategy + ?Sized>(
 #[inline(always)]
 pub(super) fn resolve_from<'a, S: CredentialStrategy + ?Sized>(
     strategy: &Arc<S>,
+    runtime_components: &RuntimeComponents,
     config_bag: &ConfigBag,
 ) -> IdentityFuture<'a> {
     match strategy.current_identity() {
         Some(identity) => IdentityFuture::ready(Ok(identity)),
-        None => wait_for(strategy, config_bag),
+        None => wait_for(strategy, runtime_components, config_bag),
     }
 }
 
 #[cold]
 fn wait_for<'a, S: CredentialStrategy + ?Sized>(
     strategy: &Arc<S>,
+    runtime_components: &RuntimeComponents,
     config_bag: &ConfigBag,
 ) -> IdentityFuture<'a> {
     if let Some(identity) = undisputed_there(&**strategy, config_bag) {
@@ -170,8 +171,7 @@ fn wait_for<'a, S: CredentialStrategy + ?Sized>(
     if let Some(repeat) = config_bag.load::<Repeat>() {
         repeat.note_wait();
     }
-    // The request that waits here goes out over TLS.
-    prepare_handshake(config_bag.load::<EndpointUrl>().map(|url| &*url.0));
+    prepare(runtime_components, config_bag);
     let strategy = Arc::clone(strategy);
     IdentityFuture::new(async move {
         let credentials = strategy.credentials().await.map_err(provider_error)?;
@@ -193,7 +193,7 @@ impl<S: CredentialStrategy> ResolveCachedIdentity for StrategyIdentityCache<S> {
         let Some(strategy) = self.strategy.upgrade() else {
             return uncached(resolver, runtime_components, config_bag);
         };
-        resolve_from(&strategy, config_bag)
+        resolve_from(&strategy, runtime_components, config_bag)
     }
 
     fn validate_base_client_config(

@@ -3,7 +3,7 @@
 use super::client::Dynamo;
 use super::endpoint::Ahead;
 use super::target::Shared;
-use crate::connect::{OpensConnection, both};
+use crate::connect::{OpensConnection, both, prepare_handshake};
 use crate::error::Result;
 use crate::strategy::CredentialStrategy;
 use aws_sdk_dynamodb::Client;
@@ -64,6 +64,7 @@ impl<S: CredentialStrategy + ?Sized> Dynamo<S> {
         } = &*self.shared;
         let ahead = endpoint.ahead(&**strategy);
         if ahead == Ahead::DependsOnAccount {
+            prepare_handshake(client.config().http_client().as_ref(), None);
             self.strategy.warm().await?;
         } else {
             both(self.strategy.warm(), connect(client, ahead.clone())).await?;

@@ -273,7 +273,8 @@ impl Sts {
 
     /// Begins what a handshake needs, while whatever signs the call is asked for.
     pub(super) fn prepare(&self) {
-        prepare_handshake(self.endpoint.as_deref());
+        let client = self.client.config().http_client();
+        prepare_handshake(client.as_ref(), self.endpoint.as_deref());
     }
 
     /// Opens a connection that the next call finds in the client's pool. Nobody asks what came of it.

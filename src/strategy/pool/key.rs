@@ -48,8 +48,7 @@ impl<'a> Borrow<RoleKey<'a>> for KeptKey {
     }
 }
 
-/// By the texts that are set: how long a session is to last, and which tags go on, tell few requests apart. Whether two
-/// are equal is for `==` to say, which looks at every part.
+/// By every part that is set. Where two differ by how texts run together alone, `==` says so, which looks at each.
 impl Hash for RoleKey<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write(self.role.as_bytes());
@@ -122,9 +121,13 @@ impl Terms<'_> {
     /// Apart from what each request has, which so keeps to registers.
     #[inline(never)]
     fn hash_texts<H: Hasher>(&self, state: &mut H) {
+        self.duration.as_secs().hash(state);
         let set = self.policy.iter().chain(&self.source_identity);
         for text in set.chain(&self.policy_arns) {
             state.write(text.as_bytes());
+        }
+        for key in &self.transitive_tags {
+            state.write(key.as_bytes());
         }
         for (key, value) in &self.tags {
             // With their lengths: else who chooses tags could choose some that run together alike.
