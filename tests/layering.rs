@@ -59,7 +59,11 @@ const ROOMS: [(&str, &[&str]); 16] = [
 /// What only some places may use: the words, and the beginnings of the paths where they may stand.
 const RESERVED: [(&[&str], &[&str]); 4] = [
     (&["aws_sdk_sts"], &["source/sts"]),
-    (&["hyper", "hyper_util"], &["source/imds", "local/"]),
+    // `connect` knows it by what an HTTP client says that it is.
+    (
+        &["hyper", "hyper_util"],
+        &["connect", "source/imds", "local/"],
+    ),
     (
         &["spawn", "spawn_local", "spawn_blocking", "spawn_on"],
         &["connect", "refresh/", "local/", "table/read/lanes"],
