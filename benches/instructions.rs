@@ -1,8 +1,9 @@
 //! Instructions of one repetition, counted by callgrind.
 //!
-//! This executable runs itself under `valgrind --tool=callgrind`, once with N repetitions of a kernel
-//! and once with 2N; the difference over N is what one repetition costs, start-up and set-up gone. That
-//! needs valgrind alone, no runner to install, and it counts the very code that the other rows time. Its counting
+//! This executable runs itself under `valgrind --tool=callgrind`, once with few repetitions of a kernel
+//! and once with many; the difference over those more is what one repetition costs, start-up and set-up gone. What a
+//! process draws by lot, as the seeds of its maps, is in each repetition of it: with eight times as many in the second run it
+//! weighs half of what it does with twice as many. That needs valgrind alone, no runner to install, and it counts the very code that the other rows time. Its counting
 //! allocator is in those counts; a cached credential is also counted in a program without one.
 
 use crate::{Failure, rows};
@@ -43,7 +44,7 @@ pub(crate) fn is_available() -> bool {
 pub(crate) fn per_repetition(kernels: &[(&str, u64)]) -> Result<Vec<f64>, Failure> {
     let runs: Vec<_> = kernels
         .iter()
-        .flat_map(|&(name, count)| [(name, count), (name, 2 * count)])
+        .flat_map(|&(name, count)| both_counts(count).map(|count| (name, count)))
         .collect();
     let bar = crate::progress::bar("instructions (callgrind)", runs.len() as u64);
     let waiting = Mutex::new(runs.iter().enumerate());
@@ -77,8 +78,16 @@ pub(crate) fn per_repetition(kernels: &[(&str, u64)]) -> Result<Vec<f64>, Failur
     Ok(kernels
         .iter()
         .enumerate()
-        .map(|(kernel, (_, count))| (of(2 * kernel + 1) - of(2 * kernel)) / *count as f64)
+        .map(|(kernel, (_, count))| {
+            let [few, many] = both_counts(*count);
+            (of(2 * kernel + 1) - of(2 * kernel)) / (many - few) as f64
+        })
         .collect())
+}
+
+/// The repetitions of both runs of a kernel.
+fn both_counts(count: u64) -> [u64; 2] {
+    [(count / 4).max(1), 2 * count]
 }
 
 fn total(kernel: &str, count: u64) -> Result<f64, Failure> {
