@@ -1,10 +1,11 @@
 //! Instructions of one repetition, counted by callgrind.
 //!
-//! This executable runs itself under `valgrind --tool=callgrind`, once with few repetitions of a kernel
-//! and once with many; the difference over those more is what one repetition costs, start-up and set-up gone. What a
-//! process draws by lot, as the seeds of its maps, is in each repetition of it: with eight times as many in the second run it
-//! weighs half of what it does with twice as many. That needs valgrind alone, no runner to install, and it counts the very code that the other rows time. Its counting
-//! allocator is in those counts; a cached credential is also counted in a program without one.
+//! This executable runs itself under `valgrind --tool=callgrind`, once with few repetitions of a kernel and once
+//! with many; the difference over those more is what one repetition costs, start-up and set-up gone. What a process
+//! draws by lot, as the seeds of its maps, is in each repetition of it: with eight times as many in the second run it
+//! weighs half of what it does with twice as many. That needs valgrind alone, no runner to install, and it counts the
+//! very code that the other rows time. Its counting allocator is in those counts; a cached credential is also counted
+//! in a program without one.
 
 use crate::{Failure, rows};
 use std::collections::BTreeMap;

@@ -56,7 +56,7 @@ fn gather_entropy() {
 }
 
 /// The same for a request that is under way.
-pub(crate) fn prepare(components: &RuntimeComponents, config_bag: &ConfigBag) {
+pub(crate) fn prepare_handshake_of_request(components: &RuntimeComponents, config_bag: &ConfigBag) {
     let endpoint = config_bag.load::<EndpointUrl>();
     prepare_handshake(
         components.http_client().as_ref(),
@@ -95,7 +95,7 @@ impl Intercept for OpensConnection {
         runtime_components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        prepare(runtime_components, cfg);
+        prepare_handshake_of_request(runtime_components, cfg);
         Ok(())
     }
 

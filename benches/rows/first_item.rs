@@ -153,7 +153,8 @@ fn asked(round_trip: u64) -> Option<f64> {
     }
 }
 
-/// Whether two threads get a core each: a start computes on two at once, and where one of them is taken it is that which is measured.
+/// Whether two threads get a core each: a start computes on two at once, and where one of them is taken it is that
+/// which is measured.
 fn has_two_cores() -> bool {
     const LOOK: Duration = Duration::from_millis(200);
     let has_core = || {

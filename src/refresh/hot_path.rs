@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 impl<F: CredentialSource> Shared<F> {
     /// A part of what is held, where it is served at once and valid.
-    #[inline(always)] // what is served is else moved once more
+    #[inline(always)] // as is what calls it: what is served is else moved with each function between
     pub(super) fn at_once<T>(self: &Arc<Self>, part: impl FnOnce(&Held) -> T) -> Option<T> {
         let state = self.state.load();
         let now = self.clock.now();

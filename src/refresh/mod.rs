@@ -54,7 +54,8 @@
 //! An attempt runs on a task where the call is made that begins it, or where the cache was
 //! [told to](CredentialCache::on). If it does not run within [`RUNNING_WITHIN`], or is not polled for
 //! [`ALIVE_WITHIN`], whoever waits for it begins it anew on their own runtime, and the old one is not polled
-//! any more.
+//! any more. The timer is on such a runtime too; where that one stands still, it is the next call elsewhere that
+//! finds the timer late and has another begin there.
 //!
 //! # Metrics
 //!

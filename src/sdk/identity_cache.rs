@@ -3,7 +3,7 @@
 use super::provider::{FindingOut, is_from_strategy, key_id_of, provider_error};
 use super::recovery::{GoesTo, Repeat};
 use super::service::KeyMark;
-use crate::connect::prepare;
+use crate::connect::prepare_handshake_of_request;
 use crate::strategy::{CredentialStrategy, identity_of};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime::client::identity::IdentityCache;
@@ -171,7 +171,7 @@ fn wait_for<'a, S: CredentialStrategy + ?Sized>(
     if let Some(repeat) = config_bag.load::<Repeat>() {
         repeat.note_wait();
     }
-    prepare(runtime_components, config_bag);
+    prepare_handshake_of_request(runtime_components, config_bag);
     let strategy = Arc::clone(strategy);
     IdentityFuture::new(async move {
         let credentials = strategy.credentials().await.map_err(provider_error)?;

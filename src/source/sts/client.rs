@@ -271,8 +271,8 @@ impl Sts {
         Builder::new().interceptor(observer.clone())
     }
 
-    /// Begins what a handshake needs, while whatever signs the call is asked for.
-    pub(super) fn prepare(&self) {
+    /// While whatever signs the call is asked for.
+    pub(super) fn prepare_handshake(&self) {
         let client = self.client.config().http_client();
         prepare_handshake(client.as_ref(), self.endpoint.as_deref());
     }

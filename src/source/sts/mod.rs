@@ -258,7 +258,7 @@ impl CredentialSource for StsSource {
     }
 
     async fn fetch(&self) -> Result<Credentials> {
-        self.sts.prepare();
+        self.sts.prepare_handshake();
         let fetched = match &self.proof {
             Proof::Base(base) => self.assume_from(base).await,
             Proof::WebIdentity(identity) => self.assume_by(identity).await,

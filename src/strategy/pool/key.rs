@@ -59,7 +59,7 @@ impl Hash for RoleKey<'_> {
             state.write(id.as_bytes());
         }
         if let Some(terms) = &self.own {
-            terms.hash_texts(state);
+            terms.hash_into(state);
         }
     }
 }
@@ -120,7 +120,7 @@ fn lent<'b>(text: &'b Text<'_>) -> Text<'b> {
 impl Terms<'_> {
     /// Apart from what each request has, which so keeps to registers.
     #[inline(never)]
-    fn hash_texts<H: Hasher>(&self, state: &mut H) {
+    fn hash_into<H: Hasher>(&self, state: &mut H) {
         self.duration.as_secs().hash(state);
         let set = self.policy.iter().chain(&self.source_identity);
         for text in set.chain(&self.policy_arns) {
