@@ -10,11 +10,11 @@ mod support;
 
 use aws_credential_strategies::refresh::{Backoff, Rejection, Stage};
 use aws_credential_strategies::{
-    CredentialFault, Credentials, ErrorKind, RefreshMode, RefreshPolicy,
+    CredentialFault, Credentials, Error, ErrorKind, RefreshMode, RefreshPolicy,
 };
 use aws_smithy_async::time::TimeSource;
 use futures_util::FutureExt;
-use pace::{HIGHEST, LOWEST, Log, MIDDLE, MILLI, NANO, all, recoverable, s, terminal};
+use pace::{HIGHEST, LOWEST, Log, MIDDLE, MILLI, NANO, all, recoverable, s, terminal, throttled};
 use std::time::Duration;
 use support::{HOUR, World, pass, seconds, session, settle};
 use tokio::time::Instant;
@@ -962,6 +962,67 @@ async fn a_secret_that_changes_with_each_answer_is_no_reason_to_ask_more_often()
             assert_eq!(served.secret_access_key(), format!("mended-{attempt}"));
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_fails_and_brings_the_same_in_turn_is_asked_ten_times_in_a_window() {
+    let failures: [fn() -> Error; 3] = [recoverable, throttled, terminal];
+    for (lifetime, failure) in [5, 60, 300, 900, 3600, 43_200]
+        .into_iter()
+        .flat_map(|lifetime| failures.map(|failure| (seconds(lifetime), failure)))
+    {
+        for (jitter, in_turn) in [LOWEST, MIDDLE, HIGHEST]
+            .into_iter()
+            .flat_map(|jitter| (1..=6).map(move |in_turn| (jitter, in_turn)))
+        {
+            let (mut world, document) = filled(RefreshPolicy::default(), jitter, lifetime).await;
+            let ends = Instant::now() + lifetime;
+            for attempt in 1.. {
+                let (_, call) = world.asked_after().await;
+                if Instant::now() >= ends {
+                    break;
+                }
+                assert!(
+                    attempt <= 10,
+                    "an eleventh in a window of {lifetime:?}, {in_turn} failures at a time, jitter {jitter}"
+                );
+                let brings = attempt % (in_turn + 1) == 0;
+                call.answer(if brings {
+                    Ok(document.clone())
+                } else {
+                    Err(failure())
+                });
+                settle().await;
+            }
+        }
+    }
+}
+
+/// Two failures and the same document, in turn.
+#[tokio::test(start_paused = true)]
+async fn two_of_the_ten_are_kept_for_the_last_minute() {
+    let (mut world, document) = filled(RefreshPolicy::default(), LOWEST, HOUR).await;
+    let ends = Instant::now() + HOUR;
+    let mut left = Vec::new();
+    for attempt in 1.. {
+        let (_, call) = world.asked_after().await;
+        left.push(ends.saturating_duration_since(Instant::now()));
+        if Instant::now() >= ends {
+            break;
+        }
+        call.answer(if attempt % 3 == 0 {
+            Ok(document.clone())
+        } else {
+            Err(recoverable())
+        });
+        settle().await;
+    }
+    // Half of what is left each time, to the eighth; one on entering the last minute, and one for a source that
+    // renews late.
+    let expected = [
+        900.0, 899.5, 898.5, 449.25, 448.75, 447.75, 223.875, 223.375, 60.0, 9.0, 0.0,
+    ];
+    assert_eq!(left, all(expected));
 }
 
 #[tokio::test(start_paused = true)]

@@ -356,6 +356,30 @@ async fn expired_for_ten_minutes_without_a_caller_the_source_is_asked_every_five
     );
 }
 
+/// A metadata service in static stability, that moves the expiry of what it serves along with the clock.
+#[tokio::test(start_paused = true)]
+async fn so_it_is_where_each_answer_has_expired_already() {
+    for cold in [false, true] {
+        let mut world = World::with_jitter(RefreshPolicy::default(), MIDDLE);
+        if cold {
+            drop(world.call());
+        } else {
+            world = filled(RefreshPolicy::default(), MIDDLE, seconds(60)).await;
+        }
+        let mut last = seconds(0);
+        let until = Instant::now() + seconds(3600);
+        while Instant::now() < until {
+            let (pause, call) = world.asked_after().await;
+            let expiry = world.wall.now() - seconds(1);
+            call.answer(Ok(session("KEY-OLD", expiry)));
+            settle().await;
+            last = pause;
+        }
+        assert_eq!(last, seconds(450), "cold: {cold}");
+        assert_eq!(world.cache.status().stage, Stage::Expired);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_call_brings_the_pace_of_a_need_back() {
     // A pause of 30 s was in force behind the long one: a call within it moves the timer there.

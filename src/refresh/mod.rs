@@ -44,10 +44,13 @@
 //! or asked for, no ten minutes see more than [`MAX_ATTEMPTS_IN_PERIOD`] attempts, where sessions last a
 //! minute or longer.
 //!
-//! Where these rules differ from a plain reading of "ask again after half of what is left": a source that
-//! renews late is asked so only while the ten attempts of one credential last; then once [`LAST_LOOK`] before
-//! expiry and once on expiring. And an answer that ends sooner than what is held is refused only while
-//! nothing has to be replaced, since in a refresh window it is what the AWS rules serve.
+//! No credential that no service rejects is asked about more than ten times while it is valid, but by force or
+//! for a longer life. So where a plain reading of the pauses leads further these rules differ from it: a source
+//! that renews late is asked again after half of what is left only while the ten last; then once [`LAST_LOOK`]
+//! before expiry and once on expiring. And where failures and the old document take turns, each of which begins
+//! the row of pauses anew, nothing follows the eighth attempt before the mandatory window. Also, an answer that
+//! ends sooner than what is held is refused only while nothing has to be replaced, since in a refresh window it is
+//! what the AWS rules serve.
 //!
 //! # Runtimes
 //!

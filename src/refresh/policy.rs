@@ -76,7 +76,7 @@ pub const LONG_ROW: u32 = 6;
 /// A source that renews late is asked again this long before expiry: 9 s, within the 10 s that caches in
 /// front of it commonly renew ahead.
 pub const LAST_LOOK: Duration = Duration::from_secs(9);
-/// Most attempts that answers with the same document cause in one credential's life: 10.
+/// Most attempts by the plan while one credential is valid, as long as no service rejects it: 10.
 pub(super) const MAX_TRIES: u32 = 10;
 /// [`refresh`](crate::CredentialCache::refresh) asks the source at most once in this time: 1 s.
 pub const MIN_FORCED_SPACING: Duration = Duration::from_secs(1);

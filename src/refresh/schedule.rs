@@ -107,7 +107,7 @@ pub(super) fn after_same_document(
         let halving = between(SAME_DOCUMENT_PAUSE, jitter).min((left / 2).max(FIRST_PAUSE));
         let pause = if tries + 2 < MAX_TRIES {
             halving
-        } else if tries + 2 == MAX_TRIES && left > LAST_LOOK {
+        } else if tries < MAX_TRIES && left > LAST_LOOK {
             left - LAST_LOOK
         } else {
             left
@@ -116,7 +116,23 @@ pub(super) fn after_same_document(
         return pause.min(until_expiry).max(MIN_PAUSE_AFTER_ANSWER);
     }
     let at_least = Duration::from_secs(60).min(life.advisory / 4);
-    (left / 2).max(at_least).max(MIN_PAUSE_AFTER_ANSWER)
+    let pause = (left / 2).max(at_least).max(MIN_PAUSE_AFTER_ANSWER);
+    sparing(pause, life, stage, (now, tries))
+}
+
+/// This pause, longer where the ten attempts of one credential would not last else, whatever mixture of failures
+/// and old answers takes them: two are kept for the mandatory window, and there the last three are spread over
+/// what is left.
+fn sparing(pause: Duration, life: &Life, stage: Stage, (now, tries): (Now, u32)) -> Duration {
+    let left = life.left(now).duration();
+    match stage {
+        Stage::Advisory if tries + 2 >= MAX_TRIES => pause.max(left.saturating_sub(life.mandatory)),
+        Stage::Mandatory if tries + 3 >= MAX_TRIES => {
+            let shares = (MAX_TRIES + 1).saturating_sub(tries).max(1);
+            pause.max(left / shares)
+        }
+        _ => pause,
+    }
 }
 
 /// The pause before the key is replaced that is the last of so many rejected in a row, two at least: ½–1 ×
@@ -169,6 +185,8 @@ pub(super) struct FailedAttempt<'a> {
     pub(super) suspected: bool,
     /// Others took part of what ten minutes allow: the plan spares attempts.
     pub(super) strained: bool,
+    /// Attempts by the plan since what is held came, this one included.
+    pub(super) tries: u32,
     /// The pause that the third failure in the advisory window set.
     pub(super) steady: Option<Duration>,
 }
@@ -197,7 +215,10 @@ impl FailedAttempt<'_> {
             (Rules::Ours, Some(life)) => match self.stage {
                 Stage::Advisory => return self.advisory_pause(life, now, jitter),
                 Stage::Cold | Stage::Fresh => Some(between(AWS_BACKOFF, jitter)),
-                Stage::Mandatory | Stage::Expired => Some(self.urgent_pause(life, jitter)),
+                Stage::Mandatory | Stage::Expired => {
+                    let pause = self.urgent_pause(life, jitter);
+                    Some(self.sparing(pause, life, now))
+                }
             },
         };
         AfterFailure {
@@ -265,9 +286,17 @@ impl FailedAttempt<'_> {
             pause
         };
         AfterFailure {
-            wait: Some(wait),
+            wait: Some(self.sparing(wait, life, now)),
             steady,
         }
+    }
+
+    /// What is rejected is replaced at a pace of its own.
+    fn sparing(&self, pause: Duration, life: &Life, now: Now) -> Duration {
+        if self.rejected {
+            return pause;
+        }
+        sparing(pause, life, self.stage, (now, self.tries))
     }
 
     fn urgent_pause(&self, life: &Life, jitter: f64) -> Duration {
@@ -319,7 +348,8 @@ mod tests {
         let pause = |tries| after(left, tries);
         assert_eq!(pause(MAX_TRIES - 3), Duration::from_millis(22_500));
         assert_eq!(pause(MAX_TRIES - 2), left - LAST_LOOK);
-        assert_eq!(pause(MAX_TRIES - 1), left);
+        assert_eq!(pause(MAX_TRIES - 1), left - LAST_LOOK);
+        assert_eq!(pause(MAX_TRIES), left);
         // It is over when the last look would be now.
         assert_eq!(after(LAST_LOOK, MAX_TRIES - 2), LAST_LOOK);
     }
@@ -352,6 +382,7 @@ mod tests {
                 rejected: false,
                 suspected,
                 strained: false,
+                tries: 1,
                 steady: None,
             };
             failed.pause(&policy, now, 0.0).wait

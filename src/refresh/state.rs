@@ -51,9 +51,11 @@ pub(super) struct State {
     pub(super) generation: u64,
     /// Rejections in a row, of keys of which none was accepted.
     pub(super) rejections: u32,
-    /// Attempts that ended since what is held came.
+    /// Attempts by the plan that ended since what is held came.
     tries: u32,
     last_fetch: Duration,
+    /// When the last live one ended, where what is held had expired when it came.
+    over_since: Option<Instant>,
     life: LifeAsked,
     /// When a call was last noted for [`RefreshPolicy::idle_after`].
     pub(super) asked_at: Option<Instant>,
@@ -430,15 +432,13 @@ impl State {
                 return (Some(next), Landing::Ignored);
             }
             Outcome::Failed(error) => {
-                next.settled = number;
-                next.tries = next.tries.saturating_add(1);
+                next.settle(attempt);
                 next.fail(error.clone(), attempt.need, at);
                 return (Some(next), Landing::Failed);
             }
             Outcome::Fetched(fetched) => fetched,
         };
-        next.settled = number;
-        next.tries = next.tries.saturating_add(1);
+        next.settle(attempt);
         next.last_fetch = attempt.age(at.now.mono);
         if fetched.expiry().is_some_and(|expiry| expiry <= at.now.wall) {
             let landing = next.land_expired(fetched, attempt.need, at);
@@ -450,6 +450,12 @@ impl State {
         next.life.probe = Some(Due::after(before_longer_life(at.jitter), at.now));
         let landing = next.adopt(fetched, attempt, at);
         (Some(next), landing)
+    }
+
+    /// This attempt has ended with an outcome.
+    fn settle(&mut self, attempt: &Attempt) {
+        self.settled = attempt.number;
+        self.tries = self.tries.saturating_add(u32::from(!attempt.extra));
     }
 
     /// A live answer.
@@ -570,6 +576,7 @@ impl State {
             self.rejections = 0;
         }
         self.held = Some(new);
+        self.over_since = None;
         self.generation += 1;
         self.tries = 0;
     }
@@ -591,7 +598,9 @@ impl State {
         };
         let mut of = need;
         if better {
+            let over_since = self.over_since();
             self.replace(Held::new((at.source, fetched), at.policy, at.now));
+            self.over_since = over_since;
             // What it is needed for now has just been tried.
             self.seen = None;
             if let Some(need) = self.need(at.now) {
@@ -629,6 +638,7 @@ impl State {
             rejected: standing.is_some_and(|standing| standing != Standing::Good),
             suspected,
             strained: self.pace.is_strained(now.mono),
+            tries: self.tries,
             steady: self.steady,
         }
         .pause(policy, now, jitter);
@@ -660,11 +670,16 @@ impl State {
     /// Whether what is held has been over, and nobody has called, for [`IDLE_AFTER`].
     fn is_long_unasked(&self, last_call: Option<Instant>, now: Now) -> bool {
         let unasked = |since: Instant| now.mono.saturating_duration_since(since) > IDLE_AFTER;
-        let over = self.held.as_ref().is_some_and(|held| {
-            let over_since = held.life.since.checked_add(held.life.confirmed_for);
-            over_since.is_none_or(unasked)
-        });
+        let over = self.held.is_some() && self.over_since().is_none_or(unasked);
         over && last_call.is_none_or(unasked)
+    }
+
+    /// When the life of what is held is over by the monotonic clock, or was by that of what came before.
+    fn over_since(&self) -> Option<Instant> {
+        self.over_since.or_else(|| {
+            let held = self.held.as_ref()?;
+            held.life.since.checked_add(held.life.confirmed_for)
+        })
     }
 
     /// A service accepted this key id. `None` if that is no news.
