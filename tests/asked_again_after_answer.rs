@@ -1026,6 +1026,27 @@ async fn two_of_the_ten_are_kept_for_the_last_minute() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn forced_refreshes_take_nothing_of_the_ten() {
+    // On demand: nothing but what is forced.
+    let (mut world, document) = filled(on_demand(), HIGHEST, HOUR).await;
+    pass(seconds(2800)).await;
+    for number in 0..12 {
+        pass(seconds(2)).await;
+        let cache = world.cache.clone();
+        let forced = tokio::spawn(async move { cache.refresh().await });
+        let brings = number % 3 == 2;
+        world.gate.call().await.answer(if brings {
+            Ok(document.clone())
+        } else {
+            Err(recoverable())
+        });
+        assert_eq!(forced.await.unwrap().is_ok(), brings);
+    }
+    // Half of the 776 s that are left, and not only in the last minute.
+    let _question = world.call_asks_after(seconds(388)).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_that_ends_sooner_is_not_taken_while_nothing_has_to_be_replaced() {
     let log = Log::default();
     let _guard = log.collecting(tracing::Level::WARN);
