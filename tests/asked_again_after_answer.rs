@@ -755,6 +755,85 @@ async fn an_attempt_of_before_puts_off_no_suspected_key() {
     );
 }
 
+/// A forced refresh was under way when the key that it brings was rejected, in the very same document.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_of_before_puts_off_no_rejected_key() {
+    let fixed = RefreshPolicy::default().backoff(Backoff::fixed(seconds(7)));
+    let policies = [
+        RefreshPolicy::default(),
+        on_demand(),
+        fixed,
+        RefreshPolicy::aws_spec(),
+    ];
+    for policy in policies {
+        let (mut world, document) = filled(policy, MIDDLE, HOUR).await;
+        pass(seconds(10)).await;
+        let cache = world.cache.clone();
+        let forced = tokio::spawn(async move { cache.refresh().await });
+        let under_way = world.gate.call().await;
+        assert_eq!(world.cache.invalidate("KEY-1"), Rejection::Invalidated);
+        let read = world.call();
+        settle().await;
+        under_way.answer(Ok(document));
+        forced.await.unwrap().unwrap();
+        let (after, call) = world.asked_after().await;
+        assert!(after < seconds(1), "{policy:?}: {after:?}");
+        call.answer(Ok(world.session("KEY-2", HOUR)));
+        assert_eq!(read.await.unwrap().unwrap().access_key_id(), "KEY-2");
+    }
+}
+
+/// Seven keys were rejected in a row; the next is asked for in minutes.
+#[tokio::test(start_paused = true)]
+async fn a_forced_refresh_that_fails_shortens_no_pause_of_a_long_row() {
+    for began_before in [false, true] {
+        let (mut world, _) = filled(RefreshPolicy::default(), LOWEST, TWELVE_HOURS).await;
+        for number in 1..7 {
+            pass(seconds(2)).await;
+            world.cache.invalidate(&format!("KEY-{number}"));
+            let next = world.session(&format!("KEY-{}", number + 1), TWELVE_HOURS);
+            pauses_with::<1>(&mut world, &next).await;
+        }
+        pass(seconds(2)).await;
+        let cache = world.cache.clone();
+        let force = async move { cache.refresh().await };
+        let (forced, call) = if began_before {
+            let forced = tokio::spawn(force);
+            let call = world.gate.call().await;
+            assert_eq!(world.cache.invalidate("KEY-7"), Rejection::Suspected);
+            (forced, call)
+        } else {
+            assert_eq!(world.cache.invalidate("KEY-7"), Rejection::Suspected);
+            let forced = tokio::spawn(force);
+            (forced, world.gate.call().await)
+        };
+        assert_eq!(world.cache.status().rejections_in_a_row, 7);
+        call.answer(Err(recoverable()));
+        forced.await.unwrap().unwrap_err();
+        assert_eq!(world.planned(), Some(seconds(300)), "{began_before}");
+    }
+}
+
+/// The third of a row, and an attempt that began before it was rejected.
+#[tokio::test(start_paused = true)]
+async fn nor_does_an_attempt_of_before_shorten_any_pause_of_a_row() {
+    let (mut world, _) = filled(RefreshPolicy::default(), HIGHEST, TWELVE_HOURS).await;
+    for number in 1..3 {
+        pass(seconds(2)).await;
+        world.cache.invalidate(&format!("KEY-{number}"));
+        let next = world.session(&format!("KEY-{}", number + 1), TWELVE_HOURS);
+        pauses_with::<1>(&mut world, &next).await;
+    }
+    pass(seconds(2)).await;
+    let cache = world.cache.clone();
+    let forced = tokio::spawn(async move { cache.refresh().await });
+    let call = world.gate.call().await;
+    assert_eq!(world.cache.invalidate("KEY-3"), Rejection::Suspected);
+    call.answer(Err(recoverable()));
+    forced.await.unwrap().unwrap_err();
+    assert_eq!(world.planned(), Some(seconds(2)), "as after three in a row");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_row_of_rejected_keys_is_replaced_ever_less_often() {
     // Every key that comes is rejected in the same instant: by whom is not known, so it is served on.

@@ -747,6 +747,62 @@ fn paused_runtime() -> Runtime {
         .unwrap()
 }
 
+/// Credentials are valid, so nobody who waits would notice.
+#[test]
+fn the_window_is_not_missed_where_the_chosen_runtime_has_ended() {
+    for mode in [RefreshMode::Background, RefreshMode::OnDemand] {
+        let (chosen, here) = (paused_runtime(), paused_runtime());
+        let policy = RefreshPolicy::default().mode(mode);
+        let cache = CredentialCache::new(Counting::default(), policy).on(chosen.handle().clone());
+        chosen.block_on(cache.credentials()).unwrap();
+        drop(chosen);
+        here.block_on(async {
+            // The draw is past, and a timer that would have looked.
+            pass(HOUR - seconds(200)).await;
+            for _ in 0..20 {
+                assert!(cache.current().is_some());
+                settle().await;
+            }
+        });
+        let status = cache.status();
+        assert_eq!((status.fetches, status.waits), (3, 1), "{mode:?}");
+        assert_eq!(status.generation, 2, "{mode:?}");
+    }
+}
+
+/// Nothing was sent for the wish that was booked where nothing runs, so it is none that was answered.
+#[test]
+fn a_wish_for_a_life_is_taken_over_where_the_chosen_runtime_is_not_driven() {
+    let (chosen, here) = (paused_runtime(), paused_runtime());
+    let cache = CredentialCache::new(Counting::default(), RefreshPolicy::default())
+        .on(chosen.handle().clone());
+    chosen.block_on(cache.credentials()).unwrap();
+    let served = here.block_on(async {
+        pass(seconds(60)).await;
+        cache.credentials_valid_for(HOUR - seconds(30)).await
+    });
+    served.unwrap();
+    assert_eq!(cache.source().0.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn a_wish_that_came_to_nothing_with_its_runtime_is_granted_to_the_next_who_has_it() {
+    let (first, ends, here) = (paused_runtime(), paused_runtime(), paused_runtime());
+    let cache = CredentialCache::new(Counting::default(), RefreshPolicy::default());
+    first.block_on(cache.credentials()).unwrap();
+    let wish = HOUR - seconds(30);
+    ends.block_on(async {
+        pass(seconds(60)).await;
+        assert!(cache.credentials_valid_for(wish).now_or_never().is_none());
+    });
+    drop(ends);
+    here.block_on(async {
+        pass(seconds(61)).await;
+        cache.credentials_valid_for(wish).await.unwrap();
+    });
+    assert_eq!(cache.source().0.load(Ordering::SeqCst), 2);
+}
+
 #[test]
 fn a_chosen_runtime_that_stood_still_once_keeps_the_timer() {
     let chosen = paused_runtime();

@@ -18,6 +18,8 @@ pub(super) struct Attempt {
     pub(super) need: Need,
     /// Not by the plan: forced, asked for by a life, or because of a rejection.
     pub(super) extra: bool,
+    /// Asked for by a life.
+    pub(super) for_life: bool,
     pub(super) booked: Instant,
     /// When the source is asked; `None` until the task runs.
     pub(super) asked_at: Option<Instant>,

@@ -202,7 +202,7 @@ impl<F: CredentialSource> CredentialCache<F> {
             .map(|credentials| (*credentials).clone())
     }
 
-    /// Fetches now, whatever pause is in force, and returns what came.
+    /// Fetches now, whatever pause is in force, and returns what came, or what is held where that lives longer.
     ///
     /// Joins a fetch under way. Asks the source at most once a second
     /// ([`MIN_FORCED_SPACING`](super::MIN_FORCED_SPACING)) and [`FORCED_ATTEMPTS`](super::FORCED_ATTEMPTS)
@@ -263,7 +263,9 @@ impl<F: CredentialSource> CredentialCache<F> {
     /// Tells the cache that a service rejected the credentials with this access key id.
     ///
     /// Ignored unless it is the key in use. The first rejection of a key is a need: the next call waits for
-    /// its one refresh, whatever failed before; the value stays as what is served should the refresh fail. Any
+    /// its one refresh, whatever failed before; the value stays as what is served should the refresh fail, or
+    /// while a pause of [`aws_spec`](crate::RefreshPolicy::aws_spec) or of a
+    /// [fixed back-off](crate::refresh::Backoff::fixed) is in force, which no rejection cuts. Any
     /// number of rejections of one key make one refresh. A key that replaced a rejected one is
     /// [`Suspected`](Rejection::Suspected) instead: [why](crate::refresh#needs).
     pub fn invalidate(&self, rejected: &str) -> Rejection {

@@ -156,8 +156,8 @@ impl Backoff {
         Backoff(None)
     }
 
-    /// The same pause after every failure but the first [`FREE_COLD_FAILURES`] of an empty cache. The
-    /// attempt that the mandatory window opens with is made all the same.
+    /// The same pause after every failure but the first [`FREE_COLD_FAILURES`] of an empty cache that heal by
+    /// themselves. The attempt that the mandatory window opens with is made all the same.
     ///
     /// Under [`RefreshPolicy::aws_spec`] it stands in for [`AWS_BACKOFF`] alone.
     #[must_use]

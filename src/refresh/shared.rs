@@ -396,7 +396,6 @@ impl<F: CredentialSource> Shared<F> {
         is_wanted: impl Fn(&Self, &State, Now) -> bool,
     ) -> Result<Option<Joined>> {
         let now = self.clock.now();
-        let jitter = self.jitter.unit();
         let current = Handle::try_current().ok();
         let (begun, (attempt, stood_still)) = self.change(|state| {
             // One that shows a pulse is joined, be it that it shows it only now: its task may be polled between
@@ -415,7 +414,7 @@ impl<F: CredentialSource> Shared<F> {
                 Some(_) => Some(StoodStill::Attempt),
                 None => self.timer_is_late(now).then_some(StoodStill::Timer),
             };
-            let (next, attempt) = state.begin(cause, (now, jitter));
+            let (next, attempt) = state.begin(cause, now);
             (Some(next), (Some(attempt), stood_still))
         });
         // What was dropped, or is not driven, where attempts should run is begun where the call is made.
@@ -444,8 +443,20 @@ impl<F: CredentialSource> Shared<F> {
             self.policy.fetch_timeout,
             self.news.listener(),
         ));
+        // A runtime that has ended drops what it is given at once: nobody who waits would see to that in time, as
+        // nobody waits while credentials are valid.
+        let elsewhere = !here && self.runtime.is_some() && Handle::try_current().is_ok();
+        if elsewhere && self.has_come_to_nothing(&attempt) {
+            return self.begin(cause, true, is_wanted);
+        }
         self.run_timer(&runtime, stood_still.is_some() && self.runtime.is_none());
         Ok(Some(Joined { attempt, own: true }))
+    }
+
+    /// Whether this attempt is over without an outcome.
+    fn has_come_to_nothing(&self, attempt: &Attempt) -> bool {
+        let state = self.state.load();
+        state.attempt.as_deref() != Some(attempt) && state.settled < attempt.number
     }
 
     /// Begins what a call wants that does not wait for it.

@@ -123,6 +123,20 @@ pub(super) struct At<'a> {
     pub(super) last_call: Option<Instant>,
 }
 
+impl LifeAsked {
+    /// An attempt that was made for a life has ended. One that came to nothing, as with its runtime, is made anew
+    /// by who waits for it.
+    fn asked_for(&mut self, now: Now, jitter: f64) {
+        let long_ago = |due: Due| due.overdue(now) > ATTEMPT_PERIOD;
+        self.times = if self.pause.is_some_and(long_ago) {
+            1
+        } else {
+            self.times.saturating_add(1)
+        };
+        self.pause = Some(Due::after(after_asking_for_life(self.times, jitter), now));
+    }
+}
+
 impl Failure {
     /// Whether it says something about this need.
     pub(super) fn is_of(&self, need: Need) -> bool {
@@ -357,7 +371,7 @@ impl State {
     }
 
     /// Begins an attempt, where none is [under way](Self::attempt): by the plan, by force or for a life.
-    pub(super) fn begin(&self, cause: Cause, (now, jitter): (Now, f64)) -> (State, Attempt) {
+    pub(super) fn begin(&self, cause: Cause, now: Now) -> (State, Attempt) {
         let mut next = self.clone();
         next.fetches += 1;
         let need = self.need(now).unwrap_or(Need {
@@ -366,22 +380,13 @@ impl State {
             number: self.needs + 1,
         });
         next.see(need);
-        if cause == Cause::Life {
-            let life = &mut next.life;
-            let long_ago = |due: Due| due.overdue(now) > ATTEMPT_PERIOD;
-            life.times = if life.pause.is_some_and(long_ago) {
-                1
-            } else {
-                life.times.saturating_add(1)
-            };
-            life.pause = Some(Due::after(after_asking_for_life(life.times, jitter), now));
-        }
         let extra =
             cause != Cause::Plan || matches!(need.reason, Reason::Rejected | Reason::Suspected);
         let attempt = Attempt {
             number: next.fetches,
             need,
             extra,
+            for_life: cause == Cause::Life,
             booked: now.mono,
             asked_at: None,
             pulse: Pulse::booked(now.mono),
@@ -432,13 +437,13 @@ impl State {
                 return (Some(next), Landing::Ignored);
             }
             Outcome::Failed(error) => {
-                next.settle(attempt);
+                next.settle(attempt, at);
                 next.fail(error.clone(), attempt.need, at);
                 return (Some(next), Landing::Failed);
             }
             Outcome::Fetched(fetched) => fetched,
         };
-        next.settle(attempt);
+        next.settle(attempt, at);
         next.last_fetch = attempt.age(at.now.mono);
         if fetched.expiry().is_some_and(|expiry| expiry <= at.now.wall) {
             let landing = next.land_expired(fetched, attempt.need, at);
@@ -453,9 +458,12 @@ impl State {
     }
 
     /// This attempt has ended with an outcome.
-    fn settle(&mut self, attempt: &Attempt) {
+    fn settle(&mut self, attempt: &Attempt, at: At<'_>) {
         self.settled = attempt.number;
         self.tries = self.tries.saturating_add(u32::from(!attempt.extra));
+        if attempt.for_life {
+            self.life.asked_for(at.now, at.jitter);
+        }
     }
 
     /// A live answer.
@@ -555,9 +563,15 @@ impl State {
             self.see(need);
         }
         let need = answered.unwrap_or(attempt.need);
-        if unjudged == Some(Standing::Suspected) {
+        match unjudged {
             // The pause after that rejection, of which this attempt knows nothing.
-            return landing;
+            Some(Standing::Suspected) => return landing,
+            // What is to replace it is asked for at once.
+            Some(Standing::Rejected) => {
+                self.pause = None;
+                return landing;
+            }
+            _ => {}
         }
         self.pause = wait.map(|wait| Pause {
             due: Due::after(wait, now),
@@ -650,8 +664,13 @@ impl State {
             && policy.backoff.0.is_none()
             && self.is_long_unasked(last_call, now);
         let planned = self.pause.filter(|pause| !pause.due.is_over(now));
+        // What failed by the way changes no plan: an attempt that knows nothing of the rejection, or one in a long
+        // row; and a forced refresh long before expiry.
+        let is_of_before = self.seen.is_some_and(|seen| need.number < seen.number);
+        let keeps_row =
+            suspected && stage < Stage::Mandatory && (is_of_before || self.rejections >= LONG_ROW);
         self.pause = match (stage, planned) {
-            // A forced refresh that failed long before expiry changes no plan.
+            (_, Some(planned)) if keeps_row => Some(planned),
             (Stage::Fresh, Some(planned)) if !suspected => Some(planned),
             _ => wait.map(|wait| Pause {
                 due: Due::after(wait, now),

@@ -82,7 +82,7 @@ impl Walk {
     pub(super) fn begin_by(&mut self, cause: Cause) -> Option<Attempt> {
         let under_way = self.state.attempt.is_some();
         (!under_way).then(|| {
-            let (next, attempt) = self.state.begin(cause, (self.now, 0.5));
+            let (next, attempt) = self.state.begin(cause, self.now);
             self.become_state(next);
             if let Some((next, _)) = self.state.run(attempt.number, self.now) {
                 self.become_state(next);
@@ -212,7 +212,7 @@ fn a_life_is_asked_for_at_a_pace_of_its_own_that_ten_minutes_of_rest_end() {
 fn what_is_not_by_the_plan_is_told_from_what_is() {
     let extra = |walk: &Walk| {
         [Cause::Plan, Cause::Force, Cause::Life]
-            .map(|cause| walk.state.begin(cause, (walk.now, 0.5)).1.extra)
+            .map(|cause| walk.state.begin(cause, walk.now).1.extra)
     };
     let mut walk = Walk::filled(RefreshPolicy::default());
     assert_eq!(extra(&walk), [false, true, true]);
