@@ -292,6 +292,35 @@ async fn only_a_provider_and_signed_bodies() {
     drop(guard);
 }
 
+/// In one place of the two that a recovery has to be given to: nothing is repeated, and once it is said what is missing.
+async fn half_a_recovery() {
+    for missing in ["retry_classifier", "interceptor", "neither"] {
+        let scene = Scene::refusing(["KEY-1"]).await;
+        let guard = scene.log.collecting(tracing::Level::WARN);
+        let settings = sdk::config(&scene.service.settings(), scene.cache.clone());
+        let recovery = Recovery::new(scene.cache.clone());
+        let builder = Builder::from(&settings);
+        let builder = match missing {
+            "retry_classifier" => builder.interceptor(recovery),
+            "interceptor" => builder.retry_classifier(recovery),
+            // Each in its own place, of one strategy.
+            _ => builder
+                .interceptor(recovery)
+                .retry_classifier(Recovery::new(scene.cache.clone())),
+        };
+        let client = aws_sdk_sqs::Client::from_conf(builder.build());
+        let first = scene.list(&client).await;
+        assert_eq!(first.is_ok(), missing == "neither", "{missing}");
+        let second = scene.list(&client).await;
+        assert_eq!(second.is_ok(), missing != "interceptor", "{missing}");
+        let said = scene.log.lines_with("one place of two");
+        assert_eq!(said, usize::from(missing != "neither"), "{missing}");
+        let names_it = scene.log.lines_with(&format!("missing=\"{missing}\""));
+        assert_eq!(names_it, said, "{missing}");
+        drop(guard);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn however_a_client_is_wired() {
     only_a_provider().await;
@@ -301,4 +330,5 @@ async fn however_a_client_is_wired() {
     a_provider_beside_a_configuration_that_has_it().await;
     another_provider().await;
     only_a_provider_and_signed_bodies().await;
+    half_a_recovery().await;
 }

@@ -7,11 +7,14 @@ mod recovery_support;
 mod support;
 
 use aws_credential_strategies::local::{LocalCloud, Role, Trust};
-use aws_credential_strategies::refresh::{Backoff, MAX_ATTEMPTS_IN_PERIOD};
+use aws_credential_strategies::refresh::{Backoff, Clock, MAX_ATTEMPTS_IN_PERIOD};
+use aws_credential_strategies::sdk;
+use aws_credential_strategies::source::Base;
 use aws_credential_strategies::{
     AssumeRole, CredentialCache, CredentialStrategy, Credentials, Dynamo, Provided, RefreshMode,
     RefreshPolicy, Region,
 };
+use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
 use recovery_support::{Answer, Issuer, LIFE, Recorded, Service, StillTime, UNKNOWN, get, list};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -331,4 +334,46 @@ async fn nor_does_one_whose_strategy_is_put_in_for_each_request() {
     let kept = fetches_of_rounds(false).await;
     assert_eq!(fetches_of_rounds(true).await, kept);
     assert!(kept <= 4, "{kept}");
+}
+
+/// STS as a client of the base: a region that is not enabled, another partition, another vendor.
+#[tokio::test(start_paused = true)]
+async fn nor_does_a_role_whose_sts_refuses_every_key_of_the_base() {
+    for code in [UNKNOWN, "InvalidClientTokenId", "ExpiredToken"] {
+        for (name, policy) in policies() {
+            let issuer = Issuer::new();
+            let base = issuer.cache(policy);
+            let accepting = Recorded::answering(|_| Answer::ok());
+            let healthy = aws_sdk_dynamodb::Client::from_conf(sdk::client_config!(
+                aws_sdk_dynamodb,
+                &accepting.settings(),
+                base.clone()
+            ));
+            let body = format!(
+                "<ErrorResponse><Error><Code>{code}</Code><Message>no</Message></Error></ErrorResponse>"
+            );
+            let refusing = Recorded::answering(move |_| Answer::new(403, body.clone()));
+            let connector = SharedHttpConnector::new(refusing.clone());
+            let role = AssumeRole::builder("arn:aws:iam::123456789012:role/App")
+                .region("ap-east-1")
+                .http_client(http_client_fn(move |_, _| connector.clone()))
+                .base(Base::strategy(base.clone()))
+                .clock(Clock::with_wall(issuer.wall()))
+                .refresh(policy)
+                .build()
+                .unwrap();
+            get(&healthy).await.unwrap();
+            for _ in 0..59 {
+                role.credentials().await.unwrap_err();
+                get(&healthy).await.unwrap();
+                tokio::time::sleep(seconds(10)).await;
+            }
+            // The first, and those of the first two keys that were refused.
+            assert!(
+                issuer.fetches() <= 3,
+                "{code}, {name}: {}",
+                issuer.fetches()
+            );
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The identity cache that is the strategy's own cache.
 
-use super::provider::{FindingOut, is_from_strategy, key_id_of, provider_error};
+use super::provider::{FindingOut, is_from_strategy, provider_error};
 use super::recovery::{GoesTo, Repeat};
 use super::service::KeyMark;
 use crate::connect::prepare_handshake_of_request;
@@ -141,7 +141,7 @@ fn undisputed_there<S: CredentialStrategy + ?Sized>(
 ) -> Option<Identity> {
     let GoesTo(service) = config_bag.load::<GoesTo>()?;
     let identity = strategy.disputed_identity()?;
-    let key = KeyMark::of(key_id_of(&identity)?);
+    let key = KeyMark::of_identity(&identity)?;
     let rejected = config_bag.load::<Repeat>().map(|repeat| repeat.rejected);
     (rejected != Some(key) && service.may_accept(key)).then_some(identity)
 }

@@ -47,6 +47,7 @@ mod rejection;
 mod service;
 mod signature;
 
+pub use crate::source::restraint::{FRESH_KEYS_REFUSED, HELD_BACK_FOR};
 #[cfg(feature = "table")]
 pub(crate) use acting::{ActFor, plug_acting};
 pub use client_config::client_config;
@@ -57,7 +58,6 @@ pub use recovery::Recovery;
 #[cfg(feature = "table")]
 pub(crate) use recovery::{LastRefresh, MarkedForRepeat, REPEAT};
 pub use rejection::{REJECTION_CODES, rejection_code};
-pub use service::{FRESH_KEYS_REFUSED, HELD_BACK_FOR};
 pub use signature::SigningScope;
 
 use crate::strategy::CredentialStrategy;

@@ -151,13 +151,6 @@ pub(super) fn is_from_strategy(identity: &Identity) -> bool {
         .is_some_and(|credentials| credentials.get_property::<FromStrategy>().is_some())
 }
 
-/// The access key id of an identity, where it is AWS credentials.
-pub(super) fn key_id_of(identity: &Identity) -> Option<&str> {
-    identity
-        .data::<Credentials>()
-        .map(Credentials::access_key_id)
-}
-
 /// The SDK's words for why there are no credentials; ours is the cause.
 /// What the SDK says of a request for which no credentials could be had.
 #[cfg(feature = "table")]

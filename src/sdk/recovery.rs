@@ -1,19 +1,20 @@
 //! Replaces a key that a service rejected, and has the request repeated.
 
-use super::provider::key_id_of;
 use super::rejection::{code_in, fault};
-use super::service::{HELD_BACK_FOR, KeyMark, Refusal, Service, Services};
-use super::signature::{sign_again, signing_key_id};
+use super::service::{KeyMark, Service, Services};
+use super::signature::{ShownKey, sign_again, signing_key};
 use crate::error::chain::Discreet;
 use crate::error::{Error, ErrorKind, Operation};
 use crate::refresh::{Rejection, Remembered, Status};
+use crate::source::restraint::{HELD_BACK_FOR, Refusal};
 use crate::strategy::{CredentialStrategy, WeakStrategy};
+use aws_credential_types::Credentials;
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::identity::Identity;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextMut,
-    FinalizerInterceptorContextMut, InterceptorContext,
+    BeforeDeserializationInterceptorContextMut, BeforeSerializationInterceptorContextRef,
+    BeforeTransmitInterceptorContextMut, FinalizerInterceptorContextMut, InterceptorContext,
 };
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::retries::classifiers::{
@@ -71,7 +72,8 @@ const WIRE_IT: &str =
 /// not sent, and the error, which has the crate's [`Error`] in its chain, names the code of the rejection and
 /// has the failed refresh as its cause.
 ///
-/// A success is told to the strategy ([`accepted`](CredentialStrategy::accepted)), once per key and service.
+/// A success is told to the strategy ([`accepted`](CredentialStrategy::accepted)), once per key and service, and again
+/// where a key comes back after another.
 ///
 /// # Restraint
 ///
@@ -102,7 +104,11 @@ const WIRE_IT: &str =
 /// the refresh, and one WARN event says so; a signature that goes on in the body or stands in the query cannot be
 /// exchanged, and such a request is not repeated. A client that signs with what is not the strategy's at all is left
 /// alone: one WARN, no second request, and an error that says how to wire it; where its strategy is in no use any more,
-/// one WARN.
+/// one WARN. Given to a client in one place only, as interceptor or as retry classifier, it repeats nothing; the first
+/// rejection then brings one WARN event that names the place which is empty.
+///
+/// A key is known by its id and its session token: a source may change the one under the other, or bring two keys in
+/// turn. A long-lived key whose secret is changed under its id is told from the one before by its strategy alone.
 #[derive(Clone)]
 pub struct Recovery {
     strategy: Kept,
@@ -171,6 +177,10 @@ impl Storable for Repeat {
 struct RepeatWithNewCredentials {
     after: Duration,
 }
+
+/// On a response that is an error: the interceptor was there.
+#[derive(Clone, Copy, Debug)]
+struct LookedAt;
 
 /// What is sent in place of a repeat that would be signed with the rejected key.
 enum Instead {
@@ -242,15 +252,25 @@ impl Recovery {
     }
 
     /// Whether this is the strategy's key now.
-    fn holds(&self, key_id: &str) -> bool {
+    fn holds(&self, key: KeyMark, key_id: &str) -> bool {
         let Some(strategy) = self.strategy() else {
             return false;
         };
         match strategy.current() {
-            Some(current) => current.access_key_id() == key_id,
+            Some(current) => KeyMark::of_credentials(&current) == key,
             // Kept to fall back on, or about to be replaced.
             None => strategy.status().key_id.as_deref() == Some(key_id),
         }
+    }
+
+    /// The mark of what a request is signed with.
+    fn mark(&self, shown: &ShownKey<'_>) -> KeyMark {
+        let held = || {
+            let held = self.strategy()?.current()?;
+            (held.access_key_id() == shown.id).then(|| KeyMark::of_credentials(&held))
+        };
+        let in_query = (!shown.in_header).then(held).flatten();
+        in_query.unwrap_or_else(|| KeyMark::of(shown.id, shown.token))
     }
 
     /// What to do about a repeat that the client signed with the key whose rejection brought it about, or with
@@ -263,7 +283,7 @@ impl Recovery {
     ) -> Instead {
         let status = strategy.status();
         let held = strategy.current_identity();
-        let held_key = held.as_ref().and_then(key_id_of).map(KeyMark::of);
+        let held_key = held.as_ref().and_then(KeyMark::of_identity);
         if let Some(identity) = &held
             && held_key.is_some_and(|held| held != repeat.rejected)
         {
@@ -344,6 +364,19 @@ impl Recovery {
         }
     }
 
+    /// A rejection came to one of the two places that a client has to be given a recovery in, and the other is empty.
+    fn warn_half_wired(&self, missing: &'static str) {
+        if self.services.is_first_half_wired() {
+            tracing::warn!(
+                strategy = self.name,
+                missing,
+                "a key was rejected and the request is not repeated: the client has its recovery in one place of two; \
+                 build it with sdk::client_config!, or give the same recovery to both .interceptor(..) and \
+                 .retry_classifier(..)"
+            );
+        }
+    }
+
     /// Until the attempt after it has ended, retries of this operation cost nothing.
     fn lift_quota(&self, cfg: &mut ConfigBag) {
         let own = cfg.load::<TokenBucket>().cloned();
@@ -352,6 +385,13 @@ impl Recovery {
             cfg.interceptor_state().store_put(self.free.clone());
         }
     }
+}
+
+/// Whether the strategy holds another key of the same id by now, changed in place: what was rejected is not that one.
+fn has_another(strategy: &dyn CredentialStrategy, key_id: &str, rejected: KeyMark) -> bool {
+    strategy.current().is_some_and(|held| {
+        held.access_key_id() == key_id && KeyMark::of_credentials(&held) != rejected
+    })
 }
 
 /// What services made of the strategy's keys: remembered with it, so that whoever makes a recovery for one request
@@ -398,19 +438,23 @@ impl Intercept for Recovery {
         runtime_components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let Some(key_id) = signing_key_id(context.request()) else {
+        let Some(shown) = signing_key(context.request()) else {
             return Ok(());
         };
         let mut signed = SignedWith {
-            key_id: key_id.to_owned(),
-            key: KeyMark::of(key_id),
+            key_id: shown.id.to_owned(),
+            key: self.mark(&shown),
             service: match cfg.load::<GoesTo>() {
                 Some(GoesTo(service)) => Arc::clone(service),
                 None => self.services.of(cfg),
             },
         };
-        let SignedWith { key, service, .. } = &signed;
-        service.note_if_held(*key, || self.holds(key_id));
+        let SignedWith {
+            key_id,
+            key,
+            service,
+        } = &signed;
+        service.note_if_held(*key, || self.holds(*key, key_id));
         // nobody else stores it, so the other layers of the configuration need no search
         let repeat = cfg.interceptor_state().load::<Repeat>();
         let stale = service.is_stale(*key);
@@ -430,9 +474,9 @@ impl Intercept for Recovery {
             Instead::SignedBy(identity, otherwise) => {
                 let request = context.request_mut();
                 if sign_again(request, &identity, runtime_components, cfg)? {
-                    if let Some(key_id) = key_id_of(&identity) {
-                        key_id.clone_into(&mut signed.key_id);
-                        signed.key = KeyMark::of(key_id);
+                    if let Some(credentials) = identity.data::<Credentials>() {
+                        credentials.access_key_id().clone_into(&mut signed.key_id);
+                        signed.key = KeyMark::of_credentials(credentials);
                     }
                 } else if let Some(error) = otherwise {
                     return Err(error.into());
@@ -445,10 +489,24 @@ impl Intercept for Recovery {
         Ok(())
     }
 
+    /// Before a classifier is asked for the first time.
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _runtime_components: &RuntimeComponents,
+        _cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let response = context.response_mut();
+        if !response.status().is_success() {
+            response.add_extension(LookedAt);
+        }
+        Ok(())
+    }
+
     fn modify_before_attempt_completion(
         &self,
         context: &mut FinalizerInterceptorContextMut<'_>,
-        _runtime_components: &RuntimeComponents,
+        runtime_components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         restore_quota(cfg);
@@ -470,7 +528,7 @@ impl Intercept for Recovery {
             service,
         } = signed;
         if response.status().is_success() {
-            if service.accept(*key)
+            if service.accept(*key, || self.holds(*key, key_id))
                 && let Some(strategy) = self.strategy()
             {
                 strategy.accepted(key_id);
@@ -498,10 +556,11 @@ impl Intercept for Recovery {
             Refusal::PassOn => {}
         }
         // The other answers say that a repeat is no use.
-        let may_help = matches!(
-            strategy.invalidate(key_id),
-            Rejection::Invalidated | Rejection::NotCurrent
-        );
+        let may_help = has_another(&*strategy, key_id, *key)
+            || matches!(
+                strategy.invalidate(key_id),
+                Rejection::Invalidated | Rejection::NotCurrent
+            );
         if !may_help || cfg.load::<Repeat>().is_some() {
             return Ok(());
         }
@@ -510,6 +569,10 @@ impl Intercept for Recovery {
         } else {
             Duration::ZERO
         };
+        let mut classifiers = runtime_components.retry_classifiers();
+        if !classifiers.any(|classifier| classifier.name() == NAME) {
+            self.warn_half_wired("retry_classifier");
+        }
         response.add_extension(RepeatWithNewCredentials { after });
         let repeat = Repeat {
             rejected: *key,
@@ -526,6 +589,12 @@ impl Intercept for Recovery {
 
 impl ClassifyRetry for Recovery {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        if let Some(response) = context.response()
+            && response.extension::<LookedAt>().is_none()
+            && code_in(response).is_some()
+        {
+            self.warn_half_wired("interceptor");
+        }
         MarkedForRepeat.classify_retry(context)
     }
 

@@ -1,8 +1,11 @@
 //! What the services behind the clients of one [`Recovery`](super::Recovery) have made of its keys: which they accepted,
 //! which they refused, and whether another key is worth a refresh.
 
+use crate::source::restraint::{Refusal, Restraint};
 use arc_swap::ArcSwap;
+use aws_credential_types::Credentials;
 use aws_smithy_runtime::client::retries::RetryPartition;
+use aws_smithy_runtime_api::client::identity::Identity;
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_types::endpoint_config::EndpointUrl;
@@ -13,19 +16,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tokio::time::Instant;
-
-/// How long a service that refused [`FRESH_KEYS_REFUSED`] new keys in a row brings about no further refresh: 10 min.
-///
-/// Long against any refresh, so that it costs the others nothing; short against a working day, so that a
-/// region that was enabled or an account that was restored is found without a restart.
-pub const HELD_BACK_FOR: Duration = Duration::from_secs(600);
-
-/// After so many new keys that a service refused in a row the keys are not what is wrong: 2.
-///
-/// One may be refused because it was revoked too, or has not reached the service yet.
-pub const FRESH_KEYS_REFUSED: usize = 2;
 
 /// So many keys are remembered beside the last one. A client whose own cache lags by more than these is told how
 /// to be wired, instead of being helped.
@@ -36,7 +27,11 @@ const SERVICES: usize = 256;
 
 /// Every service that was asked, found by what the clients are configured with.
 #[derive(Debug, Default)]
-pub(super) struct Services(ArcSwap<Vec<Arc<Service>>>);
+pub(super) struct Services {
+    known: ArcSwap<Vec<Arc<Service>>>,
+    /// Whether a recovery was found to be given to a client in one place of two.
+    half_wired: AtomicBool,
+}
 
 impl Services {
     /// The one that an operation with this configuration goes to.
@@ -52,15 +47,20 @@ impl Services {
         }
     }
 
+    /// Whether this is the first time that a client is found to have half of a recovery.
+    pub(super) fn is_first_half_wired(&self) -> bool {
+        !self.half_wired.swap(true, Ordering::Relaxed)
+    }
+
     fn find(&self, asked: &Asked<'_>) -> Option<Arc<Service>> {
-        let known = self.0.load();
+        let known = self.known.load();
         known.iter().find(|service| service.is(asked)).cloned()
     }
 
     #[cold]
     fn add(&self, asked: &Asked<'_>) -> Arc<Service> {
         let new = Arc::new(Service::new(asked));
-        self.0.rcu(|known| {
+        self.known.rcu(|known| {
             let mut grown = Vec::with_capacity(known.len() + 1);
             if known.len() < SERVICES {
                 grown.extend(known.iter().cloned());
@@ -83,15 +83,36 @@ struct Asked<'a> {
     endpoint: Option<&'a str>,
 }
 
-/// A key id, told from others by a hash: 64 bits against a handful of keys.
+/// A key as requests show it, told from others by a hash: 64 bits against a handful of keys.
+///
+/// Of its session token both ends, which differ where the token does: a source may bring another one under the same
+/// id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct KeyMark(NonZeroU64);
 
 impl KeyMark {
-    pub(super) fn of(key_id: &str) -> Self {
+    /// So many bytes from either end of a session token.
+    const TOKEN_ENDS: usize = 32;
+
+    pub(super) fn of(key_id: &str, token: Option<&str>) -> Self {
         let mut hasher = DefaultHasher::new();
         key_id.hash(&mut hasher);
+        if let Some(token) = token.map(str::as_bytes) {
+            let end = token.len().min(Self::TOKEN_ENDS);
+            token.len().hash(&mut hasher);
+            token[..end].hash(&mut hasher);
+            token[token.len() - end..].hash(&mut hasher);
+        }
         KeyMark(NonZeroU64::MIN | hasher.finish())
+    }
+
+    pub(super) fn of_credentials(credentials: &Credentials) -> Self {
+        KeyMark::of(credentials.access_key_id(), credentials.session_token())
+    }
+
+    /// `None` where it is no AWS credentials.
+    pub(super) fn of_identity(identity: &Identity) -> Option<Self> {
+        identity.data().map(KeyMark::of_credentials)
     }
 }
 
@@ -157,26 +178,14 @@ pub(super) struct Service {
 struct Past {
     /// Accepted before the last one: its late answers are no news.
     accepted_before: Option<KeyMark>,
-    /// New keys refused since the last acceptance, [`FRESH_KEYS_REFUSED`] at most.
-    refused: Vec<KeyMark>,
+    /// New keys refused since the last acceptance.
+    restraint: Restraint<KeyMark>,
     /// The keys that were last refused and not accepted since: the answers to requests with an older one may come
     /// after those with the next.
     lately_refused: LastKeys,
     /// Keys that were `shared` before, the last ones: a client with a cache of its own goes on to sign with one
     /// while its neighbours have the next.
     shared: LastKeys,
-    held_back_since: Option<Instant>,
-}
-
-/// Whether a rejection is passed on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// Another key may help.
-    PassOn,
-    /// The same, and it is the last for some time.
-    PassOnLast,
-    /// The service refuses whatever it is shown.
-    HoldBack,
 }
 
 impl Service {
@@ -206,26 +215,28 @@ impl Service {
     }
 
     /// A request with this key was answered with success; whether that is news. While nothing changes, one
-    /// comparison and one flag.
-    pub(super) fn accept(&self, key: KeyMark) -> bool {
+    /// comparison and one flag. `held` says whether it is the strategy's, and is asked of the key before alone.
+    pub(super) fn accept(&self, key: KeyMark, held: impl FnOnce() -> bool) -> bool {
         if self.refusing.load(Ordering::Relaxed) {
             let mut past = self.past();
-            past.refused.clear();
-            past.held_back_since = None;
+            past.restraint.end();
             past.lately_refused.forget(key);
             // A late success of another key says nothing of the one that was accepted last, and is refused now.
             let last = NonZeroU64::new(self.accepted.0.load(Ordering::Relaxed)).map(KeyMark);
             let stays = last.is_some_and(|last| past.lately_refused.contains(last));
             self.refusing.store(stays, Ordering::Relaxed);
         }
-        !self.accepted.is(key) && self.accept_new(key)
+        !self.accepted.is(key) && self.accept_new(key, held)
     }
 
     #[cold]
-    fn accept_new(&self, key: KeyMark) -> bool {
+    fn accept_new(&self, key: KeyMark, held: impl FnOnce() -> bool) -> bool {
+        // A late answer of the key before, unless a source brings its keys in turn. Without the lock: it may ask
+        // the strategy.
+        let is_late = self.past().accepted_before == Some(key) && !held();
         let mut past = self.past();
         past.lately_refused.forget(key);
-        if self.accepted.is(key) || past.accepted_before == Some(key) {
+        if is_late || self.accepted.is(key) {
             return false;
         }
         let before = self.accepted.0.swap(key.0.get(), Ordering::Relaxed);
@@ -234,31 +245,12 @@ impl Service {
     }
 
     /// A request with this key was refused.
-    ///
-    /// The same key again is no further evidence, and neither is one that was accepted: it has been revoked.
     pub(super) fn refuse(&self, key: KeyMark, now: Instant) -> Refusal {
         let mut past = self.past();
         past.lately_refused.add(key);
         self.refusing.store(true, Ordering::Relaxed);
-        if let Some(since) = past.held_back_since {
-            if now.saturating_duration_since(since) < HELD_BACK_FOR {
-                return Refusal::HoldBack;
-            }
-            // One more try; only an acceptance gives more.
-            past.held_back_since = Some(now);
-            return Refusal::PassOn;
-        }
-        let known = self.accepted.is(key)
-            || past.accepted_before == Some(key)
-            || past.refused.contains(&key);
-        if !known {
-            past.refused.push(key);
-            if past.refused.len() >= FRESH_KEYS_REFUSED {
-                past.held_back_since = Some(now);
-                return Refusal::PassOnLast;
-            }
-        }
-        Refusal::PassOn
+        let was_accepted = self.accepted.is(key) || past.accepted_before == Some(key);
+        past.restraint.refuse(key, was_accepted, now)
     }
 
     /// Whether this key may be shown to it although another service rejects it: it takes the strategy's keys,
@@ -340,6 +332,7 @@ impl fmt::Debug for Service {
 mod tests {
     use super::Refusal::{HoldBack, PassOn, PassOnLast};
     use super::*;
+    use std::time::Duration;
 
     fn service() -> Service {
         Service::new(&Asked {
@@ -350,7 +343,7 @@ mod tests {
     }
 
     fn key(number: u32) -> KeyMark {
-        KeyMark::of(&format!("ASIA{number}"))
+        KeyMark::of(&format!("ASIA{number}"), None)
     }
 
     #[test]
@@ -358,9 +351,29 @@ mod tests {
         let service = service();
         let news: Vec<_> = [1, 1, 2, 1, 2, 1, 3, 2]
             .into_iter()
-            .filter(|number| service.accept(key(*number)))
+            .filter(|number| service.accept(key(*number), || false))
             .collect();
         assert_eq!(news, [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_key_that_comes_back_in_turn_is_news_each_time() {
+        let service = service();
+        let news = [1, 2, 1, 2].map(|number| service.accept(key(number), || true));
+        assert_eq!(news, [true; 4]);
+    }
+
+    #[test]
+    fn a_session_token_tells_keys_of_one_id_apart() {
+        let of = |token| KeyMark::of("ASIA", token);
+        let long = "t".repeat(1000);
+        let (first, last) = (format!("u{long}"), format!("{long}u"));
+        let tokens = [None, Some("t"), Some(&*long), Some(&*first), Some(&*last)];
+        let marks: Vec<_> = tokens.iter().map(|token| of(*token).0).collect();
+        for (nth, mark) in marks.iter().enumerate() {
+            assert!(!marks[..nth].contains(mark), "{nth}");
+        }
+        assert_eq!(of(Some(&first)), of(Some(&first)));
     }
 
     #[test]
@@ -393,19 +406,19 @@ mod tests {
     #[test]
     fn a_late_refusal_of_the_key_before_leaves_the_next_one_refused() {
         let (service, now) = (service(), Instant::now());
-        service.accept(key(1));
+        service.accept(key(1), || false);
         for refused in [1, 2, 1] {
             service.refuse(key(refused), now);
         }
         assert!(!service.may_accept(key(1)) && !service.may_accept(key(2)));
         assert!(service.may_accept(key(3)));
-        service.accept(key(2));
+        service.accept(key(2), || false);
         assert!(service.may_accept(key(2)), "an acceptance is newer");
         // whatever else is accepted between its refusal and its acceptance
         for late in [1, 3] {
             service.refuse(key(2), now);
-            service.accept(key(late));
-            service.accept(key(2));
+            service.accept(key(late), || false);
+            service.accept(key(2), || false);
             assert!(service.may_accept(key(2)), "after {late}");
         }
     }
@@ -415,7 +428,7 @@ mod tests {
         let (service, now) = (service(), Instant::now());
         service.refuse(key(1), now);
         assert_eq!(service.refuse(key(2), now), PassOnLast);
-        assert!(service.accept(key(2)));
+        assert!(service.accept(key(2), || false));
         assert_eq!(service.refuse(key(3), now), PassOn);
         assert_eq!(service.refuse(key(4), now), PassOnLast);
     }
@@ -423,8 +436,8 @@ mod tests {
     #[test]
     fn a_key_that_worked_before_is_not_counted() {
         let (service, now) = (service(), Instant::now());
-        service.accept(key(1));
-        service.accept(key(2));
+        service.accept(key(1), || false);
+        service.accept(key(2), || false);
         for refused in [2, 1, 2, 3] {
             assert_eq!(service.refuse(key(refused), now), PassOn);
         }

@@ -71,12 +71,28 @@ impl<'a> SigningScope<'a> {
     }
 }
 
-/// The key id that a request is signed with, in its header or, where it is presigned, in its query.
-pub(super) fn signing_key_id(request: &HttpRequest) -> Option<&str> {
-    match request.headers().get("authorization") {
-        Some(header) => in_header(header),
-        None => in_query(request.uri()),
-    }
+/// What a request shows of the key that it is signed with.
+pub(super) struct ShownKey<'a> {
+    pub(super) id: &'a str,
+    /// Whether it stands in a header, with the session token in another. In the query of a presigned request the
+    /// token is encoded.
+    pub(super) in_header: bool,
+    pub(super) token: Option<&'a str>,
+}
+
+/// The key that a request is signed with, in its header or, where it is presigned, in its query.
+pub(super) fn signing_key(request: &HttpRequest) -> Option<ShownKey<'_>> {
+    let headers = request.headers();
+    let (id, in_header) = match headers.get("authorization") {
+        Some(header) => (in_header(header)?, true),
+        None => (in_query(request.uri())?, false),
+    };
+    let token = headers.get("x-amz-security-token");
+    Some(ShownKey {
+        id,
+        in_header,
+        token: token.filter(|_| in_header),
+    })
 }
 
 /// The key id in `AWS4-HMAC-SHA256 Credential=AKID/20260101/…`.

@@ -51,6 +51,7 @@ mod progress;
 mod provider;
 mod provider_kind;
 mod region;
+pub(crate) mod restraint;
 mod sendable;
 mod sts;
 mod token;

@@ -7,6 +7,7 @@ use crate::connect::{OpensConnection, prepare_handshake};
 use crate::error::{Error, Result};
 use crate::jitter;
 use crate::settings::endpoint_url;
+use crate::source::restraint::{Refusal, Restraint};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sts::Client;
@@ -21,7 +22,9 @@ use aws_smithy_types::retry::{ErrorKind, RetryConfig};
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How often STS is asked in one call: the first attempt and two more for throttling and failures of
 /// the service, as the SDK's standard retry mode has it.
@@ -73,6 +76,15 @@ pub(crate) struct Sts {
     endpoint: Option<String>,
     call_timeout: Option<Duration>,
     spread: Option<Duration>,
+    /// For all sources that share it.
+    base_keys: Arc<Mutex<BaseKeys>>,
+}
+
+/// What it made of the keys of bases.
+#[derive(Debug, Default)]
+struct BaseKeys {
+    accepted: Option<String>,
+    restraint: Restraint<String>,
 }
 
 /// Who AWS takes the holder of some credentials for.
@@ -189,6 +201,7 @@ impl StsSettings {
             endpoint: endpoint_url,
             call_timeout,
             spread,
+            base_keys: Arc::default(),
         })
     }
 
@@ -269,6 +282,29 @@ impl Sts {
     /// The configuration of one call that nobody signs.
     pub(crate) fn unsigned(observer: &Observer) -> Builder {
         Builder::new().interceptor(observer.clone())
+    }
+
+    /// It took this key of a base.
+    pub(super) fn took(&self, key_id: &str) {
+        let mut keys = self.base_keys();
+        keys.restraint.end();
+        if keys.accepted.as_deref() != Some(key_id) {
+            keys.accepted = Some(key_id.to_owned());
+        }
+    }
+
+    /// It refused this key of a base.
+    pub(super) fn refused(&self, key_id: &str) -> Refusal {
+        let mut keys = self.base_keys();
+        let was_accepted = keys.accepted.as_deref() == Some(key_id);
+        keys.restraint
+            .refuse(key_id.to_owned(), was_accepted, Instant::now())
+    }
+
+    /// A panic cannot leave it torn: nothing in between can fail.
+    fn base_keys(&self) -> MutexGuard<'_, BaseKeys> {
+        let keys = self.base_keys.lock();
+        keys.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// While whatever signs the call is asked for.

@@ -34,6 +34,7 @@ use crate::connect::both;
 use crate::error::{CredentialFault, Error, ErrorKind, Operation, Result};
 use crate::source::CredentialSource;
 use crate::source::progress::report_step;
+use crate::source::restraint::{HELD_BACK_FOR, Refusal};
 use crate::source::token::TokenClaims;
 use aws_credential_types::Credentials;
 use std::fmt;
@@ -62,7 +63,9 @@ use std::time::Duration;
 /// [terminal](crate::Error::is_terminal) error, and with everything else as one that heals by itself.
 /// Throttling and failures of the service are tried [again](DEFAULT_STS_MAX_ATTEMPTS) within the fetch.
 /// When STS finds the base's key dead (session over, key deleted, role made anew), the base is told, and
-/// the call made once more with what replaces it.
+/// the call made once more with what replaces it. Where STS refuses one new key of the base after the other, as in a
+/// region that is not enabled, the base is left alone from the [second](crate::sdk::FRESH_KEYS_REFUSED) on, until STS
+/// takes a key or [10 minutes](crate::sdk::HELD_BACK_FOR) have passed; one WARN event says so.
 ///
 /// It remembers no credentials: for that put it into a [`CredentialCache`](crate::CredentialCache), or
 /// use [`AssumeRole`](crate::AssumeRole).
@@ -113,15 +116,35 @@ impl StsSource {
             Err(error) if is_of_a_dead_key(&error) => error,
             outcome => return outcome,
         };
-        // The base's session ended, or was ended, before its stated time.
-        if !base.invalidate(signer.access_key_id()) {
+        // The base's session ended, or was ended, before its stated time; or this STS refuses whatever it is shown.
+        if self.is_held_back(&signer) || !base.invalidate(signer.access_key_id()) {
             return Err(refusal);
         }
         let renewed = self.base_credentials(base, &mut time).await?;
-        if renewed.access_key_id() == signer.access_key_id() {
+        if is_same_key(&renewed, &signer) {
             return Err(refusal);
         }
-        self.assume_by_key(base, &renewed, code, &mut time).await
+        let outcome = self.assume_by_key(base, &renewed, code, &mut time).await;
+        if outcome.as_ref().is_err_and(is_of_a_dead_key) {
+            self.is_held_back(&renewed);
+        }
+        outcome
+    }
+
+    /// STS refused this key: whether another is no use.
+    fn is_held_back(&self, signer: &Credentials) -> bool {
+        let refusal = self.sts.refused(signer.access_key_id());
+        if refusal == Refusal::PassOnLast {
+            tracing::warn!(
+                role = self.role_arn(),
+                region = self.sts.region(),
+                held_back_for = ?HELD_BACK_FOR,
+                "STS refuses one new key of the base after the other, and brings about no further refresh of it until \
+                 it accepts one: the region may not be enabled for the account, or the endpoint is of another \
+                 partition or not of AWS"
+            );
+        }
+        refusal == Refusal::HoldBack
     }
 
     async fn assume_by_key(
@@ -132,6 +155,7 @@ impl StsSource {
         time: &mut Budget,
     ) -> Result<Credentials> {
         let assumed = self.assume(signer, code, time).await?;
+        self.sts.took(signer.access_key_id());
         base.accepted(signer.access_key_id());
         Ok(assumed)
     }
@@ -291,6 +315,13 @@ impl fmt::Debug for StsSource {
             .field("mfa", &self.request.mfa.is_some())
             .finish_non_exhaustive()
     }
+}
+
+/// A secret or a session token may be changed in place.
+fn is_same_key(one: &Credentials, other: &Credentials) -> bool {
+    one.access_key_id() == other.access_key_id()
+        && one.secret_access_key() == other.secret_access_key()
+        && one.session_token() == other.session_token()
 }
 
 fn is_of_a_dead_key(error: &Error) -> bool {
