@@ -387,7 +387,10 @@ async fn every_way(db: &Dynamo<Fixed>, item: Item) -> Result<(), TestCaseError> 
     every_reading_of_json(db, &before).await?;
 
     let mut few = before.clone();
-    few.retain(|name, _| ["id", "a", "b"].contains(&name.as_str()));
+    // serde makes `None` of NULL, which is then left out.
+    few.retain(|name, value| {
+        ["id", "a", "b"].contains(&name.as_str()) && *value != AttributeValue::Null(true)
+    });
     table.put(&few).send().await.unwrap();
     prop_assert!(there_and_back::<WithValues>(&table, &few).await?);
     Ok(())
