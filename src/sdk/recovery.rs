@@ -589,7 +589,9 @@ impl Intercept for Recovery {
 
 impl ClassifyRetry for Recovery {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        // Asked of each attempt, and of most there is nothing to look for.
         if let Some(response) = context.response()
+            && !response.status().is_success()
             && response.extension::<LookedAt>().is_none()
             && code_in(response).is_some()
         {
