@@ -233,7 +233,8 @@ impl Service {
     fn accept_new(&self, key: KeyMark, held: impl FnOnce() -> bool) -> bool {
         // A late answer of the key before, unless a source brings its keys in turn. Without the lock: it may ask
         // the strategy.
-        let is_late = self.past().accepted_before == Some(key) && !held();
+        let was_before = self.past().accepted_before == Some(key);
+        let is_late = was_before && !held();
         let mut past = self.past();
         past.lately_refused.forget(key);
         if is_late || self.accepted.is(key) {
