@@ -783,18 +783,23 @@ async fn an_attempt_of_before_puts_off_no_rejected_key() {
     }
 }
 
+/// So many keys are rejected, each two seconds after it came, and replaced.
+async fn rejected_in_a_row(world: &mut World, keys: u32) {
+    for number in 1..=keys {
+        pass(seconds(2)).await;
+        world.cache.invalidate(&format!("KEY-{number}"));
+        let next = world.session(&format!("KEY-{}", number + 1), TWELVE_HOURS);
+        pauses_with::<1>(world, &next).await;
+    }
+    pass(seconds(2)).await;
+}
+
 /// Seven keys were rejected in a row; the next is asked for in minutes.
 #[tokio::test(start_paused = true)]
 async fn a_forced_refresh_that_fails_shortens_no_pause_of_a_long_row() {
     for began_before in [false, true] {
         let (mut world, _) = filled(RefreshPolicy::default(), LOWEST, TWELVE_HOURS).await;
-        for number in 1..7 {
-            pass(seconds(2)).await;
-            world.cache.invalidate(&format!("KEY-{number}"));
-            let next = world.session(&format!("KEY-{}", number + 1), TWELVE_HOURS);
-            pauses_with::<1>(&mut world, &next).await;
-        }
-        pass(seconds(2)).await;
+        rejected_in_a_row(&mut world, 6).await;
         let cache = world.cache.clone();
         let force = async move { cache.refresh().await };
         let (forced, call) = if began_before {
@@ -818,13 +823,7 @@ async fn a_forced_refresh_that_fails_shortens_no_pause_of_a_long_row() {
 #[tokio::test(start_paused = true)]
 async fn nor_does_an_attempt_of_before_shorten_any_pause_of_a_row() {
     let (mut world, _) = filled(RefreshPolicy::default(), HIGHEST, TWELVE_HOURS).await;
-    for number in 1..3 {
-        pass(seconds(2)).await;
-        world.cache.invalidate(&format!("KEY-{number}"));
-        let next = world.session(&format!("KEY-{}", number + 1), TWELVE_HOURS);
-        pauses_with::<1>(&mut world, &next).await;
-    }
-    pass(seconds(2)).await;
+    rejected_in_a_row(&mut world, 2).await;
     let cache = world.cache.clone();
     let forced = tokio::spawn(async move { cache.refresh().await });
     let call = world.gate.call().await;
