@@ -889,6 +889,24 @@ pub(super) mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn an_attempt_that_ended_with_an_outcome_has_not_come_to_nothing() {
+        for (outcome, nothing) in [
+            (Outcome::Failed(Error::terminal("no such role")), false),
+            (Outcome::Abandoned, true),
+        ] {
+            let settings = (Clock::system(), Jitter::random());
+            let policy = RefreshPolicy::default();
+            let cache = Arc::new(Shared::new(Arc::new(NeverAsked), policy, settings, None));
+            let wanted = Shared::is_wanted_by_a_call;
+            let joined = cache.begin(Cause::Plan, false, wanted).unwrap();
+            let attempt = joined.unwrap().attempt;
+            assert!(!cache.has_come_to_nothing(&attempt), "it is under way");
+            cache.landed(attempt.number, outcome);
+            assert_eq!(cache.has_come_to_nothing(&attempt), nothing);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn who_waited_in_vain_is_told_the_error_of_an_attempt_that_has_ended_since() {
         let settings = (Clock::system(), Jitter::random());
         let policy = RefreshPolicy::default();
