@@ -69,6 +69,21 @@ impl Mended {
     }
 }
 
+/// Another token with each fetch.
+#[derive(Debug)]
+struct Restless(Mended);
+
+impl CredentialSource for Restless {
+    fn name(&self) -> &'static str {
+        "Restless"
+    }
+
+    async fn fetch(&self) -> Result<Credentials> {
+        self.0.mend();
+        self.0.fetch().await
+    }
+}
+
 impl CredentialSource for Mended {
     fn name(&self) -> &'static str {
         "Mended"
@@ -216,16 +231,41 @@ async fn a_role_is_assumed_with_the_new_token_of_its_base() {
             refusal("ExpiredToken")
         }
     });
+    let role = role_at(&sts, base, wall);
+    role.credentials().await.unwrap();
+    assert_eq!(sts.keys().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_base_of_one_key_id_is_left_alone_by_an_sts_that_refuses_each_of_its_tokens() {
+    let wall = Wall::starting();
+    let source = Mended::until(Some(wall.now() + 12 * HOUR));
+    let base = CredentialCache::new(Restless(source.clone()), RefreshPolicy::default())
+        .with_clock(Clock::with_wall(wall.clone()));
+    let accepting = Recorded::answering(|_| Answer::ok());
+    let settings = accepting.settings();
+    let healthy = sdk::client_config!(aws_sdk_dynamodb, &settings, base.clone());
+    let healthy = aws_sdk_dynamodb::Client::from_conf(healthy);
+    let sts = Recorded::answering(|_| refusal("ExpiredToken"));
+    let role = role_at(&sts, base, wall);
+    for _ in 0..59 {
+        get(&healthy).await.unwrap();
+        role.credentials().await.unwrap_err();
+        tokio::time::sleep(seconds(10)).await;
+    }
+    let fetches = source.version.load(Ordering::SeqCst) - 1;
+    assert!(fetches <= 3, "{fetches}");
+}
+
+fn role_at(sts: &Recorded, base: impl CredentialStrategy, wall: Wall) -> AssumeRole {
     let connector = SharedHttpConnector::new(sts.clone());
-    let role = AssumeRole::builder("arn:aws:iam::123456789012:role/App")
+    AssumeRole::builder("arn:aws:iam::123456789012:role/App")
         .region("us-east-1")
         .http_client(http_client_fn(move |_, _| connector.clone()))
         .base(Base::strategy(base))
         .clock(Clock::with_wall(wall))
         .build()
-        .unwrap();
-    role.credentials().await.unwrap();
-    assert_eq!(sts.keys().len(), 2);
+        .unwrap()
 }
 
 fn refusal(code: &str) -> Answer {

@@ -2,8 +2,8 @@
 
 use super::provider::{FindingOut, is_from_strategy, provider_error};
 use super::recovery::{GoesTo, Repeat};
-use super::service::KeyMark;
 use crate::connect::prepare_handshake_of_request;
+use crate::source::key_mark::KeyMark;
 use crate::strategy::{CredentialStrategy, identity_of};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime::client::identity::IdentityCache;

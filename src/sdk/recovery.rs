@@ -1,11 +1,12 @@
 //! Replaces a key that a service rejected, and has the request repeated.
 
 use super::rejection::{code_in, fault};
-use super::service::{KeyMark, Service, Services};
+use super::service::{Service, Services};
 use super::signature::{ShownKey, sign_again, signing_key};
 use crate::error::chain::Discreet;
 use crate::error::{Error, ErrorKind, Operation};
 use crate::refresh::{Rejection, Remembered, Status};
+use crate::source::key_mark::KeyMark;
 use crate::source::restraint::{HELD_BACK_FOR, Refusal};
 use crate::strategy::{CredentialStrategy, WeakStrategy};
 use aws_credential_types::Credentials;

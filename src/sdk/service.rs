@@ -1,18 +1,16 @@
 //! What the services behind the clients of one [`Recovery`](super::Recovery) have made of its keys: which they accepted,
 //! which they refused, and whether another key is worth a refresh.
 
+use crate::source::key_mark::KeyMark;
 use crate::source::restraint::{Refusal, Restraint};
 use arc_swap::ArcSwap;
-use aws_credential_types::Credentials;
 use aws_smithy_runtime::client::retries::RetryPartition;
-use aws_smithy_runtime_api::client::identity::Identity;
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_types::endpoint_config::EndpointUrl;
 use aws_types::region::Region;
 use std::collections::VecDeque;
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -83,39 +81,6 @@ struct Asked<'a> {
     endpoint: Option<&'a str>,
 }
 
-/// A key as requests show it, told from others by a hash: 64 bits against a handful of keys.
-///
-/// Of its session token both ends, which differ where the token does: a source may bring another one under the same
-/// id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct KeyMark(NonZeroU64);
-
-impl KeyMark {
-    /// So many bytes from either end of a session token.
-    const TOKEN_ENDS: usize = 32;
-
-    pub(super) fn of(key_id: &str, token: Option<&str>) -> Self {
-        let mut hasher = DefaultHasher::new();
-        key_id.hash(&mut hasher);
-        if let Some(token) = token.map(str::as_bytes) {
-            let end = token.len().min(Self::TOKEN_ENDS);
-            token.len().hash(&mut hasher);
-            token[..end].hash(&mut hasher);
-            token[token.len() - end..].hash(&mut hasher);
-        }
-        KeyMark(NonZeroU64::MIN | hasher.finish())
-    }
-
-    pub(super) fn of_credentials(credentials: &Credentials) -> Self {
-        KeyMark::of(credentials.access_key_id(), credentials.session_token())
-    }
-
-    /// `None` where it is no AWS credentials.
-    pub(super) fn of_identity(identity: &Identity) -> Option<Self> {
-        identity.data().map(KeyMark::of_credentials)
-    }
-}
-
 /// A key that may not have been seen yet.
 #[derive(Debug, Default)]
 struct AtomicMark(AtomicU64);
@@ -179,7 +144,7 @@ struct Past {
     /// Accepted before the last one: its late answers are no news.
     accepted_before: Option<KeyMark>,
     /// New keys refused since the last acceptance.
-    restraint: Restraint<KeyMark>,
+    restraint: Restraint,
     /// The keys that were last refused and not accepted since: the answers to requests with an older one may come
     /// after those with the next.
     lately_refused: LastKeys,
@@ -362,19 +327,6 @@ mod tests {
         let service = service();
         let news = [1, 2, 1, 2].map(|number| service.accept(key(number), || true));
         assert_eq!(news, [true; 4]);
-    }
-
-    #[test]
-    fn a_session_token_tells_keys_of_one_id_apart() {
-        let of = |token| KeyMark::of("ASIA", token);
-        let long = "t".repeat(1000);
-        let (first, last) = (format!("u{long}"), format!("{long}u"));
-        let tokens = [None, Some("t"), Some(&*long), Some(&*first), Some(&*last)];
-        let marks: Vec<_> = tokens.iter().map(|token| of(*token).0).collect();
-        for (nth, mark) in marks.iter().enumerate() {
-            assert!(!marks[..nth].contains(mark), "{nth}");
-        }
-        assert_eq!(of(Some(&first)), of(Some(&first)));
     }
 
     #[test]

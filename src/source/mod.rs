@@ -47,6 +47,7 @@ mod expiry;
 #[doc(hidden)]
 pub mod fuzzing;
 mod imds;
+pub(crate) mod key_mark;
 mod progress;
 mod provider;
 mod provider_kind;

@@ -1,5 +1,6 @@
 //! How who is refused whatever key it shows is held back, so that it costs the other users of the keys nothing.
 
+use super::key_mark::KeyMark;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -15,10 +16,10 @@ pub const HELD_BACK_FOR: Duration = Duration::from_secs(600);
 pub const FRESH_KEYS_REFUSED: usize = 2;
 
 /// What one service has refused since it last accepted a key.
-#[derive(Debug)]
-pub(crate) struct Restraint<K> {
+#[derive(Debug, Default)]
+pub(crate) struct Restraint {
     /// New keys, [`FRESH_KEYS_REFUSED`] at most.
-    refused: Vec<K>,
+    refused: Vec<KeyMark>,
     held_back_since: Option<Instant>,
 }
 
@@ -33,16 +34,7 @@ pub(crate) enum Refusal {
     HoldBack,
 }
 
-impl<K> Default for Restraint<K> {
-    fn default() -> Self {
-        Restraint {
-            refused: Vec::new(),
-            held_back_since: None,
-        }
-    }
-}
-
-impl<K: PartialEq> Restraint<K> {
+impl Restraint {
     /// The service accepted a key.
     pub(crate) fn end(&mut self) {
         self.refused.clear();
@@ -52,7 +44,7 @@ impl<K: PartialEq> Restraint<K> {
     /// The service refused this key.
     ///
     /// The same key again is no further evidence, and neither is one that was accepted: it has been revoked.
-    pub(crate) fn refuse(&mut self, key: K, was_accepted: bool, now: Instant) -> Refusal {
+    pub(crate) fn refuse(&mut self, key: KeyMark, was_accepted: bool, now: Instant) -> Refusal {
         if let Some(since) = self.held_back_since {
             if now.saturating_duration_since(since) < HELD_BACK_FOR {
                 return Refusal::HoldBack;

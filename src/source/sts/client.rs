@@ -7,6 +7,7 @@ use crate::connect::{OpensConnection, prepare_handshake};
 use crate::error::{Error, Result};
 use crate::jitter;
 use crate::settings::endpoint_url;
+use crate::source::key_mark::KeyMark;
 use crate::source::restraint::{Refusal, Restraint};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -83,8 +84,8 @@ pub(crate) struct Sts {
 /// What it made of the keys of bases.
 #[derive(Debug, Default)]
 struct BaseKeys {
-    accepted: Option<String>,
-    restraint: Restraint<String>,
+    accepted: Option<KeyMark>,
+    restraint: Restraint,
 }
 
 /// Who AWS takes the holder of some credentials for.
@@ -285,20 +286,18 @@ impl Sts {
     }
 
     /// It took this key of a base.
-    pub(super) fn took(&self, key_id: &str) {
+    pub(super) fn took(&self, signer: &Credentials) {
         let mut keys = self.base_keys();
         keys.restraint.end();
-        if keys.accepted.as_deref() != Some(key_id) {
-            keys.accepted = Some(key_id.to_owned());
-        }
+        keys.accepted = Some(KeyMark::of_credentials(signer));
     }
 
     /// It refused this key of a base.
-    pub(super) fn refused(&self, key_id: &str) -> Refusal {
+    pub(super) fn refused(&self, signer: &Credentials) -> Refusal {
+        let key = KeyMark::of_credentials(signer);
         let mut keys = self.base_keys();
-        let was_accepted = keys.accepted.as_deref() == Some(key_id);
-        keys.restraint
-            .refuse(key_id.to_owned(), was_accepted, Instant::now())
+        let was_accepted = keys.accepted == Some(key);
+        keys.restraint.refuse(key, was_accepted, Instant::now())
     }
 
     /// A panic cannot leave it torn: nothing in between can fail.

@@ -133,7 +133,7 @@ impl StsSource {
 
     /// STS refused this key: whether another is no use.
     fn is_held_back(&self, signer: &Credentials) -> bool {
-        let refusal = self.sts.refused(signer.access_key_id());
+        let refusal = self.sts.refused(signer);
         if refusal == Refusal::PassOnLast {
             tracing::warn!(
                 role = self.role_arn(),
@@ -155,7 +155,7 @@ impl StsSource {
         time: &mut Budget,
     ) -> Result<Credentials> {
         let assumed = self.assume(signer, code, time).await?;
-        self.sts.took(signer.access_key_id());
+        self.sts.took(signer);
         base.accepted(signer.access_key_id());
         Ok(assumed)
     }
